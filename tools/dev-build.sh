@@ -1,0 +1,6 @@
+dev_build() {
+  local preset="$1"
+  [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >"${TMPDIR:-/tmp}/flexai-cmake.log" 2>&1 ||
+    { tail -20 "${TMPDIR:-/tmp}/flexai-cmake.log" >&2; return 1; }
+  cmake --build "build/$preset"
+}
