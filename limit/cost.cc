@@ -1,0 +1,45 @@
+#include "limit/cost.h"
+
+namespace flexai::limit {
+
+CostTable::Entry& CostTable::find(uint64_t key) {
+  if (key == 0) key = 1;
+  Entry* set = &entries_[(key % kSets) * kWays];
+  for (size_t i = 0; i < kWays; ++i)
+    if (set[i].key.load(std::memory_order_relaxed) == key) return set[i];
+  Entry* victim = set;
+  for (size_t i = 0; i < kWays; ++i) {
+    if (set[i].key.load(std::memory_order_relaxed) == 0) {
+      victim = &set[i];
+      break;
+    }
+    if (set[i].samples.load(std::memory_order_relaxed) < victim->samples.load(std::memory_order_relaxed)) victim = &set[i];
+  }
+  victim->samples.store(0, std::memory_order_relaxed);
+  victim->cost.store(kUnknown, std::memory_order_relaxed);
+  victim->key.store(key, std::memory_order_relaxed);
+  return *victim;
+}
+
+void CostTable::forget(uint64_t key) {
+  Entry* set = &entries_[(key % kSets) * kWays];
+  for (size_t i = 0; i < kWays; ++i)
+    if (set[i].key.load(std::memory_order_relaxed) == key) set[i].samples.store(0, std::memory_order_relaxed);
+}
+
+void CostTable::learn(Entry& entry, Nanos measured) {
+  if (measured < 0) return;
+  uint32_t n = entry.samples.load(std::memory_order_relaxed);
+  Nanos cost = entry.cost.load(std::memory_order_relaxed);
+  if (n == 0) {
+    cost = measured;
+  } else if (measured < cost) {
+    cost += (measured - cost) / 2;
+  } else {
+    cost += (measured - cost) / (n < 4 ? 2 : 8);
+  }
+  entry.cost.store(cost < 1 ? 1 : cost, std::memory_order_relaxed);
+  entry.samples.store(n < 1000000 ? n + 1 : n, std::memory_order_relaxed);
+}
+
+}  // namespace flexai::limit

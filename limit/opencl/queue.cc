@@ -1,0 +1,191 @@
+#include "limit/opencl/queue.h"
+
+#include <algorithm>
+
+namespace flexai::limit::opencl {
+
+using base::MutexLock;
+
+namespace {
+
+constexpr Nanos kBatch = 150 * base::kMicrosecond;   // predicted time between two callbacks on an in-order queue
+constexpr uint32_t kSurelyKnown = 4;                 // samples after which an entry is not timed at every use
+
+const Table& next() { return Process::get().next(); }
+
+}  // namespace
+
+Nanos device_time(const Table& next, cl_event event) {
+  cl_ulong start = 0, end = 0;
+  if (next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, nullptr) != CL_SUCCESS ||
+      next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, nullptr) != CL_SUCCESS || end < start)
+    return -1;
+  return static_cast<Nanos>(end - start);
+}
+
+void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) {
+  if (!in_order()) {
+    follow(event, predicted, entry);
+    return;
+  }
+  bool exact = tenant_->exact();
+  bool young = entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
+  cl_event previous;
+  Nanos upto = 0;
+  {
+    MutexLock lock(mutex_);
+    booked_ += predicted;
+    previous = last_;
+    last_ = event;
+    last_predicted_ = predicted;
+    last_entry_ = entry;
+    // The batch length varies, so that in a periodic program every kind of command is timed in turn.
+    jitter_ = jitter_ * 1664525u + 1013904223u;
+    Nanos threshold = kBatch / 2 + static_cast<Nanos>(jitter_ >> 8) % kBatch;
+    if (young || booked_ - batch_from_ >= (exact ? threshold / 4 : threshold)) {
+      upto = booked_;
+      batch_from_ = booked_;
+    }
+  }
+  if (previous != nullptr) next().clReleaseEvent(previous);
+  if (upto == 0) return;
+  auto* batch = new Batch{shared_from_this(), upto, predicted, entry};
+  next().clRetainEvent(event);
+  if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
+    next().clReleaseEvent(event);
+    delete batch;
+  }
+}
+
+void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
+  auto* batch = new Batch{shared_from_this(), 0, predicted, entry};
+  if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
+    tenant_->settle(predicted, predicted);
+    next().clReleaseEvent(event);
+    delete batch;
+  }
+}
+
+// Runs on a thread of the driver.
+void CL_CALLBACK Queue::on_complete(cl_event event, cl_int status, void* user) {
+  std::unique_ptr<Batch> batch(static_cast<Batch*>(user));
+  Nanos measured = status == CL_COMPLETE ? device_time(next(), event) : 0;
+  if (status == CL_COMPLETE && measured >= 0 && batch->entry != nullptr) CostTable::learn(*batch->entry, measured);
+  if (measured < 0) measured = batch->predicted;
+  if (batch->upto == 0) {
+    batch->queue->tenant_->settle(batch->predicted, measured);
+  } else {
+    batch->queue->settle_upto(batch->upto, batch->predicted, measured);
+  }
+  next().clReleaseEvent(event);
+}
+
+void Queue::settle_upto(Nanos upto, Nanos predicted_last, Nanos measured_last) {
+  Nanos delta;
+  {
+    MutexLock lock(mutex_);
+    delta = upto - settled_;
+    if (delta <= 0) return;
+    settled_ = upto;
+  }
+  tenant_->settle(delta, std::max<Nanos>(delta - predicted_last, 0) + measured_last);
+}
+
+void Queue::all_over() {
+  cl_event last = nullptr;
+  Nanos upto, predicted;
+  CostTable::Entry* entry;
+  {
+    MutexLock lock(mutex_);
+    upto = booked_;
+    predicted = last_predicted_;
+    entry = last_entry_;
+    if (upto == settled_) return;
+    last = last_;
+    last_ = nullptr;
+  }
+  Nanos measured = last != nullptr ? device_time(next(), last) : -1;
+  if (measured >= 0 && entry != nullptr) CostTable::learn(*entry, measured);
+  if (last != nullptr) next().clReleaseEvent(last);
+  settle_upto(upto, predicted, measured >= 0 ? measured : predicted);
+}
+
+void Queue::over(cl_event event) {
+  {
+    MutexLock lock(mutex_);
+    if (last_ != event || booked_ == settled_) return;
+  }
+  all_over();
+}
+
+void Queue::look() {
+  cl_event last;
+  {
+    MutexLock lock(mutex_);
+    if (last_ == nullptr || booked_ == settled_) return;
+    last = last_;
+    next().clRetainEvent(last);  // a reference count; no driver lock is waited for with ours held elsewhere
+  }
+  cl_int status = CL_QUEUED;
+  bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr) == CL_SUCCESS;
+  if (told && (status == CL_COMPLETE || status < 0)) over(last);
+  next().clReleaseEvent(last);
+}
+
+bool Queue::pending() {
+  MutexLock lock(mutex_);
+  return booked_ != settled_;
+}
+
+Queues& Queues::get() {
+  static Queues* queues = new Queues();
+  return *queues;
+}
+
+void Queues::add(std::shared_ptr<Queue> queue) {
+  MutexLock lock(mutex_);
+  queues_[queue->handle()] = std::move(queue);
+}
+
+void Queues::remove(cl_command_queue handle) {
+  std::shared_ptr<Queue> gone;
+  MutexLock lock(mutex_);
+  auto it = queues_.find(handle);
+  if (it == queues_.end()) return;
+  gone = std::move(it->second);
+  queues_.erase(it);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+std::shared_ptr<Queue> Queues::find_shared(cl_command_queue handle) {
+  MutexLock lock(mutex_);
+  auto it = queues_.find(handle);
+  return it == queues_.end() ? nullptr : it->second;
+}
+
+Queue* Queues::find(cl_command_queue handle) {
+  thread_local cl_command_queue known = nullptr;
+  thread_local Queue* known_queue = nullptr;
+  thread_local uint64_t known_generation = 0;
+  uint64_t generation = generation_.load(std::memory_order_acquire);
+  if (handle == known && generation == known_generation) return known_queue;
+  MutexLock lock(mutex_);
+  auto it = queues_.find(handle);
+  if (it == queues_.end()) return nullptr;
+  known = handle;
+  known_queue = it->second.get();
+  known_generation = generation;
+  return known_queue;
+}
+
+void Queues::harvest(Tenant* tenant) {
+  std::vector<std::shared_ptr<Queue>> mine;
+  {
+    MutexLock lock(mutex_);
+    for (auto& [handle, queue] : queues_)
+      if (queue->tenant() == tenant && queue->pending()) mine.push_back(queue);
+  }
+  for (auto& queue : mine) queue->look();
+}
+
+}  // namespace flexai::limit::opencl

@@ -1,0 +1,185 @@
+// The blocked path of Tenant: what happens when the hot path may not pass.
+#include <algorithm>
+
+#include "base/futex.h"
+#include "limit/tenant.h"
+#include "model/slice.h"
+
+namespace flexai::limit {
+
+using base::kMillisecond;
+using base::MutexLock;
+
+namespace {
+
+constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the agent; ask again
+constexpr Nanos kSelfBurst = 20 * kMillisecond;
+
+Nanos lease_end(const ControlPage& control, uint64_t word) {
+  return control.epoch_ns + static_cast<Nanos>(lease::end_us(word)) * base::kMicrosecond;
+}
+
+}  // namespace
+
+// In-flight work is bounded in time: the next submission may go when what is ahead of it is
+// predicted to last at most kInFlightBound, so the card never runs dry and a switch costs at most
+// that plus one kernel.
+bool Tenant::room(Nanos now, Nanos* in_flight_left, Nanos* retry) const {
+  Nanos booked = outstanding_.load(std::memory_order_relaxed);
+  Nanos left = booked - (now - mark_.load(std::memory_order_relaxed));
+  *in_flight_left = booked <= 0 ? 0 : std::max<Nanos>(left, 0);
+  if (booked <= kInFlightBound) return true;
+  if (left > kInFlightBound) {
+    *retry = now + left - kInFlightBound;
+    return false;
+  }
+  if (left > 0) return true;
+  *retry = now + kMillisecond;  // overdue: the prediction was wrong, wait for the truth
+  return false;
+}
+
+void Tenant::book(Nanos predicted, Nanos now) {
+  Nanos before = outstanding_.fetch_add(predicted, std::memory_order_relaxed);
+  if (before <= 0) mark_.store(now, std::memory_order_relaxed);
+  Slot* s = slot();
+  Nanos left = before + predicted - (now - mark_.load(std::memory_order_relaxed));
+  s->est_end_ns.store(now + std::max(left, predicted), std::memory_order_relaxed);
+  if (before <= 0) s->busy_since_ns.store(now, std::memory_order_relaxed);
+  s->in_flight.store(1, std::memory_order_release);
+  count_launch();
+}
+
+Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos* retry) {
+  const ControlPage& c = *control();
+  uint64_t word = c.lease.load(std::memory_order_acquire);
+  Nanos beat = c.heartbeat_ns.load(std::memory_order_relaxed);
+  if (now - beat > kSilence) {
+    wiped_->open_word = 0;
+    if (since != 0 && now - since > kSilence) return consider_alone(predicted, now, retry);
+    *retry = (since != 0 ? since : now) + kSilence + kMillisecond;
+    return Verdict::kWaitLease;
+  }
+  self_credit_ = 0;
+  self_credit_at_ = 0;
+  uint64_t flags = lease::flags(word);
+  Nanos end = lease_end(c, word);
+  if ((flags & lease::kGranted) == 0 || now >= end) {
+    wiped_->open_word = 0;
+    *retry = now + kAskAgain;
+    return Verdict::kWaitLease;
+  }
+  bool open = (flags & (lease::kContended | lease::kTracked)) == 0;
+  Nanos left = 0;
+  if (!room(now, &left, retry)) return Verdict::kWaitRoom;
+  if (!open && left > 0 && now + left >= end) {  // it would only start after the lease
+    *retry = now + left;
+    return Verdict::kWaitRoom;
+  }
+  wiped_->open_word.store(open && !pacer_asleep_ ? word : 0, std::memory_order_relaxed);
+  book(predicted, now);
+  return Verdict::kAdmitted;
+}
+
+// No arbiter: guarantee x wall time, shared by the slice's processes, nothing of the surplus.
+Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos* retry) {
+  const ControlPage& c = *control();
+  int64_t processes = 0;
+  for (const Slot& s : pages()->slots)
+    processes += s.owner.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+  processes = std::max<int64_t>(processes, 1);
+  int64_t share = std::min<int64_t>(c.share_milli.load(std::memory_order_relaxed), 1000);
+  if (c.qos.load(std::memory_order_relaxed) == static_cast<uint32_t>(model::Qos::kBestEffort) ||
+      share == 0) {
+    *retry = now + kSilence;
+    return Verdict::kWaitLease;
+  }
+  if (self_credit_at_ == 0) {
+    self_credit_at_ = now;
+    self_credit_ = kMillisecond;  // enough to begin at once
+  }
+  self_credit_ =
+      std::min(self_credit_ + (now - self_credit_at_) * share / 1000 / processes, kSelfBurst);
+  self_credit_at_ = now;
+  if (self_credit_ <= 0) {
+    *retry = now + std::min(-self_credit_ * 1000 * processes / share + 100 * base::kMicrosecond,
+                            kSilence);
+    return Verdict::kWaitLease;
+  }
+  Nanos left = 0;
+  if (!room(now, &left, retry)) return Verdict::kWaitRoom;
+  self_credit_ -= predicted;
+  book(predicted, now);
+  return Verdict::kAdmitted;
+}
+
+bool Tenant::try_admit(Nanos predicted) {
+  if (wiped_->alive.load(std::memory_order_relaxed) == 0) after_fork();
+  Nanos retry = 0;
+  MutexLock lock(mutex_);
+  return consider(predicted, base::monotonic_now(), 0, &retry) == Verdict::kAdmitted;
+}
+
+void Tenant::begin_waiting() {
+  slot()->waiting.fetch_add(1, std::memory_order_release);
+  ring();
+}
+
+void Tenant::end_waiting(Nanos since) {
+  Slot* s = slot();
+  // The count may have been reset under us by an attach after the agent's death; it must not wrap.
+  uint32_t n = s->waiting.load(std::memory_order_relaxed);
+  while (n != 0 && !s->waiting.compare_exchange_weak(n, n - 1, std::memory_order_release)) {
+  }
+  s->waited_ns.fetch_add(base::monotonic_now() - since, std::memory_order_relaxed);
+}
+
+void Tenant::admit_slowly(Nanos predicted) {
+  if (wiped_->alive.load(std::memory_order_relaxed) == 0) after_fork();
+  waiters_.fetch_add(1, std::memory_order_relaxed);
+  wake_pacer();
+  Nanos since = 0;
+  for (;;) {
+    Nanos now = base::monotonic_now();
+    const std::atomic<uint32_t>* word = control()->futex_word();
+    uint32_t lease_seen = word->load(std::memory_order_acquire);
+    uint32_t settled_seen = settled_.load(std::memory_order_acquire);
+    Nanos retry = 0;
+    Verdict verdict;
+    {
+      MutexLock lock(mutex_);
+      verdict = consider(predicted, now, since, &retry);
+    }
+    if (verdict == Verdict::kAdmitted) break;
+    if (verdict == Verdict::kWaitLease) {
+      if (since == 0) {
+        since = now;
+        begin_waiting();
+      } else {
+        ring();
+      }
+      base::futex_wait(word, lease_seen, retry);
+      continue;
+    }
+    room_waiters_.fetch_add(1, std::memory_order_relaxed);
+    bool woken = base::futex_wait(&settled_, settled_seen, std::min(retry, now + kMillisecond));
+    room_waiters_.fetch_sub(1, std::memory_order_relaxed);
+    if (!woken && harvest_) harvest_();
+  }
+  if (since != 0) end_waiting(since);
+  waiters_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Tenant::admit_later(Nanos predicted, std::function<void()> open) {
+  if (wiped_->alive.load(std::memory_order_relaxed) == 0) after_fork();
+  {
+    MutexLock lock(mutex_);
+    gates_.push_back(Gate{predicted, std::move(open)});
+  }
+  waiters_.fetch_add(1, std::memory_order_relaxed);  // a gate counts until it is open
+  wake_pacer();
+  // A pacer that waits for something else looks at the gates when `settled_` moves.
+  settled_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(&settled_, INT32_MAX);
+}
+
+}  // namespace flexai::limit
