@@ -82,3 +82,13 @@ function(flexai_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "unit;${A_LABELS}" TIMEOUT 300)
 endfunction()
+
+# flexai_generated(<target> driver/opencl/table.cc ...): adds generated sources to a target, or none when it
+# only includes generated headers.
+function(flexai_generated target)
+  foreach(source ${ARGN})
+    target_sources(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated/${source})
+    set_source_files_properties(${CMAKE_BINARY_DIR}/generated/${source} PROPERTIES GENERATED ON)
+  endforeach()
+  add_dependencies(${target} flexai_generated)
+endfunction()

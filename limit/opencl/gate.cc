@@ -90,23 +90,24 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
   if (blocking) one_met(command);  // the call below returns only after the gate has opened
   cl_event made = nullptr;
   cl_int rc = call(static_cast<cl_uint>(list.size()), list.empty() ? nullptr : list.data(), &made);
-  bool dead = false, started;
+  bool started;
   {
     MutexLock lock(mutex_);
     started = command->started;
-    if (rc != CL_SUCCESS) command->predicted = 0;
-    if (!started && rc == CL_SUCCESS && made != nullptr) {
+    command->in_call = false;
+    if (rc != CL_SUCCESS) {
+      command->failed = true;
+      command->predicted = 0;
+    } else if (!started && made != nullptr) {
       command->event = made;
       unstarted_[made] = command;
     }
-    command->in_call = false;
-    dead = started && rc == CL_SUCCESS;
   }
   if (rc != CL_SUCCESS) {
-    // Nothing will run: take the node out as if it had started, so that what stands behind it goes on. A blocking
-    // call may have been admitted already; then its booking is given back.
+    // Nothing will run: the node leaves the graph as if it had started, so that what stands behind it goes on.
+    if (started && command->booked != 0) queue.tenant()->settle(command->booked, 0);
+    if (started) delete command;
     if (!blocking) one_met(command);
-    if (started && entry != nullptr) queue.tenant()->settle(predicted, 0);
     return rc;
   }
   if (event != nullptr) {
@@ -118,7 +119,7 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
   } else if (made != nullptr) {
     next().clReleaseEvent(made);
   }
-  if (dead) delete command;
+  if (started) delete command;
   if (!blocking) one_met(command);
   return rc;
 }
@@ -149,32 +150,55 @@ void Gates::one_met(Command* command) {
 }
 
 void Gates::ready(Command* command) {
-  if (command->gate == nullptr || command->predicted == 0) {
+  {
+    MutexLock lock(mutex_);
+    command->booked = command->gate != nullptr ? command->predicted : 0;
+  }
+  if (command->booked == 0) {
     start(command);
     return;
   }
-  command->queue->tenant()->admit_later(command->predicted, [this, command] { start(command); });
+  command->queue->tenant()->admit_later(command->booked, [this, command] { start(command); });
 }
 
+// A chain of unmetered commands is walked with a list of our own, not by recursion: it may be thousands long.
 void Gates::start(Command* command) {
+  std::vector<Command*> list{command};
+  while (!list.empty()) {
+    Command* one = list.back();
+    list.pop_back();
+    std::vector<Command*> met;
+    start_one(one, &met);
+    for (Command* d : met) {
+      if (d->gate == nullptr || d->predicted == 0) {
+        list.push_back(d);
+      } else {
+        ready(d);
+      }
+    }
+  }
+}
+
+void Gates::start_one(Command* command, std::vector<Command*>* met) {
   cl_event gate = command->gate;
-  std::vector<Command*> ready_now;
+  Nanos give_back = 0;
+  std::shared_ptr<Queue> queue = command->queue;
   bool dead;
   {
     MutexLock lock(mutex_);
     command->started = true;
     forget(command);
     for (Command* d : command->dependants)
-      if (--d->unmet == 0) ready_now.push_back(d);
+      if (--d->unmet == 0) met->push_back(d);
     dead = !command->in_call;
+    if (command->failed) give_back = command->booked;
   }
-  std::shared_ptr<Queue> keep = command->queue;  // a command in its call is freed by that call
-  if (dead) delete command;
+  if (dead) delete command;  // a command in its call is freed by that call
   if (gate != nullptr) {
     next().clSetUserEventStatus(gate, CL_COMPLETE);
     next().clReleaseEvent(gate);
   }
-  for (Command* d : ready_now) ready(d);
+  if (give_back != 0) queue->tenant()->settle(give_back, 0);
 }
 
 void Gates::forget(Command* command) {

@@ -24,8 +24,10 @@ struct Command {
   cl_event event = nullptr;   // key in Gates::unstarted_; null until the driver has given it
   std::shared_ptr<Queue> queue;
   Nanos predicted = 0;
+  Nanos booked = 0;           // what it was admitted with
   uint32_t unmet = 0;
   bool started = false;
+  bool failed = false;        // the driver refused it
   bool in_call = false;       // the enqueue has not returned; the node is freed when both are done
   std::vector<Command*> dependants;
 };
@@ -60,6 +62,7 @@ class Gates {
   void watch_other_cards(Command* command, const WaitList& waits);
   void one_met(Command* command);
   void ready(Command* command);
+  void start_one(Command* command, std::vector<Command*>* met);
   void forget(Command* command) FLEXAI_REQUIRES(mutex_);
   static void CL_CALLBACK on_other_card(cl_event event, cl_int status, void* command);
 

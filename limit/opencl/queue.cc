@@ -120,15 +120,27 @@ void Queue::over(cl_event event) {
 
 void Queue::look() {
   cl_event last;
+  Nanos upto, predicted;
   {
     MutexLock lock(mutex_);
     if (last_ == nullptr || booked_ == settled_) return;
     last = last_;
-    next().clRetainEvent(last);  // a reference count; no driver lock is waited for with ours held elsewhere
+    last_ = nullptr;  // ours while we ask; nobody can settle with it twice
+    upto = booked_;
+    predicted = last_predicted_;
   }
   cl_int status = CL_QUEUED;
   bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr) == CL_SUCCESS;
-  if (told && (status == CL_COMPLETE || status < 0)) over(last);
+  if (told && status <= CL_COMPLETE) {
+    Nanos measured = status == CL_COMPLETE ? device_time(next(), last) : 0;
+    settle_upto(upto, predicted, measured >= 0 ? measured : predicted);
+  } else {
+    MutexLock lock(mutex_);
+    if (last_ == nullptr && booked_ == upto) {
+      last_ = last;
+      return;
+    }
+  }
   next().clReleaseEvent(last);
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -46,7 +47,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   bool pending();
 
   // Commands that could not start yet, oldest first; see gate.h. Guarded by Gates' own mutex.
-  std::vector<Command*> blocked;
+  std::deque<Command*> blocked;
   Command* barrier = nullptr;
 
  private:
