@@ -13,7 +13,9 @@ CostTable::Entry& CostTable::find(uint64_t key) {
       victim = &set[i];
       break;
     }
-    if (set[i].samples.load(std::memory_order_relaxed) < victim->samples.load(std::memory_order_relaxed)) victim = &set[i];
+    if (set[i].samples.load(std::memory_order_relaxed) <
+        victim->samples.load(std::memory_order_relaxed))
+      victim = &set[i];
   }
   victim->samples.store(0, std::memory_order_relaxed);
   victim->cost.store(kUnknown, std::memory_order_relaxed);
@@ -24,14 +26,17 @@ CostTable::Entry& CostTable::find(uint64_t key) {
 void CostTable::forget(uint64_t key) {
   Entry* set = &entries_[(key % kSets) * kWays];
   for (size_t i = 0; i < kWays; ++i)
-    if (set[i].key.load(std::memory_order_relaxed) == key) set[i].samples.store(0, std::memory_order_relaxed);
+    if (set[i].key.load(std::memory_order_relaxed) == key)
+      set[i].samples.store(0, std::memory_order_relaxed);
 }
 
 void CostTable::learn(Entry& entry, Nanos measured) {
   if (measured < 0) return;
   uint32_t n = entry.samples.load(std::memory_order_relaxed);
   Nanos cost = entry.cost.load(std::memory_order_relaxed);
-  if (n == 0) {
+  if (n == 0 ||
+      measured >
+          4 * cost) {  // the first, or other arguments: the same launch shape may now do more
     cost = measured;
   } else if (measured < cost) {
     cost += (measured - cost) / 2;

@@ -1,8 +1,10 @@
-// CostTable: predicted device time of a submission, learnt from what equal ones took. Knows no API: a key is a hash
-// of whatever determines the cost (function and launch shape, kind of copy and size, command buffer).
+// CostTable: predicted device time of a submission, learnt from what equal ones took. Knows no API:
+// a key is a hash of whatever determines the cost (function and launch shape, kind of copy and
+// size, command buffer).
 //
-// Fixed size (4-way sets, the least certain entry of a set is replaced), so a program that makes new keys for ever
-// does not grow. Threads: any; entries are atomics, a lost update costs one sample. Units: nanoseconds.
+// Fixed size (4-way sets, the least certain entry of a set is replaced), so a program that makes
+// new keys for ever does not grow. Threads: any; entries are atomics, a lost update costs one
+// sample. Units: nanoseconds.
 #pragma once
 
 #include <array>
@@ -17,7 +19,8 @@ using base::Nanos;
 
 class CostTable {
  public:
-  static constexpr Nanos kUnknown = 200 * base::kMicrosecond;  // assumed until timed, which is then done at once
+  static constexpr Nanos kUnknown =
+      200 * base::kMicrosecond;  // assumed until timed, which is then done at once
 
   struct Entry {
     std::atomic<uint64_t> key{0};
@@ -30,11 +33,12 @@ class CostTable {
   // Forgets `key`: what it named is gone and its address may be used again.
   void forget(uint64_t key);
 
-  // Folds in one measurement. Quick to fall, slow to rise: a measurement can be too long (somebody else was still
-  // on the card) but not too short.
+  // Folds in one measurement. Quick to fall, slow to rise: a measurement can be too long (somebody
+  // else was still on the card) but not too short.
   static void learn(Entry& entry, Nanos measured);
 
-  static uint64_t mix(uint64_t a, uint64_t b) {  // 64-bit finaliser of SplitMix64 (Steele et al., OOPSLA 2014)
+  static uint64_t mix(uint64_t a,
+                      uint64_t b) {  // 64-bit finaliser of SplitMix64 (Steele et al., OOPSLA 2014)
     uint64_t x = a ^ (b + 0x9e3779b97f4a7c15ull + (a << 6) + (a >> 2));
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;

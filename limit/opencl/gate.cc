@@ -13,7 +13,8 @@ const Table& next() { return Process::get().next(); }
 // The card a foreign, unfinished event belongs to, or null when it does not matter.
 Tenant* unfinished_on(cl_event event) {
   cl_int status = CL_COMPLETE;
-  if (next().clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr) != CL_SUCCESS ||
+  if (next().clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
+                            nullptr) != CL_SUCCESS ||
       status <= CL_COMPLETE)
     return nullptr;
   cl_command_queue handle = nullptr;
@@ -33,7 +34,8 @@ bool Gates::must_wait(Queue& queue, const WaitList& waits, bool all_before) {
   if (in_callback()) return true;
   if (unstarted_count_.load(std::memory_order_acquire) != 0) {
     MutexLock lock(mutex_);
-    if (!queue.blocked.empty() && (queue.in_order() || queue.barrier != nullptr || all_before)) return true;
+    if (!queue.blocked.empty() && (queue.in_order() || queue.barrier != nullptr || all_before))
+      return true;
     for (cl_uint i = 0; i < waits.count; ++i)
       if (unstarted_.count(waits.events[i]) != 0) return true;
   }
@@ -50,8 +52,8 @@ void Gates::depend(Command* command, Command* on) {
   ++command->unmet;
 }
 
-cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* entry, bool blocking, bool barrier,
-                      cl_event* event, const Enqueue& call) {
+cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* entry, bool blocking,
+                      bool barrier, cl_event* event, const Enqueue& call) {
   cl_event gate = nullptr;
   if (entry != nullptr) {
     cl_int rc = CL_SUCCESS;
@@ -104,7 +106,8 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
     }
   }
   if (rc != CL_SUCCESS) {
-    // Nothing will run: the node leaves the graph as if it had started, so that what stands behind it goes on.
+    // Nothing will run: the node leaves the graph as if it had started, so that what stands behind
+    // it goes on.
     if (started && command->booked != 0) queue.tenant()->settle(command->booked, 0);
     if (started) delete command;
     if (!blocking) one_met(command);
@@ -133,7 +136,9 @@ void Gates::watch_other_cards(Command* command, const WaitList& waits) {
       if (unstarted_.count(waits.events[i]) != 0) continue;  // an edge of the graph already
       ++command->unmet;
     }
-    if (next().clSetEventCallback(waits.events[i], CL_COMPLETE, on_other_card, command) != CL_SUCCESS) one_met(command);
+    if (next().clSetEventCallback(waits.events[i], CL_COMPLETE, on_other_card, command) !=
+        CL_SUCCESS)
+      one_met(command);
   }
 }
 
@@ -161,7 +166,8 @@ void Gates::ready(Command* command) {
   command->queue->tenant()->admit_later(command->booked, [this, command] { start(command); });
 }
 
-// A chain of unmetered commands is walked with a list of our own, not by recursion: it may be thousands long.
+// A chain of unmetered commands is walked with a list of our own, not by recursion: it may be
+// thousands long.
 void Gates::start(Command* command) {
   std::vector<Command*> list{command};
   while (!list.empty()) {

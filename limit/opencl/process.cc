@@ -22,7 +22,8 @@ Process& Process::get() {
 
 const std::vector<std::unique_ptr<Tenant>>& Process::tenants() {
   if (ready_.load(std::memory_order_acquire)) return tenants_;
-  // Discovery calls the driver; the lock only keeps a second first caller waiting, and drivers do not call back here.
+  // Discovery calls the driver; the lock only keeps a second first caller waiting, and drivers do
+  // not call back here.
   MutexLock lock(mutex_);
   if (!ready_.load(std::memory_order_relaxed)) {
     discover();
@@ -44,7 +45,8 @@ void Process::discover() {
     return;
   }
   tenants_ = std::move(*attached);
-  for (auto& tenant : tenants_) tenant->set_harvest([t = tenant.get()] { Queues::get().harvest(t); });
+  for (auto& tenant : tenants_)
+    tenant->set_harvest([t = tenant.get()] { Queues::get().harvest(t); });
 
   cl_uint count = 0;
   if (next_.clGetPlatformIDs(0, nullptr, &count) != CL_SUCCESS || count == 0) return;
@@ -52,9 +54,12 @@ void Process::discover() {
   if (next_.clGetPlatformIDs(count, all.data(), nullptr) != CL_SUCCESS) return;
   for (cl_platform_id platform : all) {
     cl_uint n = 0;
-    if (next_.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &n) != CL_SUCCESS || n == 0) continue;
+    if (next_.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &n) != CL_SUCCESS || n == 0)
+      continue;
     std::vector<cl_device_id> devices(n);
-    if (next_.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, devices.data(), nullptr) != CL_SUCCESS) continue;
+    if (next_.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, devices.data(), nullptr) !=
+        CL_SUCCESS)
+      continue;
     bool any = false;
     for (cl_device_id device : devices) {
       std::string key = driver::opencl::device_key(next_, platform, device);
@@ -65,7 +70,13 @@ void Process::discover() {
         break;
       }
     }
-    if (any) platforms_.push_back(platform);
+    if (!any) continue;
+    platforms_.push_back(platform);
+    if (extension_platform_ == nullptr && next_.clGetExtensionFunctionAddressForPlatform(
+                                              platform, "clCreateCommandBufferKHR") != nullptr) {
+      driver::opencl::load_extensions(&next_, platform);
+      extension_platform_ = platform;
+    }
   }
 }
 
@@ -75,7 +86,9 @@ Tenant* Process::tenant_of(cl_device_id device) {
     auto it = devices_.find(device);
     if (it != devices_.end()) return it->second;
     cl_device_id parent = nullptr;
-    if (next_.clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, nullptr) != CL_SUCCESS) return nullptr;
+    if (next_.clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, nullptr) !=
+        CL_SUCCESS)
+      return nullptr;
     device = parent;
   }
   return nullptr;
@@ -84,12 +97,16 @@ Tenant* Process::tenant_of(cl_device_id device) {
 std::vector<Tenant*> Process::tenants_of(cl_context context) {
   std::vector<Tenant*> result;
   size_t size = 0;
-  if (next_.clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, nullptr, &size) != CL_SUCCESS) return result;
+  if (next_.clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, nullptr, &size) != CL_SUCCESS)
+    return result;
   std::vector<cl_device_id> devices(size / sizeof(cl_device_id));
-  if (next_.clGetContextInfo(context, CL_CONTEXT_DEVICES, size, devices.data(), nullptr) != CL_SUCCESS) return result;
+  if (next_.clGetContextInfo(context, CL_CONTEXT_DEVICES, size, devices.data(), nullptr) !=
+      CL_SUCCESS)
+    return result;
   for (cl_device_id device : devices) {
     Tenant* tenant = tenant_of(device);
-    if (tenant != nullptr && std::find(result.begin(), result.end(), tenant) == result.end()) result.push_back(tenant);
+    if (tenant != nullptr && std::find(result.begin(), result.end(), tenant) == result.end())
+      result.push_back(tenant);
   }
   return result;
 }

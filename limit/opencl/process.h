@@ -1,6 +1,6 @@
-// Process: what the OpenCL layer knows in one process: the next Table, its slices (one Tenant a card) and which
-// device belongs to which. Built on first use, never destroyed (programs call OpenCL from exit handlers).
-// Threads: any. No lock is held across a driver call.
+// Process: what the OpenCL layer knows in one process: the next Table, its slices (one Tenant a
+// card) and which device belongs to which. Built on first use, never destroyed (programs call
+// OpenCL from exit handlers). Threads: any. No lock is held across a driver call.
 #pragma once
 
 #include <atomic>
@@ -25,8 +25,8 @@ class Process {
   void set_next(const Table& next) { next_ = next; }
   const Table& next() const { return next_; }
 
-  // Attaches at the first call. Without an agent or a grant there are no slices and so no devices: the layer never
-  // lets anything run unlimited.
+  // Attaches at the first call. Without an agent or a grant there are no slices and so no devices:
+  // the layer never lets anything run unlimited.
   const std::vector<std::unique_ptr<Tenant>>& tenants();
 
   // The slice of a device or of the card that a sub-device is part of; nullptr = not granted.
@@ -37,11 +37,15 @@ class Process {
   std::vector<cl_device_id> granted(cl_platform_id platform, cl_device_type type);
   std::vector<cl_platform_id> platforms();
 
+  // The one platform whose extension functions `next()` holds; another vendor's are refused.
+  cl_platform_id extension_platform() const { return extension_platform_; }
+
   CostTable& costs() { return costs_; }
   // More than one card: events may then cross from one to the other.
   bool several_cards() { return tenants().size() > 1; }
 
-  // One line for the person at the terminal; FLEXAI_LOG=off|stderr|FILE, default stderr; each kind at most once a second.
+  // One line for the person at the terminal; FLEXAI_LOG=off|stderr|FILE, default stderr; each kind
+  // at most once a second.
   void say(const std::string& line);
 
  private:
@@ -52,9 +56,10 @@ class Process {
   CostTable costs_;
   base::Mutex mutex_;
   std::atomic<bool> ready_{false};
-  std::vector<std::unique_ptr<Tenant>> tenants_;  // fixed once ready_
-  std::vector<cl_platform_id> platforms_;         // fixed once ready_
+  std::vector<std::unique_ptr<Tenant>> tenants_;       // fixed once ready_
+  std::vector<cl_platform_id> platforms_;              // fixed once ready_
   std::unordered_map<cl_device_id, Tenant*> devices_;  // fixed once ready_
+  cl_platform_id extension_platform_ = nullptr;        // fixed once ready_
   std::atomic<Nanos> said_at_{0};
 };
 

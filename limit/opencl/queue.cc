@@ -8,8 +8,9 @@ using base::MutexLock;
 
 namespace {
 
-constexpr Nanos kBatch = 150 * base::kMicrosecond;   // predicted time between two callbacks on an in-order queue
-constexpr uint32_t kSurelyKnown = 4;                 // samples after which an entry is not timed at every use
+constexpr Nanos kBatch =
+    150 * base::kMicrosecond;         // predicted time between two callbacks on an in-order queue
+constexpr uint32_t kSurelyKnown = 4;  // samples after which an entry is not timed at every use
 
 const Table& next() { return Process::get().next(); }
 
@@ -17,8 +18,11 @@ const Table& next() { return Process::get().next(); }
 
 Nanos device_time(const Table& next, cl_event event) {
   cl_ulong start = 0, end = 0;
-  if (next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, nullptr) != CL_SUCCESS ||
-      next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, nullptr) != CL_SUCCESS || end < start)
+  if (next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
+                                   nullptr) != CL_SUCCESS ||
+      next.clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, nullptr) !=
+          CL_SUCCESS ||
+      end < start)
     return -1;
   return static_cast<Nanos>(end - start);
 }
@@ -30,26 +34,30 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
   }
   bool exact = tenant_->exact();
   bool young = entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
+  Nanos expected = entry->cost.load(std::memory_order_relaxed);
   cl_event previous;
-  Nanos upto = 0;
+  Nanos upto = 0, expected_upto = 0;
   {
     MutexLock lock(mutex_);
     booked_ += predicted;
+    expected_ += expected;
     previous = last_;
     last_ = event;
-    last_predicted_ = predicted;
+    last_expected_ = expected;
     last_entry_ = entry;
-    // The batch length varies, so that in a periodic program every kind of command is timed in turn.
+    // The batch length varies, so that in a periodic program every kind of command is timed in
+    // turn.
     jitter_ = jitter_ * 1664525u + 1013904223u;
     Nanos threshold = kBatch / 2 + static_cast<Nanos>(jitter_ >> 8) % kBatch;
     if (young || booked_ - batch_from_ >= (exact ? threshold / 4 : threshold)) {
       upto = booked_;
+      expected_upto = expected_;
       batch_from_ = booked_;
     }
   }
   if (previous != nullptr) next().clReleaseEvent(previous);
   if (upto == 0) return;
-  auto* batch = new Batch{shared_from_this(), upto, predicted, entry};
+  auto* batch = new Batch{shared_from_this(), upto, expected_upto, expected, entry};
   next().clRetainEvent(event);
   if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
     next().clReleaseEvent(event);
@@ -58,7 +66,7 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
 }
 
 void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
-  auto* batch = new Batch{shared_from_this(), 0, predicted, entry};
+  auto* batch = new Batch{shared_from_this(), 0, 0, predicted, entry};
   if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
     tenant_->settle(predicted, predicted);
     next().clReleaseEvent(event);
@@ -70,35 +78,40 @@ void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
 void CL_CALLBACK Queue::on_complete(cl_event event, cl_int status, void* user) {
   std::unique_ptr<Batch> batch(static_cast<Batch*>(user));
   Nanos measured = status == CL_COMPLETE ? device_time(next(), event) : 0;
-  if (status == CL_COMPLETE && measured >= 0 && batch->entry != nullptr) CostTable::learn(*batch->entry, measured);
-  if (measured < 0) measured = batch->predicted;
+  if (status == CL_COMPLETE && measured >= 0 && batch->entry != nullptr)
+    CostTable::learn(*batch->entry, measured);
   if (batch->upto == 0) {
-    batch->queue->tenant_->settle(batch->predicted, measured);
+    batch->queue->tenant_->settle(batch->predicted, measured >= 0 ? measured : batch->predicted);
   } else {
-    batch->queue->settle_upto(batch->upto, batch->predicted, measured);
+    batch->queue->settle_upto(batch->upto, batch->expected, batch->predicted, measured);
   }
   next().clReleaseEvent(event);
 }
 
-void Queue::settle_upto(Nanos upto, Nanos predicted_last, Nanos measured_last) {
-  Nanos delta;
+void Queue::settle_upto(Nanos upto, Nanos expected_upto, Nanos expected_last, Nanos measured_last) {
+  Nanos delta, expected;
   {
     MutexLock lock(mutex_);
     delta = upto - settled_;
     if (delta <= 0) return;
+    expected = expected_upto - settled_expected_;
     settled_ = upto;
+    settled_expected_ = expected_upto;
   }
-  tenant_->settle(delta, std::max<Nanos>(delta - predicted_last, 0) + measured_last);
+  Nanos measured =
+      measured_last >= 0 ? std::max<Nanos>(expected - expected_last, 0) + measured_last : expected;
+  tenant_->settle(delta, measured);
 }
 
 void Queue::all_over() {
   cl_event last = nullptr;
-  Nanos upto, predicted;
+  Nanos upto, expected_upto, expected;
   CostTable::Entry* entry;
   {
     MutexLock lock(mutex_);
     upto = booked_;
-    predicted = last_predicted_;
+    expected_upto = expected_;
+    expected = last_expected_;
     entry = last_entry_;
     if (upto == settled_) return;
     last = last_;
@@ -107,7 +120,7 @@ void Queue::all_over() {
   Nanos measured = last != nullptr ? device_time(next(), last) : -1;
   if (measured >= 0 && entry != nullptr) CostTable::learn(*entry, measured);
   if (last != nullptr) next().clReleaseEvent(last);
-  settle_upto(upto, predicted, measured >= 0 ? measured : predicted);
+  settle_upto(upto, expected_upto, expected, measured);
 }
 
 void Queue::over(cl_event event) {
@@ -120,20 +133,22 @@ void Queue::over(cl_event event) {
 
 void Queue::look() {
   cl_event last;
-  Nanos upto, predicted;
+  Nanos upto, expected_upto, expected;
   {
     MutexLock lock(mutex_);
     if (last_ == nullptr || booked_ == settled_) return;
     last = last_;
     last_ = nullptr;  // ours while we ask; nobody can settle with it twice
     upto = booked_;
-    predicted = last_predicted_;
+    expected_upto = expected_;
+    expected = last_expected_;
   }
   cl_int status = CL_QUEUED;
-  bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr) == CL_SUCCESS;
+  bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
+                                    nullptr) == CL_SUCCESS;
   if (told && status <= CL_COMPLETE) {
-    Nanos measured = status == CL_COMPLETE ? device_time(next(), last) : 0;
-    settle_upto(upto, predicted, measured >= 0 ? measured : predicted);
+    settle_upto(upto, expected_upto, expected,
+                status == CL_COMPLETE ? device_time(next(), last) : 0);
   } else {
     MutexLock lock(mutex_);
     if (last_ == nullptr && booked_ == upto) {
@@ -141,6 +156,27 @@ void Queue::look() {
       return;
     }
   }
+  next().clReleaseEvent(last);
+}
+
+void Queue::last_chance() {
+  cl_event last;
+  Batch* batch;
+  {
+    MutexLock lock(mutex_);
+    if (last_ == nullptr) return;
+    last = last_;
+    last_ = nullptr;
+    if (booked_ == settled_) {
+      batch = nullptr;
+    } else {
+      batch = new Batch{shared_from_this(), booked_, expected_, last_expected_, last_entry_};
+    }
+  }
+  if (batch != nullptr &&
+      next().clSetEventCallback(last, CL_COMPLETE, on_complete, batch) == CL_SUCCESS)
+    return;
+  delete batch;
   next().clReleaseEvent(last);
 }
 

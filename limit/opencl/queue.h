@@ -1,10 +1,12 @@
 // Queues: every command queue of a granted card, what is submitted on it and not yet settled.
 //
-// In-order queues are settled cumulatively: when one command is known to be over, so are all before it. The ends
-// come from, in order of preference: a blocking call that returned (no cost), a completion callback on the last
-// command of a batch, or the pacer's look at the last command. Out-of-order queues get a callback a command.
+// In-order queues are settled cumulatively: when one command is known to be over, so are all before
+// it. The ends come from, in order of preference: a blocking call that returned (no cost), a
+// completion callback on the last command of a batch, or the pacer's look at the last command.
+// Out-of-order queues get a callback a command.
 //
-// Threads: any. Lifetime: a Queue lives until the app has released it and all its callbacks have run.
+// Threads: any. Lifetime: a Queue lives until the app has released it and all its callbacks have
+// run.
 #pragma once
 
 #include <atomic>
@@ -22,9 +24,13 @@ struct Command;
 
 class Queue : public std::enable_shared_from_this<Queue> {
  public:
-  Queue(cl_command_queue handle, cl_context context, Tenant* tenant, cl_command_queue_properties asked,
-        std::vector<cl_queue_properties> asked_list)
-      : handle_(handle), context_(context), tenant_(tenant), asked_(asked), asked_list_(std::move(asked_list)) {}
+  Queue(cl_command_queue handle, cl_context context, Tenant* tenant,
+        cl_command_queue_properties asked, std::vector<cl_queue_properties> asked_list)
+      : handle_(handle),
+        context_(context),
+        tenant_(tenant),
+        asked_(asked),
+        asked_list_(std::move(asked_list)) {}
 
   cl_command_queue handle() const { return handle_; }
   cl_context context() const { return context_; }
@@ -33,9 +39,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   cl_command_queue_properties asked() const { return asked_; }
   const std::vector<cl_queue_properties>& asked_list() const { return asked_list_; }
 
-  // A command admitted with `predicted` is in the driver as `event`; this takes one reference of `event`.
+  // A command admitted with `predicted` (at least its expected cost) is in the driver as `event`;
+  // this takes one reference of `event`.
   void submitted(cl_event event, Nanos predicted, CostTable::Entry* entry);
-  // A command whose end is reported by itself (gated, or of an out-of-order queue). Takes one reference.
+  // A command whose end is reported by itself (gated, or of an out-of-order queue). Takes one
+  // reference.
   void follow(cl_event event, Nanos predicted, CostTable::Entry* entry);
   // Everything submitted in order so far is over, since a blocking call has just returned.
   void all_over();
@@ -43,6 +51,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void over(cl_event event);
   // Looks, without waiting, whether the last command has ended.
   void look();
+  // The app lets go of the queue: what is still running must report its own end.
+  void last_chance();
   // Is anything submitted and not settled (in-order part)?
   bool pending();
 
@@ -53,12 +63,15 @@ class Queue : public std::enable_shared_from_this<Queue> {
  private:
   struct Batch {
     std::shared_ptr<Queue> queue;
-    Nanos upto;       // 0: the command alone
-    Nanos predicted;  // of the last command
+    Nanos upto;       // booked up to and with the command; 0: the command alone
+    Nanos expected;   // likewise
+    Nanos predicted;  // of the command
     CostTable::Entry* entry;
   };
   static void CL_CALLBACK on_complete(cl_event event, cl_int status, void* batch);
-  void settle_upto(Nanos upto, Nanos predicted_last, Nanos measured_last);
+  // `measured_last`: of the last command, -1 = not known; the others of the batch count as
+  // expected.
+  void settle_upto(Nanos upto, Nanos expected_upto, Nanos expected_last, Nanos measured_last);
 
   const cl_command_queue handle_;
   const cl_context context_;
@@ -67,12 +80,15 @@ class Queue : public std::enable_shared_from_this<Queue> {
   const std::vector<cl_queue_properties> asked_list_;
 
   base::Mutex mutex_;
-  Nanos booked_ FLEXAI_GUARDED_BY(mutex_) = 0;   // predicted time of everything submitted so far
-  Nanos settled_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  Nanos booked_ FLEXAI_GUARDED_BY(mutex_) = 0;  // predicted time of everything submitted so far
+  Nanos expected_ FLEXAI_GUARDED_BY(mutex_) =
+      0;  // expected time of the same; booked_ has a floor a command
+  Nanos settled_ FLEXAI_GUARDED_BY(mutex_) = 0;  // both, of what is over
+  Nanos settled_expected_ FLEXAI_GUARDED_BY(mutex_) = 0;
   Nanos batch_from_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint32_t jitter_ FLEXAI_GUARDED_BY(mutex_) = 12345;
   cl_event last_ FLEXAI_GUARDED_BY(mutex_) = nullptr;  // owned reference
-  Nanos last_predicted_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  Nanos last_expected_ FLEXAI_GUARDED_BY(mutex_) = 0;
   CostTable::Entry* last_entry_ FLEXAI_GUARDED_BY(mutex_) = nullptr;
 };
 
@@ -83,14 +99,16 @@ class Queues {
   void remove(cl_command_queue handle);
   // The queue, or null for one that is not ours to meter (device-side queues).
   std::shared_ptr<Queue> find_shared(cl_command_queue handle);
-  // The same without touching a reference count. Valid while the app holds the queue, as it must during a call.
+  // The same without touching a reference count. Valid while the app holds the queue, as it must
+  // during a call.
   Queue* find(cl_command_queue handle);
   void harvest(Tenant* tenant);
 
  private:
   base::Mutex mutex_;
   std::unordered_map<cl_command_queue, std::shared_ptr<Queue>> queues_ FLEXAI_GUARDED_BY(mutex_);
-  std::atomic<uint64_t> generation_{1};  // moves with every removal; validates the per-thread memory of find()
+  std::atomic<uint64_t> generation_{
+      1};  // moves with every removal; validates the per-thread memory of find()
 };
 
 // Device time of a completed command by the driver's own profiling; -1 when it does not tell.
