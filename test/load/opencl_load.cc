@@ -1,0 +1,260 @@
+// An ordinary OpenCL program that does known work and says when it was done: the tenant of benches
+// and end-to-end tests. It knows nothing of Flexai.
+//
+//   flexai-load-opencl --loops N[,N...] [--groups G] [--depth D] [--mode queued|sync|buffer]
+//   [--seconds S]
+//                      [--start NS] [--pause AT:FOR] [--trace FILE] [--device TYPE] [--calibrate
+//                      US]
+//
+// Work of a kernel is `loops` (they are taken in turn); a line "t_ns work" goes to FILE for every
+// completed kernel (CLOCK_MONOTONIC), and a summary in JSON to stdout. --calibrate prints how many
+// loops make a kernel of US microseconds.
+#include <CL/cl.h>
+#include <CL/cl_ext.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace {
+
+long long now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+void check(cl_int rc, const char* what) {
+  if (rc == CL_SUCCESS) return;
+  fprintf(stderr, "%s: error %d\n", what, rc);
+  exit(3);
+}
+
+const char* kSource =
+    "__kernel void work(__global float* a, int loops) {\n"
+    "  size_t i = get_global_id(0);\n"
+    "  float x = a[i];\n"
+    "  for (int j = 0; j < loops; ++j) x = x * 0.9999f + 0.0001f;\n"
+    "  a[i] = x;\n"
+    "}\n";
+
+struct Options {
+  std::vector<int> loops{1000};
+  size_t groups = 64;
+  size_t depth = 4;
+  std::string mode = "queued", trace;
+  double seconds = 1;
+  long long start = 0, pause_at = -1, pause_for = 0;
+  double calibrate_us = 0;
+};
+
+struct Device {
+  cl_device_id id;
+  cl_context context;
+  cl_command_queue queue;
+  cl_kernel kernel;
+  cl_mem buffer;
+};
+
+Device open_device(const Options& o) {
+  Device d{};
+  cl_platform_id platforms[16];
+  cl_uint count = 0;
+  check(clGetPlatformIDs(16, platforms, &count), "clGetPlatformIDs");
+  for (cl_uint i = 0; i < std::min(count, 16u) && d.id == nullptr; ++i)
+    if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &d.id, nullptr) != CL_SUCCESS)
+      d.id = nullptr;
+  check(d.id == nullptr ? CL_DEVICE_NOT_FOUND : CL_SUCCESS, "no device");
+  cl_int rc;
+  d.context = clCreateContext(nullptr, 1, &d.id, nullptr, nullptr, &rc);
+  check(rc, "clCreateContext");
+  d.queue = clCreateCommandQueueWithProperties(d.context, d.id, nullptr, &rc);
+  check(rc, "clCreateCommandQueue");
+  cl_program program = clCreateProgramWithSource(d.context, 1, &kSource, nullptr, &rc);
+  check(rc, "clCreateProgram");
+  check(clBuildProgram(program, 1, &d.id, "", nullptr, nullptr), "clBuildProgram");
+  d.kernel = clCreateKernel(program, "work", &rc);
+  check(rc, "clCreateKernel");
+  d.buffer =
+      clCreateBuffer(d.context, CL_MEM_READ_WRITE, o.groups * 64 * sizeof(float), nullptr, &rc);
+  check(rc, "clCreateBuffer");
+  check(clSetKernelArg(d.kernel, 0, sizeof d.buffer, &d.buffer), "clSetKernelArg");
+  float zero = 0;
+  check(clEnqueueFillBuffer(d.queue, d.buffer, &zero, sizeof zero, 0, o.groups * 64 * sizeof(float),
+                            0, nullptr, nullptr),
+        "fill");
+  check(clFinish(d.queue), "clFinish");
+  return d;
+}
+
+void launch(const Device& d, const Options& o, int loops, cl_event* event) {
+  size_t global = o.groups * 64, local = 64;
+  check(clSetKernelArg(d.kernel, 1, sizeof loops, &loops), "clSetKernelArg");
+  check(clEnqueueNDRangeKernel(d.queue, d.kernel, 1, nullptr, &global, &local, 0, nullptr, event),
+        "clEnqueueNDRangeKernel");
+}
+
+void calibrate(const Device& d, const Options& o) {
+  int loops = 1000;
+  double best = 0;
+  for (int round = 0; round < 12; ++round) {
+    std::vector<double> times;
+    for (int i = 0; i < 9; ++i) {
+      long long t = now();
+      for (int k = 0; k < 8; ++k) launch(d, o, loops, nullptr);
+      check(clFinish(d.queue), "clFinish");
+      times.push_back(static_cast<double>(now() - t) / 8e3);
+    }
+    std::sort(times.begin(), times.end());
+    best = times[times.size() / 2];
+    if (best > o.calibrate_us * 0.95 && best < o.calibrate_us * 1.05) break;
+    loops = std::max(1, static_cast<int>(loops * std::clamp(o.calibrate_us / best, 0.1, 10.0)));
+  }
+  printf("{\"loops\": %d, \"us\": %.1f}\n", loops, best);
+}
+
+using CreateBuffer = cl_command_buffer_khr (*)(cl_uint, const cl_command_queue*,
+                                               const cl_command_buffer_properties_khr*, cl_int*);
+using FinalizeBuffer = cl_int (*)(cl_command_buffer_khr);
+using RecordKernel = cl_int (*)(cl_command_buffer_khr, cl_command_queue,
+                                const cl_ndrange_kernel_command_properties_khr*, cl_kernel, cl_uint,
+                                const size_t*, const size_t*, const size_t*, cl_uint,
+                                const cl_sync_point_khr*, cl_sync_point_khr*,
+                                cl_mutable_command_khr*);
+using EnqueueBuffer = cl_int (*)(cl_uint, cl_command_queue*, cl_command_buffer_khr, cl_uint,
+                                 const cl_event*, cl_event*);
+
+struct Recorded {
+  cl_command_buffer_khr buffer = nullptr;
+  EnqueueBuffer enqueue = nullptr;
+};
+
+Recorded record(const Device& d, const Options& o, int loops) {
+  cl_platform_id platform;
+  clGetDeviceInfo(d.id, CL_DEVICE_PLATFORM, sizeof platform, &platform, nullptr);
+  auto find = [&](const char* name) {
+    return clGetExtensionFunctionAddressForPlatform(platform, name);
+  };
+  auto create = reinterpret_cast<CreateBuffer>(find("clCreateCommandBufferKHR"));
+  auto record_kernel = reinterpret_cast<RecordKernel>(find("clCommandNDRangeKernelKHR"));
+  auto finalize = reinterpret_cast<FinalizeBuffer>(find("clFinalizeCommandBufferKHR"));
+  Recorded r;
+  r.enqueue = reinterpret_cast<EnqueueBuffer>(find("clEnqueueCommandBufferKHR"));
+  check(create && record_kernel && finalize && r.enqueue ? CL_SUCCESS : CL_INVALID_OPERATION,
+        "no cl_khr_command_buffer");
+  cl_int rc;
+  r.buffer = create(1, &d.queue, nullptr, &rc);
+  check(rc, "clCreateCommandBufferKHR");
+  size_t global = o.groups * 64, local = 64;
+  cl_sync_point_khr last = 0;
+  for (int i = 0; i < 4; ++i) {  // four kernels of a quarter of the work
+    int part = loops / 4;
+    check(clSetKernelArg(d.kernel, 1, sizeof part, &part), "clSetKernelArg");
+    check(record_kernel(r.buffer, nullptr, nullptr, d.kernel, 1, nullptr, &global, &local,
+                        i != 0 ? 1 : 0, i != 0 ? &last : nullptr, &last, nullptr),
+          "clCommandNDRangeKernelKHR");
+  }
+  check(finalize(r.buffer), "clFinalizeCommandBufferKHR");
+  return r;
+}
+
+void run(const Device& d, const Options& o) {
+  std::vector<std::pair<long long, int>> done;
+  done.reserve(1 << 20);
+  std::vector<Recorded> recorded;
+  if (o.mode == "buffer")
+    for (int loops : o.loops) recorded.push_back(record(d, o, loops));
+  while (o.start != 0 && now() < o.start) usleep(200);
+  long long begin = now(), end = begin + static_cast<long long>(o.seconds * 1e9);
+  if (o.start != 0) end = o.start + static_cast<long long>(o.seconds * 1e9);
+  std::deque<std::pair<cl_event, int>> flight;
+  bool paused = o.pause_at < 0;
+  for (size_t i = 0; now() < end; ++i) {
+    if (!paused && now() - begin > o.pause_at) {
+      paused = true;
+      clFinish(d.queue);
+      usleep(static_cast<useconds_t>(o.pause_for / 1000));
+    }
+    int loops = o.loops[i % o.loops.size()];
+    cl_event event;
+    if (o.mode == "buffer") {
+      Recorded& r = recorded[i % recorded.size()];
+      check(r.enqueue(0, nullptr, r.buffer, 0, nullptr, &event), "clEnqueueCommandBufferKHR");
+    } else {
+      launch(d, o, loops, &event);
+    }
+    flight.emplace_back(event, loops);
+    clFlush(d.queue);
+    size_t keep = o.mode == "queued" ? o.depth : 0;
+    while (flight.size() > keep) {
+      check(clWaitForEvents(1, &flight.front().first), "clWaitForEvents");
+      done.emplace_back(now(), flight.front().second);
+      clReleaseEvent(flight.front().first);
+      flight.pop_front();
+    }
+  }
+  check(clFinish(d.queue), "clFinish");
+  long long work = 0;
+  for (auto& [t, w] : done) work += w;
+  printf("{\"launches\": %zu, \"work\": %lld, \"begin_ns\": %lld, \"end_ns\": %lld}\n", done.size(),
+         work, begin, now());
+  if (o.trace.empty()) return;
+  FILE* f = fopen(o.trace.c_str(), "w");
+  check(f == nullptr ? CL_INVALID_VALUE : CL_SUCCESS, "trace file");
+  for (auto& [t, w] : done) fprintf(f, "%lld %d\n", t, w);
+  fclose(f);
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    std::string name = argv[i], value = argv[i + 1];
+    if (name == "--loops") {
+      o.loops.clear();
+      for (size_t at = 0; at < value.size();) {
+        size_t comma = std::min(value.find(',', at), value.size());
+        o.loops.push_back(atoi(value.substr(at, comma - at).c_str()));
+        at = comma + 1;
+      }
+    } else if (name == "--groups")
+      o.groups = static_cast<size_t>(atoi(value.c_str()));
+    else if (name == "--depth")
+      o.depth = static_cast<size_t>(atoi(value.c_str()));
+    else if (name == "--mode")
+      o.mode = value;
+    else if (name == "--seconds")
+      o.seconds = atof(value.c_str());
+    else if (name == "--start")
+      o.start = atoll(value.c_str());
+    else if (name == "--trace")
+      o.trace = value;
+    else if (name == "--calibrate")
+      o.calibrate_us = atof(value.c_str());
+    else if (name == "--pause") {
+      o.pause_at = atoll(value.c_str()) * 1000000;
+      o.pause_for = atoll(value.c_str() + value.find(':') + 1) * 1000000;
+    } else {
+      fprintf(stderr, "unknown option %s\n", name.c_str());
+      exit(2);
+    }
+  }
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o = parse(argc, argv);
+  Device d = open_device(o);
+  if (o.calibrate_us > 0) {
+    calibrate(d, o);
+  } else {
+    run(d, o);
+  }
+}
