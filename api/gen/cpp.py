@@ -17,15 +17,3 @@ def types(entry):
 
 def pascal(word):
     return "k" + word.capitalize()
-
-
-def wrap_list(items, indent="    ", width=100):
-    """Comma-separated items in lines of at most `width` columns."""
-    lines, line = [], indent
-    for item in items:
-        if len(line) + len(item) + 2 > width:
-            lines.append(line.rstrip())
-            line = indent
-        line += item + ", "
-    lines.append(line.rstrip())
-    return "\n".join(lines)

@@ -1,39 +1,56 @@
-"""Writes every product of a Spec: generate.py --spec api/opencl.toml --out build/x/generated.
+"""Writes what is made from a Spec.
 
---docs FILE writes the coverage report instead. Files whose text would not change are left alone,
-so that a build does not recompile what is the same.
+generate.py --spec api/opencl.toml --out build/dev/generated   the sources
+generate.py --spec api/opencl.toml --docs docs/api-coverage.md [--check]   the coverage report;
+with --check it writes nothing and fails when the file is stale.
 """
 import argparse
 import pathlib
 import sys
 
+import coverage
 import doubles
 import entries
 import spec
 import table
+import trace
 
-PRODUCTS = (table, entries, doubles)
+PRODUCTS = (table, trace, entries, doubles)
 
 
 def write(path, text):
+    """Leaves a file that would not change alone, so that nothing is compiled for it."""
     if path.exists() and path.read_text() == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
+def write_docs(path, text, check):
+    if not check:
+        write(path, text)
+    elif not path.exists() or path.read_text() != text:
+        sys.exit(f"generate: {path} is stale; run ./dev fmt")
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--docs", type=pathlib.Path)
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     try:
         loaded = spec.load(options.spec)
     except spec.SpecError as error:
         sys.exit(f"generate: {error}")
-    for product in PRODUCTS:
-        for path, text in product.products(loaded).items():
-            write(options.out / path, text)
+    if options.docs:
+        write_docs(options.docs, coverage.report(loaded), options.check)
+    if options.out:
+        for product in PRODUCTS:
+            for path, text in product.products(loaded).items():
+                write(options.out / path, text)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ cl_uint dispatch_entries(unsigned major, unsigned minor);
 
 // The first `entries` entries of `dispatch`; the rest stays null.
 Table table_from_dispatch(const cl_icd_dispatch* dispatch, cl_uint entries);
-// What a vendor library offers: entries exported by name, then those of the dispatch table of its
-// first platform. `dlopen_handle` must stay open as long as the Table is used. All null when the
-// library is no OpenCL driver.
-Table table_from_library(void* dlopen_handle);
+// The entries that a library exports by name. `dlopen_handle` must stay open as long as the Table
+// is used.
+Table table_by_name(void* dlopen_handle);
 // Fills the entries that are reached by name only, as far as `platform` has them.
 void load_extensions(Table* table, cl_platform_id platform);
 cl_icd_dispatch dispatch_from_table(const Table& table);
@@ -36,7 +35,6 @@ SOURCE = """#include "driver/{api}/table.h"
 #include <dlfcn.h>
 
 #include <cstddef>
-#include <cstdio>
 #include <type_traits>
 
 namespace flexai::driver::{api} {{
@@ -71,52 +69,9 @@ cl_icd_dispatch dispatch_from_table(const Table& table) {{
 {to_dispatch}  return dispatch;
 }}
 
-namespace {{
-
-using GetAddress = void*(CL_API_CALL*)(const char*);
-
-// Every dispatchable object starts with a pointer to its driver's dispatch table (cl_khr_icd).
-const cl_icd_dispatch* dispatch_of(cl_platform_id platform) {{
-  return *reinterpret_cast<const cl_icd_dispatch* const*>(platform);
-}}
-
-cl_uint entries_of(const cl_icd_dispatch* dispatch, cl_platform_id platform) {{
-  if (dispatch == nullptr || dispatch->clGetPlatformInfo == nullptr) return 0;
-  char version[128] = {{}};
-  unsigned major = 1, minor = 0;
-  if (dispatch->clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof(version) - 1, version,
-                                  nullptr) != CL_SUCCESS ||
-      std::sscanf(version, "OpenCL %u.%u", &major, &minor) != 2)
-    return dispatch_entries(1, 0);
-  return dispatch_entries(major, minor);
-}}
-
-void fill_by_name(Table* table, void* library) {{
-{by_name}}}
-
-}}  // namespace
-
-Table table_from_library(void* dlopen_handle) {{
+Table table_by_name(void* dlopen_handle) {{
   Table table;
-  if (dlopen_handle == nullptr) return table;
-  decltype(table.clIcdGetPlatformIDsKHR) get_platforms = nullptr;
-  set(&get_platforms, dlsym(dlopen_handle, "clIcdGetPlatformIDsKHR"));
-  GetAddress get_address = nullptr;
-  set(&get_address, dlsym(dlopen_handle, "clGetExtensionFunctionAddress"));
-  if (get_address != nullptr) set(&get_platforms, get_address("clIcdGetPlatformIDsKHR"));
-  cl_platform_id platform = nullptr;
-  if (get_platforms != nullptr && get_platforms(1, &platform, nullptr) == CL_SUCCESS &&
-      platform != nullptr) {{
-    const cl_icd_dispatch* dispatch = dispatch_of(platform);
-    table = table_from_dispatch(dispatch, entries_of(dispatch, platform));
-  }} else if (get_platforms == nullptr) {{
-    fill_by_name(&table, dlopen_handle);
-  }}
-  if (get_platforms != nullptr) table.clGetPlatformIDs = get_platforms;
-  table.clIcdGetPlatformIDsKHR = get_platforms;
-  if (table.clGetExtensionFunctionAddress == nullptr)
-    table.clGetExtensionFunctionAddress = get_address;
-  return table;
+{by_name}  return table;
 }}
 
 void load_extensions(Table* table, cl_platform_id platform) {{
@@ -203,7 +158,7 @@ def products(spec):
         api=spec.api, asserts=total + "".join(map(prototype_check, spec.entries)),
         versions=versions(spec.entries), from_dispatch="".join(map(from_dispatch, slots)),
         to_dispatch="".join(map(to_dispatch, slots)),
-        by_name="".join(f'  set(&table->{e.name}, dlsym(library, "{e.name}"));\n' for e in slots),
+        by_name="".join(f'  set(&table.{e.name}, dlsym(dlopen_handle, "{e.name}"));\n' for e in slots),
         by_extension="".join(f'  set(&table->{e.name}, find("{e.name}"));\n' for e in named))
     return {f"driver/{spec.api}/table.h": note + header,
             f"driver/{spec.api}/table.cc": note + source}

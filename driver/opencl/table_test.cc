@@ -39,13 +39,6 @@ TEST(Table, KnowsHowLongTheTableOfEachVersionIs) {
   EXPECT_EQ(dispatch_entries(3, 1), kDispatchEntries);
 }
 
-TEST(Table, IsEmptyForALibraryThatIsNoDriver) {
-  void* self = dlopen(nullptr, RTLD_NOW);
-  EXPECT_EQ(table_from_library(self).clGetPlatformIDs, nullptr);
-  EXPECT_EQ(table_from_library(nullptr).clGetPlatformIDs, nullptr);
-  dlclose(self);
-}
-
 cl_int CL_API_CALL enqueue_buffer(cl_uint, cl_command_queue*, cl_command_buffer_khr, cl_uint,
                                   const cl_event*, cl_event*) {
   return 7;
