@@ -26,6 +26,9 @@ class CostTable {
     std::atomic<uint64_t> key{0};
     std::atomic<Nanos> cost{kUnknown};
     std::atomic<uint32_t> samples{0};
+    // Set by the API's layer where the driver's own times are not to be trusted: then every use is
+    // timed from outside, by the host's clock.
+    std::atomic<bool> timed_by_host{false};
   };
 
   // The entry of `key` (0 is taken as 1), made when there is none. Never fails.

@@ -51,7 +51,9 @@ class Tenant {
   // Waits until the slice may submit work predicted to take `predicted`, and books it as in flight.
   void admit(Nanos predicted) {
     uint64_t word = control()->lease.load(std::memory_order_acquire);
+    // The flag is looked at as well: a word that was never granted must not match an unset copy.
     if (word == wiped_->open_word.load(std::memory_order_relaxed) &&
+        (lease::flags(word) & lease::kGranted) != 0 &&
         outstanding_.load(std::memory_order_relaxed) <= kInFlightBound) [[likely]] {
       outstanding_.fetch_add(predicted, std::memory_order_relaxed);
       count_launch();

@@ -1,4 +1,4 @@
-// Kernels, native kernels and recorded command buffers: each one item for the arbiter.
+// Kernels and native kernels.
 #include "limit/opencl/entries.h"
 #include "limit/opencl/submit.h"
 
@@ -57,53 +57,6 @@ cl_int CL_API_CALL limit_clEnqueueNativeKernel(cl_command_queue queue, NativeKer
 
 cl_int CL_API_CALL limit_clReleaseKernel(cl_kernel kernel) {
   return next().clReleaseKernel(kernel);
-}
-
-cl_command_buffer_khr CL_API_CALL
-limit_clCreateCommandBufferKHR(cl_uint count, const cl_command_queue* queues,
-                               const cl_command_buffer_properties_khr* properties, cl_int* error) {
-  // A queue that is not of a granted card would carry the recorded work past the arbiter.
-  for (cl_uint i = 0; queues != nullptr && i < count; ++i)
-    if (queues[i] != nullptr && Queues::get().find(queues[i]) == nullptr) {
-      if (error != nullptr) *error = CL_INVALID_COMMAND_QUEUE;
-      return nullptr;
-    }
-  return next().clCreateCommandBufferKHR(count, queues, properties, error);
-}
-
-cl_int CL_API_CALL limit_clFinalizeCommandBufferKHR(cl_command_buffer_khr buffer) {
-  Process::get().costs().forget(
-      CostTable::mix(address(buffer), 99));  // an address that comes again is a new program
-  return next().clFinalizeCommandBufferKHR(buffer);
-}
-
-cl_int CL_API_CALL limit_clReleaseCommandBufferKHR(cl_command_buffer_khr buffer) {
-  return next().clReleaseCommandBufferKHR(buffer);
-}
-
-cl_int CL_API_CALL limit_clEnqueueCommandBufferKHR(cl_uint queues, cl_command_queue* list_of_queues,
-                                                   cl_command_buffer_khr buffer, cl_uint count,
-                                                   const cl_event* list, cl_event* event) {
-  cl_command_queue queue = nullptr;
-  if (queues != 0 && list_of_queues != nullptr) {
-    queue = list_of_queues[0];
-  } else {
-    // Without queues it runs on those it was recorded with.
-    cl_command_queue recorded[8] = {};
-    size_t size = 0;
-    if (next().clGetCommandBufferInfoKHR != nullptr &&
-        next().clGetCommandBufferInfoKHR(buffer, CL_COMMAND_BUFFER_QUEUES_KHR, sizeof recorded,
-                                         recorded, &size) == CL_SUCCESS &&
-        size >= sizeof queue)
-      queue = recorded[0];
-  }
-  if (Queues::get().find(queue) == nullptr) return CL_INVALID_COMMAND_QUEUE;
-  CostTable::Entry& entry = Process::get().costs().find(CostTable::mix(address(buffer), 99));
-  return submit(queue, entry, false, count, list, event,
-                [=](cl_uint n, const cl_event* waits, cl_event* made) {
-                  return next().clEnqueueCommandBufferKHR(queues, list_of_queues, buffer, n, waits,
-                                                          made);
-                });
 }
 
 }  // namespace flexai::limit::opencl

@@ -27,13 +27,28 @@ Nanos device_time(const Table& next, cl_event event) {
   return static_cast<Nanos>(end - start);
 }
 
+Nanos Queue::measure(cl_event event, const CostTable::Entry* entry, Nanos since) {
+  Nanos now = since != 0 ? base::monotonic_now() : 0;
+  Nanos started = since;
+  if (since != 0) {
+    MutexLock lock(mutex_);
+    started = std::max(since, ended_);
+    ended_ = now;
+  }
+  if (entry != nullptr && entry->timed_by_host.load(std::memory_order_relaxed) && since != 0)
+    return now - started;
+  return event != nullptr ? device_time(next(), event) : -1;
+}
+
 void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) {
   if (!in_order()) {
     follow(event, predicted, entry);
     return;
   }
   bool exact = tenant_->exact();
-  bool young = entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
+  bool by_host = entry->timed_by_host.load(std::memory_order_relaxed);
+  bool young = by_host || entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
+  Nanos since = by_host ? base::monotonic_now() : 0;
   Nanos expected = entry->cost.load(std::memory_order_relaxed);
   cl_event previous;
   Nanos upto = 0, expected_upto = 0;
@@ -44,6 +59,7 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
     previous = last_;
     last_ = event;
     last_expected_ = expected;
+    last_since_ = since;
     last_entry_ = entry;
     // The batch length varies, so that in a periodic program every kind of command is timed in
     // turn.
@@ -57,7 +73,7 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
   }
   if (previous != nullptr) next().clReleaseEvent(previous);
   if (upto == 0) return;
-  auto* batch = new Batch{shared_from_this(), upto, expected_upto, expected, entry};
+  auto* batch = new Batch{shared_from_this(), upto, expected_upto, expected, entry, since};
   next().clRetainEvent(event);
   if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
     next().clReleaseEvent(event);
@@ -66,7 +82,12 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
 }
 
 void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
-  auto* batch = new Batch{shared_from_this(), 0, 0, predicted, entry};
+  auto* batch = new Batch{shared_from_this(),
+                          0,
+                          0,
+                          predicted,
+                          entry,
+                          entry != nullptr && entry->timed_by_host ? base::monotonic_now() : 0};
   if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
     tenant_->settle(predicted, predicted);
     next().clReleaseEvent(event);
@@ -77,7 +98,8 @@ void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
 // Runs on a thread of the driver.
 void CL_CALLBACK Queue::on_complete(cl_event event, cl_int status, void* user) {
   std::unique_ptr<Batch> batch(static_cast<Batch*>(user));
-  Nanos measured = status == CL_COMPLETE ? device_time(next(), event) : 0;
+  Nanos measured =
+      status == CL_COMPLETE ? batch->queue->measure(event, batch->entry, batch->since) : 0;
   if (status == CL_COMPLETE && measured >= 0 && batch->entry != nullptr)
     CostTable::learn(*batch->entry, measured);
   if (batch->upto == 0) {
@@ -105,19 +127,20 @@ void Queue::settle_upto(Nanos upto, Nanos expected_upto, Nanos expected_last, Na
 
 void Queue::all_over() {
   cl_event last = nullptr;
-  Nanos upto, expected_upto, expected;
+  Nanos upto, expected_upto, expected, since;
   CostTable::Entry* entry;
   {
     MutexLock lock(mutex_);
     upto = booked_;
     expected_upto = expected_;
     expected = last_expected_;
+    since = last_since_;
     entry = last_entry_;
     if (upto == settled_) return;
     last = last_;
     last_ = nullptr;
   }
-  Nanos measured = last != nullptr ? device_time(next(), last) : -1;
+  Nanos measured = measure(last, entry, since);
   if (measured >= 0 && entry != nullptr) CostTable::learn(*entry, measured);
   if (last != nullptr) next().clReleaseEvent(last);
   settle_upto(upto, expected_upto, expected, measured);
@@ -133,10 +156,13 @@ void Queue::over(cl_event event) {
 
 void Queue::look() {
   cl_event last;
-  Nanos upto, expected_upto, expected;
+  Nanos upto, expected_upto, expected, since;
+  CostTable::Entry* entry;
   {
     MutexLock lock(mutex_);
     if (last_ == nullptr || booked_ == settled_) return;
+    since = last_since_;
+    entry = last_entry_;
     last = last_;
     last_ = nullptr;  // ours while we ask; nobody can settle with it twice
     upto = booked_;
@@ -148,7 +174,7 @@ void Queue::look() {
                                     nullptr) == CL_SUCCESS;
   if (told && status <= CL_COMPLETE) {
     settle_upto(upto, expected_upto, expected,
-                status == CL_COMPLETE ? device_time(next(), last) : 0);
+                status == CL_COMPLETE ? measure(last, entry, since) : 0);
   } else {
     MutexLock lock(mutex_);
     if (last_ == nullptr && booked_ == upto) {
@@ -170,7 +196,8 @@ void Queue::last_chance() {
     if (booked_ == settled_) {
       batch = nullptr;
     } else {
-      batch = new Batch{shared_from_this(), booked_, expected_, last_expected_, last_entry_};
+      batch = new Batch{shared_from_this(), booked_,     expected_,
+                        last_expected_,     last_entry_, last_since_};
     }
   }
   if (batch != nullptr &&

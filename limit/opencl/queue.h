@@ -67,7 +67,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
     Nanos expected;   // likewise
     Nanos predicted;  // of the command
     CostTable::Entry* entry;
+    Nanos since;  // host time of submission, for entries timed by the host; else 0
   };
+  // Device time of a completed command: the driver's word, or the host's where that is not to be
+  // trusted.
+  Nanos measure(cl_event event, const CostTable::Entry* entry, Nanos since);
   static void CL_CALLBACK on_complete(cl_event event, cl_int status, void* batch);
   // `measured_last`: of the last command, -1 = not known; the others of the batch count as
   // expected.
@@ -86,6 +90,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Nanos settled_ FLEXAI_GUARDED_BY(mutex_) = 0;  // both, of what is over
   Nanos settled_expected_ FLEXAI_GUARDED_BY(mutex_) = 0;
   Nanos batch_from_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  Nanos ended_ FLEXAI_GUARDED_BY(mutex_) = 0;       // host time of the last known end
+  Nanos last_since_ FLEXAI_GUARDED_BY(mutex_) = 0;  // Batch::since of the last command
   uint32_t jitter_ FLEXAI_GUARDED_BY(mutex_) = 12345;
   cl_event last_ FLEXAI_GUARDED_BY(mutex_) = nullptr;  // owned reference
   Nanos last_expected_ FLEXAI_GUARDED_BY(mutex_) = 0;
