@@ -15,8 +15,8 @@ from tinygrad.nn.optim import SGD
 
 
 class Net:
-    def __init__(self):
-        self.l1, self.l2 = nn.Linear(64, 128), nn.Linear(128, 10)
+    def __init__(self, hidden):
+        self.l1, self.l2 = nn.Linear(64, hidden), nn.Linear(hidden, 10)
 
     def __call__(self, x):
         return self.l2(self.l1(x).relu())
@@ -25,6 +25,8 @@ class Net:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=0, help="train for that long instead of a number of steps")
     parser.add_argument("--start", type=int, default=0, help="first timed step at this CLOCK_MONOTONIC nanosecond")
     parser.add_argument("--trace", help="file for 't_ns 1' per step")
@@ -32,10 +34,10 @@ def main():
     o = parser.parse_args()
     rng = np.random.default_rng(7)
     Tensor.manual_seed(7)
-    net = Net()
+    net = Net(o.hidden)
     optimizer = SGD(nn.state.get_parameters(net), lr=0.05)
-    x = Tensor(rng.standard_normal((256, 64), dtype=np.float32)).realize()
-    y = Tensor(rng.integers(0, 10, 256).astype(np.int32)).realize()
+    x = Tensor(rng.standard_normal((o.batch, 64), dtype=np.float32)).realize()
+    y = Tensor(rng.integers(0, 10, o.batch).astype(np.int32)).realize()
 
     @TinyJit
     def step():
@@ -49,7 +51,7 @@ def main():
     warm = 4  # the first steps build kernels and record the graph
     begin = time.monotonic()
     n = 0
-    while (time.monotonic() - begin < o.seconds) if o.seconds else (n < o.steps):
+    while n < warm or ((time.monotonic() - begin < o.seconds) if o.seconds else (n < o.steps)):
         t = time.perf_counter()
         losses.append(step().item())
         times.append(time.perf_counter() - t)
