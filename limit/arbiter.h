@@ -23,36 +23,11 @@
 #include <optional>
 #include <vector>
 
-#include "base/clock.h"
-#include "model/slice.h"
+#include "limit/account.h"
 
 namespace flexai::limit {
 
-using base::Nanos;
 using TenantId = uint64_t;  // slice id
-
-struct ArbiterConfig {
-  Nanos lease_min = 1 * base::kMillisecond;
-  Nanos lease_max = 5 * base::kMillisecond;
-  Nanos round = 10 * base::kMillisecond;  // one round of quanta
-  Nanos burst = 20 * base::kMillisecond;  // most credit kept while idle or waiting
-  Nanos idle_release =
-      100 * base::kMicrosecond;  // an idle holder loses its lease after this, if others wait
-  Nanos wake_lead =
-      200 * base::kMicrosecond;  // the next tenant is woken this long before the last work ends
-  Nanos silent = 50 * base::kMillisecond;   // a holder without heartbeat loses its lease after this
-  Nanos overrun = 50 * base::kMillisecond;  // patience with work in flight beyond its predicted end
-  Nanos tick = 500 * base::kMicrosecond;    // how often a contended holder is looked at
-  Nanos open_lease = 20 * base::kMillisecond;  // lease renewed while nobody else waits
-};
-
-struct Terms {
-  model::Qos qos = model::Qos::kElastic;
-  uint32_t share_milli = 0;
-  uint32_t ceiling_milli = 1000;
-  model::Priority priority = model::Priority::kNormal;
-  uint32_t weight() const { return share_milli == 0 ? 1 : share_milli; }
-};
 
 // What is known of a tenant at one moment; summed over its processes by the caller.
 struct Demand {
@@ -103,8 +78,79 @@ class Arbiter {
   TenantUse use(TenantId tenant) const;
 
  private:
+  struct Tenant {
+    Account account;
+    Demand demand;
+    TenantUse use;
+    bool listed = false;  // in the demand of this pass
+    bool was_in_flight = false;
+    bool wants = false;      // waiting and alive
+    Nanos active_since = 0;  // waiting or in flight without a break
+    Nanos last_active = 0;   // last time it was seen to use its lease
+    Nanos busy_seen = 0;
+    Nanos reported = 0;     // device time told of since the last pass
+    Nanos unreported = 0;   // wall time of leases held alone that no report has claimed yet
+    Publication published;  // last one
+  };
+  // A tenant whose lease is over, or all but over, with work left on the card.
+  struct Drain {
+    TenantId tenant;
+    Band band;
+    bool contended;
+    Nanos end;       // of its lease
+    Nanos deadline;  // patience ends
+  };
+
+  void observe(Nanos now, const std::map<TenantId, Demand>& demand);
+  void observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now);
+  void settle(Nanos now);
+  Nanos settle_drains(Nanos now);
+  void pay(Tenant* tenant, Nanos wall, Band band, bool contended);
+  void drop_drained(Nanos now);
+  void review_holder(Nanos now);
+  void cut_for(TenantId best, Nanos now);
+  void hand_over(Nanos now);
+  void hand_over_contended(Nanos now);
+  void keep_alone(Nanos now);
+  void renew(Nanos now);
+  void grant(TenantId id, Nanos now);
+  void end_lease(Nanos now, bool abandoned);
+  void announce(TenantId id, bool granted, bool contended, Nanos end);
+
+  std::optional<TenantId> pick(Nanos now, bool with_holder) const;
+  bool using_lease(Nanos now) const;
+  Nanos ahead(Nanos now) const;
+  Nanos predicted_end(const Tenant& tenant, Nanos lease_end, Nanos now) const;
+  Nanos drains_end(Nanos now) const;
+  bool draining(TenantId id) const;
+  bool silent(const Tenant& tenant, Nanos now) const;
+  bool others_want(TenantId id) const;
+  bool overrun(Nanos now) const;
+  double& last_order(const Tenant& tenant, Band band);
+  Nanos next_look(Nanos now) const;
+  Tenant& at(TenantId id) { return tenants_.at(id); }
+  const Tenant& at(TenantId id) const { return tenants_.at(id); }
+
   ArbiterConfig config_;
+  std::map<TenantId, Tenant> tenants_;
+  std::vector<TenantId> active_;  // listed in the last demand, or holding, or draining
+  Nanos last_ = 0;
+  Nanos drained_at_ = 0;
+
+  // The lease. The holder may be past its end while its last work is on the card.
   std::optional<TenantId> holder_;
+  Band band_ = Band::kNone;
+  bool contended_ = false;
+  Nanos start_ = 0;  // when the card became its own, or is predicted to
+  Nanos length_ = 0;
+  Nanos end_ = 0;
+  Nanos noticed_ = 0;  // the holder's busy_seen when its open lease was last renewed
+  std::vector<Drain> drains_;
+
+  double guarantee_order_[3] = {};  // virtual time of the last one served, by priority
+  double surplus_order_ = 0;
+  double idle_order_ = 0;
+  std::vector<Publication> pending_;
 };
 
 }  // namespace flexai::limit

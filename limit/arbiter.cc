@@ -1,0 +1,434 @@
+#include "limit/arbiter.h"
+
+#include <algorithm>
+
+namespace flexai::limit {
+namespace {
+
+// The most unclaimed time of leases held alone: reports come at the latest with the end of a batch.
+constexpr Nanos kMostUnreported = 2 * base::kSecond;
+
+int priority_index(const Account& account) {
+  return std::clamp(static_cast<int>(account.terms().priority), 0, 2);
+}
+
+}  // namespace
+
+void Arbiter::set_terms(TenantId tenant, const Terms& terms, Nanos now) {
+  tenants_[tenant].account.set_terms(terms, config_, now);
+}
+
+void Arbiter::remove(TenantId tenant, Nanos now) {
+  if (tenants_.count(tenant) == 0) return;
+  if (last_ != 0 && now > last_) settle(now);
+  if (holder_ == tenant) holder_.reset();
+  std::erase_if(drains_, [&](const Drain& d) { return d.tenant == tenant; });
+  std::erase(active_, tenant);
+  tenants_.erase(tenant);
+}
+
+TenantUse Arbiter::use(TenantId tenant) const {
+  auto it = tenants_.find(tenant);
+  if (it == tenants_.end()) return {};
+  TenantUse use = it->second.use;
+  use.credit = it->second.account.credit();
+  return use;
+}
+
+Decision Arbiter::step(Nanos now, const std::map<TenantId, Demand>& demand) {
+  if (last_ == 0 || last_ > now) last_ = now;
+  pending_.clear();
+  observe(now, demand);
+  settle(now);
+  drop_drained(now);
+  review_holder(now);
+  hand_over(now);
+  if (holder_) announce(*holder_, true, contended_, end_);
+  Decision decision;
+  for (const Publication& p : pending_) {
+    Publication& last = at(p.tenant).published;
+    bool same = last.tenant == p.tenant && last.granted == p.granted &&
+                last.contended == p.contended && last.tracked == p.tracked && last.end == p.end;
+    if (same) continue;
+    last = p;
+    decision.publish.push_back(p);
+  }
+  decision.next = next_look(now);
+  return decision;
+}
+
+// --- what is known -------------------------------------------------------------------------------
+
+void Arbiter::observe(Nanos now, const std::map<TenantId, Demand>& demand) {
+  for (TenantId id : active_) at(id).listed = false;
+  std::vector<TenantId> active;
+  for (const auto& [id, what] : demand) {
+    auto it = tenants_.find(id);
+    if (it == tenants_.end()) continue;
+    it->second.listed = true;
+    observe_one(id, &it->second, what, now);
+    active.push_back(id);
+  }
+  for (TenantId id : active_) {
+    Tenant& tenant = at(id);
+    if (tenant.listed) continue;
+    Demand quiet;
+    quiet.busy_total = tenant.busy_seen;
+    quiet.idle_since = now;
+    observe_one(id, &tenant, quiet, now);
+    if (holder_ == id || draining(id)) active.push_back(id);
+  }
+  active_ = std::move(active);
+}
+
+void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now) {
+  bool was_active = tenant->demand.waiting || tenant->demand.in_flight;
+  bool wanted = tenant->wants;
+  tenant->was_in_flight = tenant->demand.in_flight;
+  tenant->demand = demand;
+  if (!was_active) tenant->active_since = now;
+  tenant->wants = demand.waiting && !silent(*tenant, now);
+  tenant->reported += std::max<Nanos>(demand.busy_total - tenant->busy_seen, 0);
+  tenant->busy_seen = demand.busy_total;
+
+  // A waiter that holds the lease is on its way to use it, for a while.
+  bool starting = holder_ == id && demand.waiting && now < start_ + config_.lease_min;
+  if (demand.in_flight || starting)
+    tenant->last_active = now;
+  else
+    tenant->last_active =
+        std::max(tenant->last_active, std::min(now, std::max(demand.idle_since, Nanos{0})));
+
+  if (tenant->wants && !wanted && holder_ != id && !draining(id)) {
+    tenant->account.accrue(config_, now, false);
+    tenant->account.join(Band::kGuarantee, last_order(*tenant, Band::kGuarantee));
+    tenant->account.join(Band::kSurplus, last_order(*tenant, Band::kSurplus));
+  }
+}
+
+bool Arbiter::silent(const Tenant& tenant, Nanos now) const {
+  if (!tenant.demand.waiting && !tenant.demand.in_flight) return false;
+  Nanos beat = std::max(std::min(tenant.demand.last_beat, now), tenant.active_since);
+  return now - beat >= config_.silent;
+}
+
+bool Arbiter::draining(TenantId id) const {
+  return std::any_of(drains_.begin(), drains_.end(),
+                     [id](const Drain& d) { return d.tenant == id; });
+}
+
+bool Arbiter::others_want(TenantId id) const {
+  return std::any_of(active_.begin(), active_.end(),
+                     [&](TenantId other) { return other != id && at(other).wants; });
+}
+
+// Somebody's work keeps the card beyond what the in-flight bound explains.
+bool Arbiter::overrun(Nanos now) const {
+  for (const Drain& d : drains_)
+    if (at(d.tenant).demand.in_flight && now > d.end + config_.lease_min) return true;
+  return holder_ && contended_ && at(*holder_).demand.in_flight && now > end_ + config_.lease_min;
+}
+
+double& Arbiter::last_order(const Tenant& tenant, Band band) {
+  if (band == Band::kGuarantee) return guarantee_order_[priority_index(tenant.account)];
+  return tenant.account.terms().qos == model::Qos::kBestEffort ? idle_order_ : surplus_order_;
+}
+
+// --- who pays ------------------------------------------------------------------------------------
+
+void Arbiter::settle(Nanos now) {
+  bool blocked = overrun(now);
+  for (TenantId id : active_) at(id).account.accrue(config_, now, blocked);
+  drained_at_ = settle_drains(now);
+  if (holder_) pay(&at(*holder_), now - drained_at_, band_, contended_);
+  for (TenantId id : active_) {
+    Tenant& tenant = at(id);
+    if (tenant.reported > 0) pay(&tenant, 0, Band::kGuarantee, false);  // a late report
+    tenant.reported = 0;
+    if (!tenant.wants || holder_ == id) continue;
+    tenant.use.lease_wait += now - last_;
+    if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
+  }
+  last_ = now;
+}
+
+// Charges [last_, now] to work left on the card; returns from when on the card was free of it.
+Nanos Arbiter::settle_drains(Nanos now) {
+  Nanos from = last_;
+  for (const Drain& d : drains_) {
+    Tenant& tenant = at(d.tenant);
+    Nanos until = now;
+    if (!tenant.demand.in_flight) {
+      if (!tenant.was_in_flight) continue;
+      until = std::clamp(tenant.demand.idle_since, from, now);
+    }
+    pay(&tenant, until - from, d.band, d.contended);
+    from = until;
+  }
+  return from;
+}
+
+void Arbiter::pay(Tenant* tenant, Nanos wall, Band band, bool contended) {
+  Nanos told = tenant->reported;
+  tenant->reported = 0;
+  Nanos used = 0;
+  if (contended) {
+    Nanos late = std::clamp<Nanos>(told - wall, 0, tenant->unreported);
+    tenant->unreported -= late;
+    used = wall + late;
+  } else {
+    tenant->unreported = std::min(tenant->unreported + wall, kMostUnreported);
+    used = std::min(told, tenant->unreported);
+    tenant->unreported -= used;
+  }
+  tenant->account.charge(used, band, !contended);
+  tenant->use.charged += used;
+}
+
+// --- what is still on the card -------------------------------------------------------------------
+
+Nanos Arbiter::predicted_end(const Tenant& tenant, Nanos lease_end, Nanos now) const {
+  if (!tenant.demand.in_flight) return now;
+  Nanos latest = std::max(lease_end + config_.longest, now);
+  return std::clamp(tenant.demand.est_end, now, latest);
+}
+
+Nanos Arbiter::drains_end(Nanos now) const {
+  Nanos end = now;
+  for (const Drain& d : drains_) end = std::max(end, predicted_end(at(d.tenant), d.end, now));
+  return end;
+}
+
+void Arbiter::drop_drained(Nanos now) {
+  if (drains_.empty()) return;
+  bool blocked = false;
+  std::erase_if(drains_, [&](const Drain& d) {
+    Tenant& tenant = at(d.tenant);
+    if (!tenant.demand.in_flight) return now >= d.end;
+    if (now >= d.deadline || silent(tenant, now)) {
+      ++tenant.use.revoked;
+      return true;
+    }
+    blocked = true;
+    return false;
+  });
+  if (!holder_) return;
+  // The new holder has its full length from when the card is its own.
+  if (blocked) {
+    if (end_ - now < length_ / 2) end_ = now + length_;
+  } else if (start_ < drained_at_) {
+    start_ = drained_at_;
+    end_ = std::max(end_, start_ + length_);
+  }
+}
+
+// --- the holder ----------------------------------------------------------------------------------
+
+// Whether the holder has use for its lease: works, is about to, or has only just stopped.
+bool Arbiter::using_lease(Nanos now) const {
+  const Tenant& tenant = at(*holder_);
+  if (tenant.demand.in_flight) return true;
+  return now - std::max(tenant.last_active, start_) < config_.idle_release;
+}
+
+Nanos Arbiter::ahead(Nanos now) const {
+  if (!contended_) return 0;
+  return std::max<Nanos>(std::max(end_, predicted_end(at(*holder_), end_, now)) - now, 0);
+}
+
+void Arbiter::review_holder(Nanos now) {
+  if (!holder_) return;
+  Tenant& tenant = at(*holder_);
+  if (silent(tenant, now)) {
+    ++tenant.use.revoked;
+    end_lease(now, true);
+    return;
+  }
+  bool others = others_want(*holder_);
+  if (others && !contended_) {
+    length_ = tenant.account.quantum(config_);
+    end_ = std::min(end_, std::max(now, start_ + length_));
+  }
+  contended_ = others;
+  if (!others) return;
+  std::optional<TenantId> best = pick(now, false);
+  if (best) cut_for(*best, now);
+}
+
+// Shortens the lease where `best`, the first of the others, need not wait for its end.
+void Arbiter::cut_for(TenantId best, Nanos now) {
+  Tenant& tenant = at(*holder_);
+  const Account& other = at(best).account;
+  Band band = other.band();
+  bool outranked =
+      band == Band::kGuarantee && priority_index(other) > priority_index(tenant.account);
+  bool leftover = band_ == Band::kIdleTime && band != Band::kIdleTime;
+  bool idle = drains_.empty() && !using_lease(now);
+  if (outranked || leftover || idle) {
+    if (end_ > now && !idle) ++tenant.use.revoked;
+    end_ = std::min(end_, now);
+    return;
+  }
+  bool owed = band == Band::kGuarantee && band_ == Band::kSurplus &&
+              other.credit() >= other.quantum(config_);
+  if (owed) end_ = std::min(end_, std::max(now, start_ + config_.lease_min));
+}
+
+void Arbiter::hand_over(Nanos now) {
+  if (holder_ && !contended_) keep_alone(now);
+  if (holder_ && contended_) hand_over_contended(now);
+  if (holder_) return;
+  std::optional<TenantId> next = pick(now, false);
+  if (next && now >= drains_end(now) - config_.wake_lead) grant(*next, now);
+}
+
+void Arbiter::hand_over_contended(Nanos now) {
+  if (now < end_ - config_.wake_lead) return;
+  std::optional<TenantId> next = pick(now, true);
+  if (next == holder_) {
+    renew(now);
+  } else if (next) {
+    Nanos free = std::max({end_, predicted_end(at(*holder_), end_, now), drains_end(now)});
+    if (now < free - config_.wake_lead) return;
+    end_lease(now, false);
+    grant(*next, now);
+  } else if (now >= end_) {
+    end_lease(now, false);
+  }
+}
+
+// Nobody else waits: an open lease, or one that follows the ceiling.
+void Arbiter::keep_alone(Nanos now) {
+  const Tenant& tenant = at(*holder_);
+  bool active = tenant.wants || tenant.demand.in_flight || tenant.busy_seen != noticed_;
+  bool open = tenant.account.may_take_all();
+  Nanos length =
+      open ? config_.open_lease : tenant.account.lease_length(config_, tenant.account.band());
+  Nanos margin = open ? config_.open_lease / 2 : config_.wake_lead;
+  if (tenant.account.band() == Band::kNone) {
+    end_ = std::min(end_, now);
+  } else if (!open && end_ > now + length) {
+    end_ = now + length;
+  } else if (active && end_ - now <= margin) {
+    renew(now);
+  }
+  if (now >= end_) end_lease(now, false);
+}
+
+void Arbiter::renew(Nanos now) {
+  const Tenant& tenant = at(*holder_);
+  Nanos more = ahead(now);
+  bool open = !contended_ && tenant.account.may_take_all();
+  band_ = tenant.account.band(more);
+  if (band_ == Band::kNone) band_ = tenant.account.band();
+  length_ = open ? config_.open_lease : tenant.account.lease_length(config_, band_, more);
+  start_ = open ? start_ : std::max(now, end_);
+  end_ = open ? now + length_ : start_ + length_;
+  noticed_ = tenant.busy_seen;
+}
+
+void Arbiter::grant(TenantId id, Nanos now) {
+  Tenant& tenant = at(id);
+  holder_ = id;
+  contended_ = others_want(id);
+  band_ = tenant.account.band();
+  bool open = !contended_ && tenant.account.may_take_all();
+  length_ = open ? config_.open_lease : tenant.account.lease_length(config_, band_);
+  start_ = std::max(now, drains_end(now));
+  end_ = start_ + length_;
+  noticed_ = tenant.busy_seen;
+  ++tenant.use.leases;
+  double& order = last_order(tenant, band_);
+  order = std::max(order, tenant.account.order(band_));
+}
+
+// `abandoned`: do not wait for its work.
+void Arbiter::end_lease(Nanos now, bool abandoned) {
+  TenantId id = *holder_;
+  const Tenant& tenant = at(id);
+  end_ = abandoned ? now : std::min(end_, now + config_.wake_lead);
+  if (tenant.published.granted && tenant.published.end > end_)
+    announce(id, !abandoned, contended_, end_);
+  if (!abandoned && (tenant.demand.in_flight || end_ > now)) {
+    Nanos deadline = std::max(end_, predicted_end(tenant, end_, now)) + config_.overrun;
+    drains_.push_back({id, band_, contended_, end_, deadline});
+  }
+  holder_.reset();
+}
+
+void Arbiter::announce(TenantId id, bool granted, bool contended, Nanos end) {
+  Publication p{id, granted, contended, !at(id).account.may_take_all(), end};
+  auto it = std::find_if(pending_.begin(), pending_.end(),
+                         [id](const Publication& other) { return other.tenant == id; });
+  if (it == pending_.end())
+    pending_.push_back(p);
+  else
+    *it = p;
+}
+
+// --- who is next ---------------------------------------------------------------------------------
+
+std::optional<TenantId> Arbiter::pick(Nanos now, bool with_holder) const {
+  struct Key {
+    Band band;
+    int priority;
+    double order;
+    bool operator<(const Key& other) const {
+      if (band != other.band) return band < other.band;
+      if (priority != other.priority) return priority > other.priority;
+      return order < other.order;
+    }
+  };
+  std::optional<TenantId> best;
+  Key best_key{};
+  for (TenantId id : active_) {
+    const Tenant& tenant = at(id);
+    bool holds = holder_ == id;
+    if (holds ? !with_holder || !using_lease(now) : !tenant.wants || draining(id)) continue;
+    Nanos more = holds ? ahead(now) : 0;
+    Band band = tenant.account.band(more);
+    if (band == Band::kNone) continue;
+    int priority = band == Band::kGuarantee ? priority_index(tenant.account) : 0;
+    Key key{band, priority, tenant.account.order(band, more)};
+    if (best && !(key < best_key)) continue;
+    best = id;
+    best_key = key;
+  }
+  return best;
+}
+
+Nanos Arbiter::next_look(Nanos now) const {
+  Nanos next = 0;
+  auto consider = [&](Nanos when) {
+    when = std::max(when, now + 10 * base::kMicrosecond);
+    if (next == 0 || when < next) next = when;
+  };
+  if (holder_ && !contended_) {
+    bool open = at(*holder_).account.may_take_all();
+    Nanos renewal = end_ - (open ? config_.open_lease / 2 : config_.wake_lead);
+    consider(renewal > now ? renewal : end_);
+  } else if (holder_) {
+    const Tenant& tenant = at(*holder_);
+    consider(now + config_.tick);
+    if (!tenant.demand.in_flight)
+      consider(std::max(tenant.last_active, start_) + config_.idle_release);
+    Nanos free = std::max(end_, predicted_end(tenant, end_, now)) - config_.wake_lead;
+    if (now < end_ - config_.wake_lead)
+      consider(end_ - config_.wake_lead);
+    else if (free > now || end_ > now)
+      consider(free > now ? free : end_);
+  }
+  if (!drains_.empty()) {
+    consider(now + config_.tick);
+    Nanos wake = drains_end(now) - config_.wake_lead;
+    if (wake > now) consider(wake);
+  }
+  for (TenantId id : active_) {
+    const Tenant& tenant = at(id);
+    if (holder_ == id || !tenant.wants || tenant.account.band() != Band::kNone) continue;
+    consider(now + tenant.account.until_served(config_));
+  }
+  return next;
+}
+
+}  // namespace flexai::limit
