@@ -15,26 +15,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/shared_pages.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "limit/arbiter.h"
-#include "limit/layout.h"
 
 namespace flexai::agent {
-
-// The agent's mapping of a fresh ControlPage, and the descriptor to hand to tenants: opened
-// read-only, and the file is sealed against new writable mappings, so that no reopening helps.
-struct ControlFile {
-  base::Fd read_only;
-  base::Mapping control;
-};
-base::Result<ControlFile> make_control_page(uint64_t slice_id, uint64_t incarnation);
-// A memfd of kTenantBytes with its header filled in: for the keeper and, read-write, for tenants.
-base::Result<base::Fd> make_tenant_pages(uint64_t slice_id);
-// Maps TenantPages that came from make_tenant_pages, perhaps by way of the keeper. kCorrupt when
-// size, magic, version or slice do not fit.
-base::Result<base::Mapping> map_tenant_pages(int fd, uint64_t slice_id);
 
 // What one slice brings along.
 struct SliceRuntime {
@@ -94,9 +81,8 @@ class CardArbiter {
   base::Status set_terms(uint64_t id, const limit::Terms& terms, uint64_t memory_limit);
   // Ends the slice's lease, unmaps its pages. When this returns the thread no longer touches them.
   base::Status remove_slice(uint64_t id);
-  // The agent gave or reaped a slot of this slice: look at the owners again. Call it after writing
-  // Slot::owner at attach, and BEFORE limit::reap() clears a slot's counters or a new process gets
-  // it.
+  // The agent gave or reaped a slot of this slice: look at the owners again. Needed after a new
+  // owner was written; a doorbell does the same.
   void slots_changed(uint64_t id);
 
   CardUse snapshot();
