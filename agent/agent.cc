@@ -1,0 +1,215 @@
+#include "agent/agent.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <thread>
+
+#include "agent/api.h"
+#include "agent/attachments.h"
+#include "agent/cards.h"
+#include "agent/checkpoint.h"
+#include "agent/discovery.h"
+#include "agent/events.h"
+#include "agent/http_server.h"
+#include "agent/injection.h"
+#include "agent/keeper.h"
+#include "agent/runs.h"
+#include "agent/slices.h"
+#include "agent/watchdog.h"
+#include "base/log.h"
+
+namespace flexai::agent {
+
+using base::Code;
+using base::Fd;
+using base::Level;
+
+// In the order of use; destroyed backwards, so users go before what they use.
+struct Agent::Parts {
+  AgentConfig config;
+  std::string socket, attach_socket;
+  Fd runtime_lock, state_lock;
+  std::unique_ptr<base::Loop> loop;
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::optional<Keeper> keeper;
+  Events events;
+  std::unique_ptr<Cards> cards;
+  std::unique_ptr<Slices> slices;
+  std::unique_ptr<Runs> runs;
+  std::unique_ptr<Attachments> attachments;
+  std::unique_ptr<Watchdog> watchdog;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<HttpServer> http;
+  base::Nanos idle_since = 0;
+  std::thread stopping;
+
+  base::Status take_folders();
+  base::Status open_checkpoint();
+  base::Status connect_keeper();
+  base::Status restore(std::vector<model::Device> devices);
+  base::Status open_sockets();
+  void watch_idle();
+  void begin_stop();
+  void forget_when_unused();
+};
+
+namespace {
+
+// Three descriptors a slice, two a process: the default of 1,024 is too few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+base::Status Agent::Parts::take_folders() {
+  FLEXAI_TRY(make_own_folder(config.folders.runtime, config.embedded ? 0700 : 0755));
+  FLEXAI_TRY(make_own_folder(config.folders.state, 0700));
+  socket = config.folders.runtime + "/flexai.sock";
+  attach_socket = config.folders.runtime + "/attach.sock";
+  FLEXAI_TRY_ASSIGN(state_lock, lock_folder(config.folders.state, socket));
+  if (config.folders.runtime == config.folders.state) return {};
+  FLEXAI_TRY_ASSIGN(runtime_lock, lock_folder(config.folders.runtime, socket));
+  return {};
+}
+
+base::Status Agent::Parts::open_checkpoint() {
+  const std::string path = config.folders.state + "/state.db";
+  auto opened = Checkpoint::open(path);
+  if (!opened.ok() && opened.error().code == Code::kCorrupt && config.reset_state) {
+    FLEXAI_TRY_ASSIGN(std::string aside, Checkpoint::set_aside(path));
+    base::log(Level::kWarn, "agent", "damaged checkpoint set aside", {{"path", aside}});
+    opened = Checkpoint::open(path);
+  }
+  FLEXAI_TRY_ASSIGN(checkpoint, std::move(opened));
+  return {};
+}
+
+base::Status Agent::Parts::connect_keeper() {
+  FLEXAI_TRY_ASSIGN(Keeper connected, Keeper::connect(config.folders.state, config.keeper_program));
+  keeper.emplace(std::move(connected));
+  return {};
+}
+
+base::Status Agent::Parts::restore(std::vector<model::Device> devices) {
+  FLEXAI_TRY_ASSIGN(Stored stored, checkpoint->load());
+  FLEXAI_TRY_ASSIGN(uint64_t incarnation, checkpoint->next_incarnation());
+  const std::string boot = boot_id();
+  FLEXAI_TRY(checkpoint->set_boot(boot));
+  cards = std::make_unique<Cards>(socket, config.locks);
+  cards->take(std::move(devices), &*keeper);
+  slices = std::make_unique<Slices>(cards.get(), checkpoint.get(), &*keeper, &events, incarnation);
+  slices->restore(stored);
+  runs = std::make_unique<Runs>(loop.get(), slices.get(), checkpoint.get(), &events);
+  runs->restore(stored, boot);
+  attachments =
+      std::make_unique<Attachments>(loop.get(), cards.get(), slices.get(), runs.get(), &events);
+  attachments->restore();
+  watchdog =
+      std::make_unique<Watchdog>(loop.get(), cards.get(), runs.get(), attachments.get(), &events);
+  watchdog->pass();  // also drops runs, and their throw-away slices, that ended while no agent ran
+  Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
+                    base::monotonic_now()};
+  api = std::make_unique<Api>(loop.get(), cards.get(), slices.get(), runs.get(), attachments.get(),
+                              watchdog.get(), &events,
+                              Injection::load(config.inject_folder, config.libdir), identity);
+  http = std::make_unique<HttpServer>(loop.get(), api.get());
+  return {};
+}
+
+base::Status Agent::Parts::open_sockets() {
+  FLEXAI_TRY_ASSIGN(Fd attach, listen_unix(attach_socket, SOCK_SEQPACKET, config.group));
+  FLEXAI_TRY(attachments->serve(std::move(attach)));
+  FLEXAI_TRY_ASSIGN(Fd listener, listen_unix(socket, SOCK_STREAM, config.group));
+  http->serve(std::move(listener));
+  return {};
+}
+
+void Agent::Parts::watch_idle() {
+  base::Nanos now = base::monotonic_now();
+  if (api->in_use() || http->connections() > 0 || attachments->count() > 0)
+    idle_since = now;
+  else
+    idle_since = std::max(idle_since, http->last_request());
+  if (now - idle_since >= config.idle_exit) {
+    base::log(Level::kInfo, "agent", "nothing to do, leaving");
+    begin_stop();
+    return;
+  }
+  loop->at(now + std::min(base::kSecond, config.idle_exit), [this] { watch_idle(); });
+}
+
+// The Loop goes on while callers that wait get their answers.
+void Agent::Parts::begin_stop() {
+  if (stopping.joinable()) return;
+  ::unlink(socket.c_str());  // nobody new
+  ::unlink(attach_socket.c_str());
+  stopping = std::thread([this] {
+    http->stop();
+    loop->stop();
+  });
+}
+
+// The keeper lives as long as it holds something: after a clean stop that is needed only while
+// programs are attached.
+void Agent::Parts::forget_when_unused() {
+  if (!keeper || attachments == nullptr || attachments->count() > 0) return;
+  auto names = keeper->list();
+  if (!names.ok()) return;
+  for (const std::string& name : *names) [[maybe_unused]] auto dropped = keeper->drop(name);
+}
+
+base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
+  raise_descriptor_limit();
+  auto parts = std::make_unique<Parts>();
+  parts->config = std::move(config);
+  FLEXAI_TRY(parts->take_folders());
+  FLEXAI_TRY_ASSIGN(parts->loop, base::Loop::make());
+  // Probes take longest; the checkpoint is opened meanwhile.
+  std::vector<model::Device> devices;
+  std::thread probing([&] {
+    devices = discover(DiscoveryConfig{parts->config.probes, parts->config.probe_limits});
+  });
+  base::Status status = parts->open_checkpoint();
+  if (status.ok()) status = parts->connect_keeper();
+  probing.join();
+  if (status.ok()) status = parts->restore(std::move(devices));
+  if (status.ok()) status = parts->open_sockets();
+  if (!status.ok()) {
+    if (parts->http) parts->http->stop();
+    return status.error();
+  }
+  parts->watchdog->start();
+  if (parts->config.idle_exit > 0) {
+    parts->idle_since = base::monotonic_now();
+    parts->watch_idle();
+  }
+  parts->events.add("agent-started", parts->socket,
+                    std::to_string(parts->cards->all().size()) + " cards, " +
+                        std::to_string(parts->slices->all().size()) + " slices");
+  return std::unique_ptr<Agent>(new Agent(std::move(parts)));
+}
+
+Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Agent::~Agent() = default;
+
+const std::string& Agent::socket() const { return parts_->socket; }
+
+void Agent::run() {
+  parts_->loop->run();
+  if (parts_->stopping.joinable()) parts_->stopping.join();
+  parts_->forget_when_unused();
+}
+
+void Agent::stop() {
+  parts_->loop->post([this] { parts_->begin_stop(); });
+}
+
+}  // namespace flexai::agent

@@ -1,0 +1,48 @@
+// Agent: everything `flexaid` does, wired together. start() finds the cards, takes the locks,
+// restores what an earlier agent left and opens the sockets; run() serves until stop(). Threads:
+// start() and run() on one thread, which becomes the Loop's; stop() from any, also from a signal
+// handler's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/card_lock.h"
+#include "agent/child.h"
+#include "agent/folders.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace flexai::agent {
+
+struct AgentConfig {
+  Folders folders;
+  std::vector<std::string> probes;
+  ChildLimits probe_limits;
+  std::string inject_folder;  // share/flexai/inject
+  std::string libdir;
+  std::string keeper_program;
+  std::string group;  // of the sockets; empty: the user's own
+  bool embedded = false;
+  base::Nanos idle_exit = 0;  // leave after so long without slices, runs, callers; 0 = never
+  bool reset_state = false;   // set a damaged checkpoint aside
+  CardLockPlaces locks;
+};
+
+class Agent {
+ public:
+  static base::Result<std::unique_ptr<Agent>> start(AgentConfig config);
+  ~Agent();
+
+  const std::string& socket() const;
+  void run();
+  void stop();
+
+ private:
+  struct Parts;
+  explicit Agent(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace flexai::agent

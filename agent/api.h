@@ -1,0 +1,95 @@
+// Api: what the HTTP interface can do, as functions on the Loop. Routes and shapes are described in
+// docs/api/openapi.json; routes() is compared with it by a test.
+// Threads: one (the agent's Loop). Answers go to the Pending, at once or later.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/attachments.h"
+#include "agent/call.h"
+#include "agent/cards.h"
+#include "agent/events.h"
+#include "agent/injection.h"
+#include "agent/line.h"
+#include "agent/runs.h"
+#include "agent/slices.h"
+#include "agent/watchdog.h"
+#include "base/loop.h"
+
+namespace flexai::agent {
+
+struct Identity {
+  std::string form;  // "service" or "embedded"
+  std::string socket;
+  std::string attach_socket;
+  uint64_t incarnation = 0;
+  base::Nanos started = 0;
+};
+
+class Api {
+ public:
+  using Request = std::shared_ptr<Call>;
+  using Reply = std::shared_ptr<Pending>;
+  using Handler = void (Api::*)(const Request&, const Reply&);
+  struct Route {
+    const char* method;
+    const char* path;  // "/v1/slices/{name}"
+    Handler handler;
+  };
+  static const std::vector<Route>& routes();
+
+  Api(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Attachments* attachments,
+      Watchdog* watchdog, Events* events, Injection injection, Identity identity);
+
+  bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
+
+ private:
+  // api_views.cc
+  void get_devices(const Request&, const Reply&);
+  void get_top(const Request&, const Reply&);
+  void get_events(const Request&, const Reply&);
+  void get_agent(const Request&, const Reply&);
+  void get_health(const Request&, const Reply&);
+  void get_metrics(const Request&, const Reply&);
+  void get_explain(const Request&, const Reply&);
+  nlohmann::json card_facts(const Card& card) const;
+  // api_slices.cc
+  void get_slices(const Request&, const Reply&);
+  void post_slice(const Request&, const Reply&);
+  void get_slice(const Request&, const Reply&);
+  void patch_slice(const Request&, const Reply&);
+  void delete_slice(const Request&, const Reply&);
+  nlohmann::json slice_facts(const SliceEntry& entry) const;
+  base::Result<SliceEntry*> owned_slice(const Call& call);
+  // api_runs.cc
+  void post_run(const Request&, const Reply&);
+  void get_run(const Request&, const Reply&);
+  void delete_run(const Request&, const Reply&);
+  base::Result<Answer> start_on(const Call& call, std::vector<uint64_t> ids,
+                                const std::string& command);
+  base::Result<std::vector<uint64_t>> named_slices(const Call& call,
+                                                   const std::vector<std::string>& names);
+  base::Result<Run*> named_run(const Call& call);
+  nlohmann::json run_facts(const Run& run) const;
+
+  // Tries `attempt`; while there is no room (kExhausted) and the call has ?wait=, stands in line
+  // for `card`.
+  void with_room(const Request& call, const Reply& reply, const std::string& card,
+                 std::function<base::Result<Answer>()> attempt);
+  bool may_change(const Call& call, uint32_t owner) const;
+
+  base::Loop* loop_;
+  Cards* cards_;
+  Slices* slices_;
+  Runs* runs_;
+  Attachments* attachments_;
+  Watchdog* watchdog_;
+  Events* events_;
+  Injection injection_;
+  Identity identity_;
+  Line line_;
+};
+
+}  // namespace flexai::agent

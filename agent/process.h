@@ -1,0 +1,61 @@
+// What /proc and pidfds say about processes. Every answer may be out of date at once; a pidfd is
+// the only sure name of a process, (pid, start time) the next best. Threads: any.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace flexai::agent {
+
+struct ProcessStat {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  char state = '?';        // 'Z' = ended, not yet collected
+  uint64_t start = 0;      // clock ticks since boot; with the pid, unique while the host is up
+  uint64_t cpu_ticks = 0;  // user and system time used
+};
+
+base::Result<ProcessStat> read_stat(pid_t pid);
+std::vector<ProcessStat> all_processes();
+// The newest pid given out in our pid namespace: unchanged means no process is new. 0 = not known.
+uint64_t newest_pid();
+
+base::Result<base::Fd> open_pidfd(pid_t pid);
+bool has_ended(int pidfd);
+base::Status kill_process(int pidfd, int signal);
+
+// Which processes map one of a set of files, by path or by device and inode.
+class MappedFiles {
+ public:
+  void add(const std::string& path);
+  bool empty() const { return paths_.empty(); }
+  // The first mapped file of the set, empty = none. kDenied when the process may not be looked at.
+  base::Result<std::string> first_mapped(pid_t pid) const;
+
+ private:
+  std::set<std::string> paths_;
+  std::set<std::pair<uint64_t, uint64_t>> inodes_;
+};
+
+std::string command_of(pid_t pid);  // the short name, cleaned of control bytes
+std::string boot_id();
+
+// The other end of a connected unix socket, as the kernel knows it.
+struct Peer {
+  pid_t pid = 0;
+  uint32_t uid = 0;
+  uint64_t start = 0;
+  base::Fd pidfd;
+};
+// kDenied for a peer in a pid namespace we cannot see, kUnavailable when it has ended already.
+base::Result<Peer> peer_of(int socket);
+
+}  // namespace flexai::agent

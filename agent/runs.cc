@@ -1,0 +1,138 @@
+#include "agent/runs.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+
+namespace flexai::agent {
+namespace {
+
+using base::Code;
+using base::fail;
+
+base::Result<std::string> make_grant() {
+  unsigned char bytes[16];
+  if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return base::fail_errno("getrandom");
+  std::string text;
+  for (unsigned char b : bytes) {
+    text += "0123456789abcdef"[b >> 4];
+    text += "0123456789abcdef"[b & 15];
+  }
+  return text;
+}
+
+std::string run_name(uint64_t id) { return "run " + std::to_string(id); }
+
+}  // namespace
+
+base::Status Runs::watch(Run* run) {
+  uint64_t id = run->stored.id;
+  return loop_->watch(run->pidfd.get(), EPOLLIN, [this, id](uint32_t) { finish(id); });
+}
+
+void Runs::restore(const Stored& stored, const std::string& boot) {
+  for (const StoredRun& from : stored.runs) {
+    auto run = std::make_unique<Run>();
+    run->stored = from;
+    uint64_t id = from.id;
+    auto stat = read_stat(from.pid);
+    bool same = boot == stored.boot && stat.ok() && stat->start == from.start;
+    if (same) {
+      auto pidfd = open_pidfd(from.pid);
+      if (pidfd.ok()) run->pidfd = std::move(*pidfd);
+    }
+    Run* placed = run.get();
+    runs_.emplace(id, std::move(run));
+    if (!placed->pidfd.valid() || !watch(placed).ok()) placed->draining = true;
+  }
+}
+
+base::Result<Run*> Runs::start(const Peer& peer, std::string command,
+                               std::vector<uint64_t> slices) {
+  if (runs_.size() >= kMaxRuns)
+    return fail(Code::kExhausted, "this agent has 4000 runs already; end some");
+  auto run = std::make_unique<Run>();
+  FLEXAI_TRY_ASSIGN(run->stored.grant, make_grant());
+  run->stored.id = slices_->take_id();
+  run->stored.uid = peer.uid;
+  run->stored.pid = peer.pid;
+  run->stored.start = peer.start;
+  run->stored.command = std::move(command);
+  run->stored.slices = std::move(slices);
+  FLEXAI_TRY_ASSIGN(run->pidfd, peer.pidfd.duplicate());
+  Change change;
+  change.put_runs.push_back(run->stored);
+  FLEXAI_TRY(checkpoint_->save(change));
+  Run* placed = run.get();
+  runs_.emplace(placed->stored.id, std::move(run));
+  base::Status watched = watch(placed);
+  if (!watched.ok()) {
+    drop(placed->stored.id);
+    return watched.error();
+  }
+  events_->add("run-started", run_name(placed->stored.id),
+               "uid " + std::to_string(peer.uid) + " runs " + placed->stored.command);
+  return placed;
+}
+
+void Runs::finish(uint64_t id) {
+  Run* run = by_id(id);
+  if (run == nullptr || run->draining) return;
+  if (run->pidfd.valid()) loop_->unwatch(run->pidfd.get());
+  run->pidfd.reset();
+  run->draining = true;
+  sweep();
+}
+
+void Runs::sweep() {
+  std::vector<uint64_t> over;
+  for (auto& [id, run] : runs_)
+    if (run->draining && run->attached == 0 && run->members.empty()) over.push_back(id);
+  for (uint64_t id : over) {
+    std::vector<uint64_t> slices = by_id(id)->stored.slices;
+    drop(id);
+    events_->add("run-ended", run_name(id), "the program and all its processes have ended");
+    for (uint64_t slice : slices) {
+      SliceEntry* entry = slices_->by_id(slice);
+      if (entry == nullptr || !entry->slice.ephemeral || uses(slice)) continue;
+      base::Status gone = slices_->remove(entry->slice.name);
+      if (!gone.ok())
+        base::log(base::Level::kError, "runs", "throw-away slice stays",
+                  {{"why", gone.error().message}});
+    }
+  }
+}
+
+void Runs::drop(uint64_t id) {
+  auto it = runs_.find(id);
+  if (it->second->pidfd.valid()) loop_->unwatch(it->second->pidfd.get());
+  Change change;
+  change.drop_runs.push_back(id);
+  base::Status saved = checkpoint_->save(change);
+  // What stays in the checkpoint is found to be dead at the next start.
+  if (!saved.ok())
+    base::log(base::Level::kError, "runs", "checkpoint", {{"why", saved.error().message}});
+  runs_.erase(it);
+}
+
+Run* Runs::by_id(uint64_t id) {
+  auto it = runs_.find(id);
+  return it == runs_.end() ? nullptr : it->second.get();
+}
+
+Run* Runs::by_grant(const std::string& grant) {
+  for (auto& [id, run] : runs_)
+    if (run->stored.grant == grant) return run.get();
+  return nullptr;
+}
+
+bool Runs::uses(uint64_t slice) const {
+  for (const auto& [id, run] : runs_)
+    for (uint64_t used : run->stored.slices)
+      if (used == slice) return true;
+  return false;
+}
+
+}  // namespace flexai::agent

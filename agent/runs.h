@@ -1,0 +1,68 @@
+// Runs: programs started by `flexai run`. A run is known by a grant (a secret that its processes
+// carry in their environment) and lives as long as the process that asked for it; then it drains
+// until the processes below it have gone too, and takes its throw-away slices with it. Threads: one
+// (the agent's Loop).
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint.h"
+#include "agent/process.h"
+#include "agent/slices.h"
+#include "base/loop.h"
+
+namespace flexai::agent {
+
+struct Stopped {
+  pid_t pid = 0;
+  std::string reason;
+};
+
+struct Run {
+  StoredRun stored;
+  base::Fd pidfd;                     // of `flexai run`; not valid once it has ended
+  bool draining = false;              // that process has ended, others remain
+  std::map<pid_t, uint64_t> members;  // processes seen below it: pid -> start time
+  uint32_t attached = 0;              // attachments of its processes that live
+  std::vector<Stopped> stopped;       // by the watchdog; the last 16
+};
+
+class Runs {
+ public:
+  static constexpr size_t kMaxRuns = 4000;
+
+  Runs(base::Loop* loop, Slices* slices, Checkpoint* checkpoint, Events* events)
+      : loop_(loop), slices_(slices), checkpoint_(checkpoint), events_(events) {}
+
+  // Brings back the runs whose process still lives; all are gone after a reboot.
+  void restore(const Stored& stored, const std::string& boot);
+
+  // `slices` are ids of at most limit::kMaxAttachedSlices slices.
+  base::Result<Run*> start(const Peer& peer, std::string command, std::vector<uint64_t> slices);
+  // The owner says it is over, or wants it to be: same as the end of its process.
+  void finish(uint64_t id);
+  // Ends runs that are draining and have nothing left; called after members or attachments changed.
+  void sweep();
+
+  Run* by_id(uint64_t id);
+  Run* by_grant(const std::string& grant);
+  std::map<uint64_t, std::unique_ptr<Run>>& all() { return runs_; }
+  bool uses(uint64_t slice) const;
+
+ private:
+  base::Status watch(Run* run);
+  void drop(uint64_t id);
+
+  base::Loop* loop_;
+  Slices* slices_;
+  Checkpoint* checkpoint_;
+  Events* events_;
+  std::map<uint64_t, std::unique_ptr<Run>> runs_;
+};
+
+}  // namespace flexai::agent

@@ -1,0 +1,88 @@
+// Slices of this host: what was promised, and the shared memory behind it. Every change is
+// admitted, checkpointed, then made true on the card; when one of these fails, nothing has changed.
+// Threads: one (the agent's Loop). Pointers to SliceEntry stay valid until the slice is deleted.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/cards.h"
+#include "agent/checkpoint.h"
+#include "agent/events.h"
+#include "agent/keeper.h"
+#include "limit/layout.h"
+
+namespace flexai::agent {
+
+struct SliceEntry {
+  uint64_t id = 0;
+  std::string card_key;
+  model::Slice slice;
+  std::string trouble;  // why it cannot serve now (card missing or held elsewhere); empty = serves
+  base::Fd control;     // read-only, for tenants
+  base::Fd pages;
+  base::Fd doorbell;
+  base::Mapping map;  // of pages
+  limit::TenantPages* tenant() const { return map.as<limit::TenantPages>(); }
+};
+
+// What `slice set` changes; absent = stays.
+struct SliceChange {
+  std::optional<uint32_t> compute_milli, ceiling_milli;
+  std::optional<uint64_t> memory_bytes;
+  std::optional<model::Qos> qos;
+  std::optional<model::Priority> priority;
+};
+
+class Slices {
+ public:
+  static constexpr size_t kMaxSlices = 4000;  // the keeper holds 4,096 descriptors
+
+  Slices(Cards* cards, Checkpoint* checkpoint, Keeper* keeper, Events* events,
+         uint64_t incarnation);
+
+  // Brings back what the checkpoint knows, with the pages the keeper held.
+  void restore(const Stored& stored);
+
+  // Fills in what was left open (card, memory), then checks for room without changing anything.
+  base::Result<model::Slice> plan(model::Slice wanted) const;
+  // plan() and make it so.
+  base::Result<SliceEntry*> create(model::Slice wanted);
+  base::Result<SliceEntry*> set(const std::string& name, const SliceChange& change);
+  base::Status remove(const std::string& name);
+
+  SliceEntry* by_name(const std::string& name);
+  SliceEntry* by_id(uint64_t id);
+  const std::map<uint64_t, std::unique_ptr<SliceEntry>>& all() const { return entries_; }
+  std::vector<model::Slice> values() const;
+  Card* card_of(const SliceEntry& entry);
+  uint64_t take_id() { return ++last_id_; }  // for runs too: one row of numbers
+
+  // Says the arbiter of the slice that owners of slots changed.
+  void slots_changed(const SliceEntry& entry);
+  // Slices whose card was held elsewhere begin to serve when it has become free.
+  void retry_cards();
+
+  std::function<void()> on_room;  // called when something promised has been given back
+
+ private:
+  base::Status open_pages(SliceEntry* entry, bool fresh);
+  base::Status start(SliceEntry* entry);
+  std::string trouble_of(const std::string& card_id, const std::string& card_key);
+
+  Cards* cards_;
+  Checkpoint* checkpoint_;
+  Keeper* keeper_;
+  Events* events_;
+  uint64_t incarnation_;
+  uint64_t last_id_ = 0;
+  std::map<uint64_t, std::unique_ptr<SliceEntry>> entries_;
+};
+
+limit::Terms terms_of(const model::Slice& slice);
+
+}  // namespace flexai::agent

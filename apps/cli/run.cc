@@ -1,0 +1,98 @@
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/commands.h"
+#include "apps/cli/program.h"
+#include "apps/cli/slice_options.h"
+#include "apps/cli/wait.h"
+
+namespace flexai::apps {
+namespace {
+
+using base::Code;
+using base::fail;
+using nlohmann::json;
+
+struct State {
+  std::vector<std::string> slices;
+  SliceOptions options;
+  Wait wait;
+  std::vector<std::string> program;
+};
+
+base::Result<json> request_body(const State& state) {
+  if (state.program.empty())
+    return fail(Code::kInvalid,
+                "no program given; write it after --, as in `flexai run --compute "
+                "30% -- python train.py`");
+  if (!state.slices.empty() && state.options.any())
+    return fail(Code::kInvalid,
+                "--slice names a slice that exists; change it with `flexai slice "
+                "set`, or leave --slice out");
+  std::string line;
+  for (const auto& word : state.program) line += (line.empty() ? "" : " ") + word;
+  json body = {{"command", line.substr(0, 200)}};
+  if (!state.slices.empty()) {
+    body["slices"] = state.slices;
+    return body;
+  }
+  if (!state.options.any())
+    return fail(Code::kInvalid,
+                "say what the program may use: --compute 30% (and --memory 1GiB), "
+                "or --slice NAME");
+  FLEXAI_TRY_ASSIGN(body["slice"], state.options.to_json());
+  return body;
+}
+
+void apply_environment(const json& variables) {
+  for (const json& variable : variables) {
+    std::string name = variable.value("name", ""), value = variable.value("value", "");
+    const char* present = ::getenv(name.c_str());
+    if (variable.value("how", "set") == "prepend" && present != nullptr && *present != 0)
+      value += std::string(":") + present;
+    ::setenv(name.c_str(), value.c_str(), 1);
+  }
+}
+
+base::Status run(Shell& shell, const State& state, Client& client) {
+  FLEXAI_TRY_ASSIGN(json body, request_body(state));
+  FLEXAI_TRY_ASSIGN(json run,
+                    client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
+  const std::string path = "/v1/runs/" + std::to_string(run.value("id", uint64_t{0}));
+  apply_environment(run["environment"]);
+  auto code = run_program(state.program);
+  // Ends the run; tells at the same time what the agent had to stop.
+  auto end = client.remove(path);
+  if (end.ok() && end->contains("stopped"))
+    for (const json& stopped : (*end)["stopped"])
+      fprintf(stderr, "flexai: %s; see `flexai run --help`\n",
+              stopped.value("reason", "a process was stopped").c_str());
+  FLEXAI_TRY_ASSIGN(shell.code, std::move(code));
+  return {};
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Shell& shell) {
+  auto state = std::make_shared<State>();
+  CLI::App* command =
+      declare(app, shell, "run",
+              "run a program inside a slice: flexai run [OPTIONS] -- PROGRAM [ARGUMENTS]",
+              "  flexai run --compute 30% --memory 1GiB -- python train.py\n"
+              "  flexai run --slice trainer -- hashcat -m 0 -a 3 HASH '?l?l?l?l?l'\n"
+              "  flexai run --compute 50% --wait -- ./job.sh\n"
+              "A process that uses a card without Flexai's layer (another loader, a cleared\n"
+              "environment) cannot be limited and is stopped within a second.\n");
+  command->add_option("--slice", state->slices, "slice to run in; one for each card (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  state->options.add_to(command, true);
+  state->wait.add_to(command);
+  command->add_option("program", state->program, "the program and its arguments, after --")
+      ->type_name("PROGRAM");
+  perform(command, shell, [&shell, state](Client& client) { return run(shell, *state, client); });
+}
+
+}  // namespace flexai::apps
