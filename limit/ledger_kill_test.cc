@@ -164,6 +164,9 @@ class Kill : public testing::Test {
     for (const auto& [name, body] : steps()) body(victim_.get());
     victim_->commit(*victim_->reserve(64));
     other_->commit(*other_->reserve(kOthers));
+    // Another thread of the victim: a second view of its slot that keeps off the first lane.
+    sibling_.reset(new Ledger(slice_.control(), slice_.pages(), kVictim));
+    ASSERT_TRUE(sibling_->reserve(0).ok());
     start_ = image_of(slice_);
   }
 
@@ -172,6 +175,13 @@ class Kill : public testing::Test {
     other_->commit(*other_->reserve(10));
     other_->roll_back(*other_->reserve(5));
     other_->release(10);
+  }
+
+  // So does another thread of the victim.
+  void sibling_works_on() {
+    sibling_->commit(*sibling_->reserve(7));
+    sibling_->roll_back(*sibling_->reserve(5));
+    sibling_->release(3);
   }
 
   void expect_exact(const std::string& where) {
@@ -217,7 +227,7 @@ class Kill : public testing::Test {
 
   std::unique_ptr<Pinned> pinned_;
   SharedSlice slice_{kLimit};
-  std::unique_ptr<Ledger> victim_, other_;
+  std::unique_ptr<Ledger> victim_, sibling_, other_;
   Image start_;
 };
 
@@ -233,6 +243,10 @@ TEST_F(Kill, ProcessAfterEveryInstruction) {
       work_on();
       reap(slice_.pages(), kVictim);
       ASSERT_NO_FATAL_FAILURE(expect_exact(where + ", others at work"));
+      restore(slice_, killed);
+      sibling_works_on();
+      reap(slice_.pages(), kVictim);
+      ASSERT_NO_FATAL_FAILURE(expect_exact(where + ", its other thread at work"));
     };
     int count = at_every_instruction(
         start_, [&] { body(victim_.get()); }, check);
@@ -256,6 +270,25 @@ TEST_F(Kill, NobodyDiesButOthersComeBetween) {
     };
     at_every_instruction(
         start_, [&] { body(victim_.get()); }, check);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// The dead one is reaped while another process is at any instruction of a step of its own.
+TEST_F(Kill, ReapedWhileAnotherIsInTheMiddle) {
+  for (const Image& state : crash_states()) {
+    restore(slice_, state);
+    bool last_writer = slice_.pages()->total.tag >> 48 <= kLanes;
+    if (!last_writer) continue;  // nobody would have to help it
+    auto check = [&](pid_t copy, int count) {
+      reap(slice_.pages(), kVictim);
+      finish(copy);
+      ASSERT_EQ(slice_.total(), kOthers + 10) << "instruction " << count;
+      other_->release(10);
+      ASSERT_NO_FATAL_FAILURE(expect_exact("instruction " + std::to_string(count)));
+    };
+    at_every_instruction(
+        state, [&] { other_->commit(*other_->reserve(10)); }, check);
     if (HasFatalFailure()) return;
   }
 }
