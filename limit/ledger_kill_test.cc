@@ -167,6 +167,7 @@ class Kill : public testing::Test {
     // Another thread of the victim: a second view of its slot that keeps off the first lane.
     sibling_.reset(new Ledger(slice_.control(), slice_.pages(), kVictim));
     ASSERT_TRUE(sibling_->reserve(0).ok());
+    slice_.pages()->slots[kVictim].lanes[0].state.fetch_and(~uint64_t{7});
     start_ = image_of(slice_);
   }
 
