@@ -318,7 +318,7 @@ TEST_F(Kill, ReaperAfterEveryInstructionFromEveryState) {
 [[noreturn]] void be_busy(const SharedSlice& slice, uint32_t slot, unsigned seed) {
   Ledger ledger(slice.control(), slice.pages(), slot);
   std::vector<std::thread> threads;
-  for (unsigned t = 0; t < 4; ++t)
+  for (unsigned t = 0; t < 2; ++t)
     threads.emplace_back([&ledger, seed, t] {
       std::minstd_rand random(seed * 31 + t);
       std::vector<uint64_t> held;
@@ -340,7 +340,7 @@ TEST_F(Kill, ReaperAfterEveryInstructionFromEveryState) {
 }
 
 TEST(RandomKill, ThousandBusyProcessesLoseNothing) {
-  constexpr uint32_t kProcesses = 4;
+  constexpr uint32_t kProcesses = 3;
   constexpr int kKills = 1000;
   SharedSlice slice(kLimit);
   std::mt19937 random(3);
