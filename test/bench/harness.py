@@ -100,8 +100,14 @@ class Agent:
         self.cli(*args)
 
     def drop(self, *names):
+        """Deletes slices; a run whose last process has just ended may take a moment to be gone."""
         for name in names:
-            self.cli("slice", "delete", name)
+            for _ in range(50):
+                if self.cli("slice", "delete", name, check=False).returncode == 0:
+                    break
+                time.sleep(0.1)
+            else:
+                self.cli("slice", "delete", name)
 
     def popen(self, slice_name, command, **kw):
         """Starts a command inside a slice, or natively when there is none."""

@@ -20,34 +20,59 @@ def say(text=""):
     print(text, flush=True)
 
 
-def tinygrad(seconds):
+def tinygrad(start, seconds):
     return [str(ROOT / ".venv/bin/python"), str(ROOT / "test/programs/train_tinygrad.py"), "--hidden", "512", "--batch", "512",
-            "--seconds", str(seconds), "--json"]
+            "--start", str(start), "--seconds", str(seconds), "--json"]
 
 
-def hashcat(seconds):
+def hashcat(start, seconds):
     return ["hashcat", "-m", "0", "-a", "3", "-D", "1", "--potfile-disable", "--logfile-disable", "--restore-disable", "-O", "-w", "2",
-            f"--runtime={int(seconds)}", "--status", "--status-timer", "1", "--status-json", PASSWORD_HASH, "?a?a?a?a?a?a?a?a"]
+            f"--runtime={int((start - now_ns()) / 1e9 + seconds + 2)}", "--status", "--status-timer", "1", "--status-json",
+            PASSWORD_HASH, "?a?a?a?a?a?a?a?a"]
 
 
-def gemm(seconds):
-    return [tool("gemm-clblast"), "--n", "256", "--seconds", str(seconds)]
+def gemm(start, seconds):
+    return [tool("gemm-clblast"), "--n", "256", "--start", str(start), "--seconds", str(seconds)]
 
 
-def last_json(text):
-    return json.loads([line for line in text.splitlines() if line.startswith("{")][-1])
+def last_json(lines):
+    return json.loads([line for _, line in lines if line.startswith("{")][-1])
 
 
-def speeds(text):
-    return [json.loads(line)["devices"][0]["speed"] for line in text.splitlines() if line.startswith("{")]
+def hashcat_speed(lines, start, seconds):
+    """Median of the speeds hashcat reported while everybody was running."""
+    speeds = [json.loads(line[line.index("{"):])["devices"][0]["speed"] for t, line in lines
+              if '"devices"' in line and start + 2e9 < t < start + seconds * 1e9]
+    return median(speeds or [0]) / 1e6
 
 
-# name, command, its own speed from its output, unit
+# name, command, its own speed from the lines it printed, unit
 PROGRAMS = [
-    ("tinygrad", tinygrad, lambda out: 1000 / last_json(out)["step_ms_median"], "steps/s"),
-    ("hashcat", hashcat, lambda out: median([s for s in speeds(out)[1:] if s > 0]) / 1e6, "MH/s"),
-    ("CLBlast", gemm, lambda out: last_json(out)["gflops"], "GFLOPS"),
+    ("tinygrad", tinygrad, lambda lines, *_: 1000 / last_json(lines)["step_ms_median"], "steps/s"),
+    ("hashcat", hashcat, hashcat_speed, "MH/s"),
+    ("CLBlast", gemm, lambda lines, *_: last_json(lines)["gflops"], "GFLOPS"),
 ]
+UNITS = {name: unit for name, _, _, unit in PROGRAMS}
+SETTLE = 12  # seconds from starting a program to its timed part: imports, kernels
+
+
+class Program(threading.Thread):
+    """A program with its output lines and when they came."""
+
+    def __init__(self, agent, slice_name, command):
+        super().__init__(daemon=True)
+        self.lines = []
+        self.process = agent.popen(slice_name, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.start()
+
+    def run(self):
+        for line in self.process.stdout:
+            self.lines.append((now_ns(), line))
+
+    def finish(self):
+        self.process.wait()
+        self.join()
+        return self.lines
 
 
 class Recorder(threading.Thread):
@@ -78,19 +103,11 @@ class Recorder(threading.Thread):
         self.process.terminate()
 
 
-def run_all(agent, seconds, where):
-    """The three programs side by side; their own speeds."""
-    started = [(name, read, agent.popen(where(name), command(seconds), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
-               for name, command, read, _ in PROGRAMS]
-    return {name: read(process.communicate()[0]) for name, read, process in started}
-
-
 def alone(agent, seconds):
     result = {}
     for name, command, read, unit in PROGRAMS:
-        subprocess.run(command(2), env=agent.env, capture_output=True, text=True)  # kernels into the driver's cache
-        out = subprocess.run(command(seconds), env=agent.env, capture_output=True, text=True).stdout
-        result[name] = read(out)
+        start = now_ns() + int(SETTLE * 1e9)
+        result[name] = read(Program(agent, None, command(start, seconds)).finish(), start, seconds)
         say(f"    {name:9} {result[name]:8.1f} {unit}")
     return result
 
@@ -100,45 +117,41 @@ def share(agent, recorder, native, seconds, table):
     slices = {"tinygrad": "train", "hashcat": "crack", "CLBlast": "gemm"}
     for name, percent in promised.items():
         agent.slice(slices[name], f"{percent}%", qos="fixed", memory="1GiB")
-    begin = recorder.now()
-    got = run_all(agent, seconds, slices.get)
-    end = recorder.now()
+    start = now_ns() + int(SETTLE * 1e9)
+    begin = recorder.now() + SETTLE
+    started = {name: Program(agent, slices[name], command(start, seconds)) for name, command, _, _ in PROGRAMS}
+    got = {name: read(started[name].finish(), start, seconds) for name, _, read, _ in PROGRAMS}
     for name, percent in promised.items():
-        device = recorder.mean(slices[name], begin + 3, end - 2)
-        table.append((name, percent, device, got[name], native[name], PROGRAMS_UNITS[name]))
+        device = recorder.mean(slices[name], begin + 3, begin + seconds - 1)
+        table.append((name, percent, device, got[name], native[name], UNITS[name]))
     agent.drop(*slices.values())
 
 
-PROGRAMS_UNITS = {name: unit for name, _, _, unit in PROGRAMS}
-
-
 def resize(agent, recorder, marks, table):
-    agent.slice("crack", "30%", qos="fixed")
-    process = agent.popen("crack", hashcat(14), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(7)
+    agent.slice("crack", "30%", qos="fixed", memory="1GiB")
+    program = Program(agent, "crack", hashcat(now_ns() + int(SETTLE * 1e9), 12))
+    time.sleep(SETTLE + 5)
     agent.cli("slice", "set", "crack", "--compute", "60%")
-    marks.append((recorder.now(), "resize to 60%"))
     at = recorder.now()
-    process.wait()
-    end = recorder.now()
+    marks.append((at, "resize to 60%"))
+    program.finish()
     table.append(("before the resize", 30, recorder.mean("crack", at - 4, at)))
-    table.append(("after the resize", 60, recorder.mean("crack", at + 1.5, end - 2)))
+    table.append(("after the resize", 60, recorder.mean("crack", at + 1.5, at + 6)))
     agent.drop("crack")
 
 
 def idle(agent, recorder, marks, table):
     agent.slice("steady", "40%", qos="elastic", memory="1GiB")
     agent.slice("comes-and-goes", "60%", qos="elastic", memory="1GiB")
-    steady = agent.popen("steady", gemm(14), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    other = agent.popen("comes-and-goes", gemm(6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    begin = recorder.now()
-    other.wait()
+    start = now_ns() + int(4e9)
+    begin = recorder.now() + 4
+    steady = Program(agent, "steady", gemm(start, 14))
+    Program(agent, "comes-and-goes", gemm(start, 7)).finish()
     at = recorder.now()
     marks.append((at, "neighbour goes idle"))
-    steady.wait()
-    end = recorder.now()
-    table.append(("elastic, beside a busy neighbour", 40, recorder.mean("steady", begin + 2, at)))
-    table.append(("elastic, neighbour idle", 100, recorder.mean("steady", at + 1.5, end - 1)))
+    steady.finish()
+    table.append(("elastic, beside a busy neighbour", 40, recorder.mean("steady", begin + 2, begin + 7)))
+    table.append(("elastic, neighbour idle", 100, recorder.mean("steady", at + 1.5, begin + 13)))
     agent.drop("steady", "comes-and-goes")
 
 
