@@ -55,7 +55,7 @@ void Pacer::run() {
   for (;;) {
     Nanos now = base::monotonic_now();
     if (t.connection_lost()) reattach(now);
-    if (t.outstanding_.load(std::memory_order_relaxed) > 0 && t.harvest_) t.harvest_();
+    if (t.outstanding_.load(std::memory_order_relaxed) > 0 && t.harvest_) t.harvest_(false);
     beat(now);
     Nanos retry = now + (t.exact() ? kLookWhileExact : kBeat);
     t.open_gates(now, &gate_wait_since_, &retry);

@@ -75,9 +75,10 @@ class Tenant {
   // reported when it happens. Otherwise a sample is enough.
   bool exact() const { return wiped_->open_word.load(std::memory_order_relaxed) == 0; }
 
-  // Asks the API's layer to settle what has ended without being reported; called by the pacer. Set
-  // once.
-  void set_harvest(std::function<void()> harvest) { harvest_ = std::move(harvest); }
+  // Asks the API's layer to settle what has ended without being reported. `start`: called by the
+  // program's own thread, which waits for room, so the driver may also be told to start what it
+  // holds back. Set once.
+  void set_harvest(std::function<void(bool start)> harvest) { harvest_ = std::move(harvest); }
 
   void count_copy() { slot()->copies.fetch_add(1, std::memory_order_relaxed); }
   void count_refused() { slot()->refused_allocations.fetch_add(1, std::memory_order_relaxed); }
@@ -140,7 +141,7 @@ class Tenant {
   std::atomic<uint32_t> settled_{0};  // futex word: changes with each settle() somebody waits for
   std::atomic<uint32_t> room_waiters_{0};
   std::atomic<bool> pacer_asleep_{true};
-  std::function<void()> harvest_;
+  std::function<void(bool)> harvest_;
 
   base::Mutex mutex_;
   Nanos self_credit_ FLEXAI_GUARDED_BY(mutex_) = 0;  // used while the arbiter is silent

@@ -138,6 +138,7 @@ void Tenant::admit_slowly(Nanos predicted) {
   waiters_.fetch_add(1, std::memory_order_relaxed);
   wake_pacer();
   Nanos since = 0;
+  bool flushed = false;
   for (;;) {
     Nanos now = base::monotonic_now();
     const std::atomic<uint32_t>* word = control()->futex_word();
@@ -160,10 +161,15 @@ void Tenant::admit_slowly(Nanos predicted) {
       base::futex_wait(word, lease_seen, retry);
       continue;
     }
+    if (!flushed && harvest_) {  // what is in flight may have been handed over, but not started
+      flushed = true;
+      harvest_(true);
+      continue;
+    }
     room_waiters_.fetch_add(1, std::memory_order_relaxed);
     bool woken = base::futex_wait(&settled_, settled_seen, std::min(retry, now + kMillisecond));
     room_waiters_.fetch_sub(1, std::memory_order_relaxed);
-    if (!woken && harvest_) harvest_();
+    if (!woken && harvest_) harvest_(true);
   }
   if (since != 0) end_waiting(since);
   waiters_.fetch_sub(1, std::memory_order_relaxed);

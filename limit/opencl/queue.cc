@@ -154,7 +154,7 @@ void Queue::over(cl_event event) {
   all_over();
 }
 
-void Queue::look() {
+void Queue::look(bool start) {
   cl_event last;
   Nanos upto, expected_upto, expected, since;
   CostTable::Entry* entry;
@@ -169,6 +169,9 @@ void Queue::look() {
     expected_upto = expected_;
     expected = last_expected_;
   }
+  // A driver may keep what it was given until it is told to start: without this, who waits for room
+  // waits for ever.
+  if (start) next().clFlush(handle_);
   cl_int status = CL_QUEUED;
   bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
                                     nullptr) == CL_SUCCESS;
@@ -253,14 +256,14 @@ Queue* Queues::find(cl_command_queue handle) {
   return known_queue;
 }
 
-void Queues::harvest(Tenant* tenant) {
+void Queues::harvest(Tenant* tenant, bool start) {
   std::vector<std::shared_ptr<Queue>> mine;
   {
     MutexLock lock(mutex_);
     for (auto& [handle, queue] : queues_)
       if (queue->tenant() == tenant && queue->pending()) mine.push_back(queue);
   }
-  for (auto& queue : mine) queue->look();
+  for (auto& queue : mine) queue->look(start);
 }
 
 }  // namespace flexai::limit::opencl

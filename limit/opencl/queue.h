@@ -49,8 +49,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void all_over();
   // Only if `event` is the last command: it is over.
   void over(cl_event event);
-  // Looks, without waiting, whether the last command has ended.
-  void look();
+  // Looks, without waiting, whether the last command has ended. `start`: tells the driver to begin
+  // what it holds back.
+  void look(bool start);
   // The app lets go of the queue: what is still running must report its own end.
   void last_chance();
   // Is anything submitted and not settled (in-order part)?
@@ -108,7 +109,7 @@ class Queues {
   // The same without touching a reference count. Valid while the app holds the queue, as it must
   // during a call.
   Queue* find(cl_command_queue handle);
-  void harvest(Tenant* tenant);
+  void harvest(Tenant* tenant, bool start);
 
  private:
   base::Mutex mutex_;

@@ -19,8 +19,10 @@ def svg(series, marks, title, width=960, height=420):
     for t in range(0, int(end) + 1, step):
         out.append(f'<text x="{x(t):.1f}" y="{height - bottom + 18}" text-anchor="middle">{t} s</text>')
     for i, (t, text) in enumerate(marks):
-        out.append(f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{top - 8}" y2="{height - bottom}" stroke="#6b7280" stroke-dasharray="4 3"/>')
-        out.append(f'<text x="{x(t) + 4:.1f}" y="{top + 4 + 14 * (i % 2)}" fill="#374151">{text}</text>')
+        out.append(f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{top - 8}" y2="{height - bottom}" stroke="#9ca3af" stroke-dasharray="4 3"/>')
+        late = t > 0.8 * end  # keep clear of the legend
+        anchor = ' text-anchor="end"' if late else ""
+        out.append(f'<text x="{x(t) + (-4 if late else 4):.1f}" y="{top - 6 + 14 * (i % 2)}" fill="#374151"{anchor}>{text}</text>')
     for i, (name, points) in enumerate(series.items()):
         colour = COLOURS[i % len(COLOURS)]
         path = " ".join(f"{x(t):.1f},{y(p):.1f}" for t, p in points)
