@@ -113,6 +113,9 @@ base::Status Agent::Parts::restore(std::vector<model::Device> devices) {
   attachments->restore();
   watchdog =
       std::make_unique<Watchdog>(loop.get(), cards.get(), runs.get(), attachments.get(), &events);
+  runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
+  for (auto& [id, run] : runs->all())
+    if (run->draining) watchdog->find_orphans(run.get());
   watchdog->pass();  // also drops runs, and their throw-away slices, that ended while no agent ran
   Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
                     base::monotonic_now()};

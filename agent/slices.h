@@ -72,6 +72,7 @@ class Slices {
  private:
   base::Status open_pages(SliceEntry* entry, bool fresh);
   base::Status start(SliceEntry* entry);
+  void drop_unknown_pages();
   std::string trouble_of(const std::string& card_id, const std::string& card_key);
 
   Cards* cards_;

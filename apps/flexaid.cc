@@ -27,8 +27,8 @@ struct Options {
 void add_options(CLI::App& app, Options& o) {
   auto& c = o.config;
   app.add_flag("--embedded", c.embedded, "serve this user only; leave after a minute without use");
-  app.add_option("--state", o.state, "folder of the checkpoint");
-  app.add_option("--runtime", o.runtime, "folder of the sockets");
+  app.add_option("--state", o.state, "folder of the checkpoint")->take_last();
+  app.add_option("--runtime", o.runtime, "folder of the sockets")->take_last();
   app.add_option("--probe", c.probes, "probe program instead of those installed (repeatable)");
   app.add_option("--probe-time", o.probe_time, "seconds a driver has to answer a probe");
   app.add_option("--inject", c.inject_folder, "folder of the files that say how to limit an API");
@@ -36,7 +36,8 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--keeper", c.keeper_program, "path of flexai-keeper");
   app.add_option("--group", c.group, "group that may use the sockets");
   app.add_option("--lock-folder", o.lock_folder, "folder of the host-wide card locks");
-  app.add_option("--idle-exit", o.idle_exit, "leave after so many seconds without use; 0 = never");
+  app.add_option("--idle-exit", o.idle_exit, "leave after so many seconds without use; 0 = never")
+      ->take_last();
   app.add_flag("--reset-state", c.reset_state,
                "set a damaged checkpoint aside; forgets all slices");
   app.add_option("--log", o.log_file, "append log lines to this file instead of standard error");
