@@ -51,6 +51,7 @@ struct Agent::Parts {
   base::Status connect_keeper();
   base::Status restore(std::vector<model::Device> devices);
   base::Status open_sockets();
+  void watch_keeper();
   void watch_idle();
   void begin_stop();
   void forget_when_unused();
@@ -134,6 +135,21 @@ base::Status Agent::Parts::open_sockets() {
   return {};
 }
 
+// A keeper that died is replaced and given everything again, before it is needed.
+void Agent::Parts::watch_keeper() {
+  if (!keeper->list().ok()) {
+    events.add("keeper-lost", config.folders.state, "the keeper has ended; starting another");
+    base::Status connected = connect_keeper();
+    if (connected.ok()) {
+      cards->keep_again(&*keeper);
+      slices->keep_again();
+    } else {
+      base::log(Level::kError, "agent", "no keeper", {{"why", connected.error().message}});
+    }
+  }
+  loop->at(base::monotonic_now() + 2 * base::kSecond, [this] { watch_keeper(); });
+}
+
 void Agent::Parts::watch_idle() {
   base::Nanos now = base::monotonic_now();
   if (api->in_use() || http->connections() > 0 || attachments->count() > 0)
@@ -189,6 +205,7 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
     return status.error();
   }
   parts->watchdog->start();
+  parts->watch_keeper();
   if (parts->config.idle_exit > 0) {
     parts->idle_since = base::monotonic_now();
     parts->watch_idle();

@@ -125,6 +125,15 @@ void Slices::restore(const Stored& stored) {
   drop_unknown_pages();
 }
 
+void Slices::keep_again() {
+  for (const auto& [id, entry] : entries_) {
+    base::Status put = keeper_->put(pages_name(id), entry->pages.get());
+    if (!put.ok())
+      base::log(Level::kError, "slices", "pages not kept",
+                {{"slice", entry->slice.name}, {"why", put.error().message}});
+  }
+}
+
 // Pages of slices that the checkpoint does not know (it was set aside, or a deletion was cut
 // short).
 void Slices::drop_unknown_pages() {

@@ -67,6 +67,9 @@ class Slices {
   // Slices whose card was held elsewhere begin to serve when it has become free.
   void retry_cards();
 
+  // Gives a new keeper all pages.
+  void keep_again();
+
   std::function<void()> on_room;  // called when something promised has been given back
 
  private:

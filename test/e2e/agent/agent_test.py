@@ -394,6 +394,29 @@ class Restart(AgentCase):
         wait_until("the throw-away slice is gone", lambda: not self.names())
 
 
+    def test_a_killed_keeper_is_replaced_and_holds_everything_again(self):
+        self.start_agent()
+        self.flexai("slice", "create", "a", "--card", "fake-0", "--compute", "10%")
+        child, first = self.start_client(["a"], "--hold", "60")
+        state = str(self.folder / "state")
+        keepers = [int(p) for p in os.listdir("/proc") if p.isdigit() and self.is_keeper(p, state)]
+        self.assertEqual(len(keepers), 1)
+        os.kill(keepers[0], signal.SIGKILL)
+        wait_until("it is replaced", lambda: "keeper-lost" in self.flexai("events"))
+        self.stop_agent(signal.SIGKILL)
+        self.start_agent()
+        again = json.loads(child.stdout.readline())
+        self.assertEqual(again["slices"], first["slices"])
+
+    @staticmethod
+    def is_keeper(pid, state):
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            return False
+        return "flexai-keeper" in words[0] and state in words
+
+
 class Ownership(AgentCase):
     def test_two_agents_on_one_state_folder_or_card(self):
         self.start_agent()
