@@ -34,9 +34,9 @@ Room room_of(const std::string& card, const std::vector<Slice>& slices,
 }
 
 base::Status admit(const Device& card, const std::vector<Slice>& slices, const Slice& slice) {
-  FLEXAI_TRY(model::validate(slice));
   if (!card.healthy)
     return fail(Code::kUnavailable, "card " + card.id + " cannot be used: " + card.health);
+  FLEXAI_TRY(model::validate(slice));
   if (slice.memory_bytes > card.memory_bytes)
     return fail(Code::kInvalid, "card " + card.id + " has " + format_bytes(card.memory_bytes) +
                                     " of memory, " + format_bytes(slice.memory_bytes) +

@@ -51,6 +51,7 @@ struct Agent::Parts {
   base::Status connect_keeper();
   base::Status restore(std::vector<model::Device> devices);
   base::Status open_sockets();
+  void watch_keeper();
   void watch_idle();
   void begin_stop();
   void forget_when_unused();
@@ -113,6 +114,9 @@ base::Status Agent::Parts::restore(std::vector<model::Device> devices) {
   attachments->restore();
   watchdog =
       std::make_unique<Watchdog>(loop.get(), cards.get(), runs.get(), attachments.get(), &events);
+  runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
+  for (auto& [id, run] : runs->all())
+    if (run->draining) watchdog->find_orphans(run.get());
   watchdog->pass();  // also drops runs, and their throw-away slices, that ended while no agent ran
   Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
                     base::monotonic_now()};
@@ -129,6 +133,21 @@ base::Status Agent::Parts::open_sockets() {
   FLEXAI_TRY_ASSIGN(Fd listener, listen_unix(socket, SOCK_STREAM, config.group));
   http->serve(std::move(listener));
   return {};
+}
+
+// A keeper that died is replaced and given everything again, before it is needed.
+void Agent::Parts::watch_keeper() {
+  if (!keeper->list().ok()) {
+    events.add("keeper-lost", config.folders.state, "the keeper has ended; starting another");
+    base::Status connected = connect_keeper();
+    if (connected.ok()) {
+      cards->keep_again(&*keeper);
+      slices->keep_again();
+    } else {
+      base::log(Level::kError, "agent", "no keeper", {{"why", connected.error().message}});
+    }
+  }
+  loop->at(base::monotonic_now() + 2 * base::kSecond, [this] { watch_keeper(); });
 }
 
 void Agent::Parts::watch_idle() {
@@ -186,6 +205,7 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
     return status.error();
   }
   parts->watchdog->start();
+  parts->watch_keeper();
   if (parts->config.idle_exit > 0) {
     parts->idle_since = base::monotonic_now();
     parts->watch_idle();

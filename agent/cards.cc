@@ -56,6 +56,12 @@ void Cards::take(std::vector<model::Device> found, Keeper* keeper) {
   }
 }
 
+void Cards::keep_again(Keeper* keeper) {
+  for (const Card& card : cards_)
+    if (card.lock.valid()) [[maybe_unused]]
+      auto put = keeper->put(lock_name(card.device.key), card.lock.get());
+}
+
 Card* Cards::by_id(const std::string& id) {
   for (Card& card : cards_)
     if (card.device.id == id) return &card;

@@ -34,6 +34,9 @@ class Cards {
   // Tries again to lock a card that another agent held.
   void retry(Card* card, Keeper* keeper);
 
+  // Gives a new keeper the locks this agent holds.
+  void keep_again(Keeper* keeper);
+
   Card* by_id(const std::string& id);
   Card* by_key(const std::string& key);
   std::vector<Card>& all() { return cards_; }

@@ -144,6 +144,18 @@ base::Result<std::string> MappedFiles::first_mapped(pid_t pid) const {
   return found;
 }
 
+bool started_with(pid_t pid, const std::string& variable) {
+  Fd fd(::open(proc_path(pid, "environ").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return false;
+  std::string text(1, '\0');
+  char buffer[16384];
+  ssize_t n;
+  while (text.size() < (4u << 20) && (n = ::read(fd.get(), buffer, sizeof buffer)) > 0)
+    text.append(buffer, static_cast<size_t>(n));
+  text += '\0';
+  return text.find('\0' + variable + '\0') != std::string::npos;
+}
+
 std::string command_of(pid_t pid) {
   auto text = read_small(proc_path(pid, "comm"));
   if (!text.ok()) return "?";

@@ -45,6 +45,9 @@ class MappedFiles {
   std::set<std::pair<uint64_t, uint64_t>> inodes_;
 };
 
+// Whether the environment the process was started with holds exactly `variable` ("NAME=value").
+bool started_with(pid_t pid, const std::string& variable);
+
 std::string command_of(pid_t pid);  // the short name, cleaned of control bytes
 std::string boot_id();
 

@@ -29,7 +29,10 @@ std::string run_name(uint64_t id) { return "run " + std::to_string(id); }
 
 base::Status Runs::watch(Run* run) {
   uint64_t id = run->stored.id;
-  return loop_->watch(run->pidfd.get(), EPOLLIN, [this, id](uint32_t) { finish(id); });
+  return loop_->watch(run->pidfd.get(), EPOLLIN, [this, id](uint32_t) {
+    if (Run* ended = by_id(id); ended != nullptr && find_orphans) find_orphans(ended);
+    finish(id);
+  });
 }
 
 void Runs::restore(const Stored& stored, const std::string& boot) {

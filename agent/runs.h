@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,6 +49,10 @@ class Runs {
   void finish(uint64_t id);
   // Ends runs that are draining and have nothing left; called after members or attachments changed.
   void sweep();
+
+  // Called when a run's process has ended by itself: its children have lost their parent by then,
+  // so who belongs to the run must be found in another way.
+  std::function<void(Run*)> find_orphans;
 
   Run* by_id(uint64_t id);
   Run* by_grant(const std::string& grant);

@@ -3,6 +3,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "agent/admission.h"
 #include "base/log.h"
 #include "model/quantity.h"
@@ -120,6 +122,28 @@ void Slices::restore(const Stored& stored) {
                 {{"slice", entry->slice.name}, {"why", entry->trouble}});
     entries_.emplace(from.id, std::move(entry));
   }
+  drop_unknown_pages();
+}
+
+void Slices::keep_again() {
+  for (const auto& [id, entry] : entries_) {
+    base::Status put = keeper_->put(pages_name(id), entry->pages.get());
+    if (!put.ok())
+      base::log(Level::kError, "slices", "pages not kept",
+                {{"slice", entry->slice.name}, {"why", put.error().message}});
+  }
+}
+
+// Pages of slices that the checkpoint does not know (it was set aside, or a deletion was cut
+// short).
+void Slices::drop_unknown_pages() {
+  auto names = keeper_->list();
+  if (!names.ok()) return;
+  std::set<std::string> known;
+  for (const auto& [id, entry] : entries_) known.insert(pages_name(id));
+  for (const std::string& name : *names)
+    if (name.rfind("pages-", 0) == 0 && known.count(name) == 0) [[maybe_unused]]
+      auto dropped = keeper_->drop(name);
 }
 
 void Slices::retry_cards() {

@@ -67,11 +67,15 @@ class Slices {
   // Slices whose card was held elsewhere begin to serve when it has become free.
   void retry_cards();
 
+  // Gives a new keeper all pages.
+  void keep_again();
+
   std::function<void()> on_room;  // called when something promised has been given back
 
  private:
   base::Status open_pages(SliceEntry* entry, bool fresh);
   base::Status start(SliceEntry* entry);
+  void drop_unknown_pages();
   std::string trouble_of(const std::string& card_id, const std::string& card_key);
 
   Cards* cards_;

@@ -74,6 +74,14 @@ void Watchdog::walk() {
   }
 }
 
+void Watchdog::find_orphans(Run* run) {
+  const std::string mark = std::string(limit::kEnvGrant) + "=" + run->stored.grant;
+  for (const ProcessStat& stat : all_processes())
+    if (stat.pid != run->stored.pid && stat.state != 'Z' && started_with(stat.pid, mark))
+      run->members.emplace(stat.pid, stat.start);
+  last_newest_ = 0;  // what is below them is looked for at the next pass
+}
+
 void Watchdog::pass() {
   uint64_t newest = newest_pid();
   if (newest == 0 || newest != last_newest_ || runs_->all().size() != last_runs_) {

@@ -34,6 +34,9 @@ class Watchdog {
   void start();  // looks every kPeriod from now on
   // One pass: brings the members of all runs up to date, stops what must be stopped, sweeps runs.
   void pass();
+  // Adds to the members of `run` every process that carries its grant in its environment. Reads all
+  // of /proc: for the end of `flexai run` without a goodbye only.
+  void find_orphans(Run* run);
 
  private:
   struct Suspect {

@@ -1,0 +1,189 @@
+#include "agent/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "agent/temporary_folder.h"
+
+namespace flexai::agent {
+namespace {
+
+using base::Code;
+using testing::HasSubstr;
+
+StoredSlice slice(uint64_t id, const std::string& name) {
+  StoredSlice stored;
+  stored.id = id;
+  stored.card_key = "key of the card";
+  stored.slice.name = name;
+  stored.slice.card = "fake-0";
+  stored.slice.compute_milli = 300;
+  stored.slice.ceiling_milli = 800;
+  stored.slice.memory_bytes = 1ull << 33;
+  stored.slice.priority = model::Priority::kHigh;
+  stored.slice.owner_uid = 4000000000u;
+  return stored;
+}
+
+Change put(const StoredSlice& stored) {
+  Change change;
+  change.put_slices.push_back(stored);
+  return change;
+}
+
+void execute(const std::string& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+}
+
+class CheckpointTest : public testing::Test {
+ protected:
+  TemporaryFolder folder_;
+  std::string path_ = folder_ / "state.db";
+};
+
+TEST_F(CheckpointTest, BringsBackSlicesAndRunsAsTheyWere) {
+  StoredRun run{7, std::string(32, 'a'), 1000, 4242, 99, "python train.py", {3, 5}};
+  {
+    auto checkpoint = Checkpoint::open(path_);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+    Change change = put(slice(3, "one"));
+    change.put_slices.push_back(slice(5, "two"));
+    change.put_runs.push_back(run);
+    ASSERT_TRUE((*checkpoint)->save(change).ok());
+    ASSERT_TRUE((*checkpoint)->set_boot("boot").ok());
+  }
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE(checkpoint.ok());
+  auto stored = (*checkpoint)->load();
+  ASSERT_TRUE(stored.ok());
+  EXPECT_EQ(stored->slices, (std::vector<StoredSlice>{slice(3, "one"), slice(5, "two")}));
+  EXPECT_EQ(stored->runs, std::vector<StoredRun>{run});
+  EXPECT_EQ(stored->boot, "boot");
+  EXPECT_EQ(stored->last_id, 7u);
+}
+
+TEST_F(CheckpointTest, NumbersAreNotGivenOutAgainAfterADeletion) {
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE((*checkpoint)->save(put(slice(9, "gone"))).ok());
+  Change drop;
+  drop.drop_slices.push_back(9);
+  ASSERT_TRUE((*checkpoint)->save(drop).ok());
+  auto stored = (*checkpoint)->load();
+  EXPECT_TRUE(stored->slices.empty());
+  EXPECT_EQ(stored->last_id, 9u);
+}
+
+TEST_F(CheckpointTest, CountsIncarnations) {
+  EXPECT_EQ(*(*Checkpoint::open(path_))->next_incarnation(), 1u);
+  EXPECT_EQ(*(*Checkpoint::open(path_))->next_incarnation(), 2u);
+}
+
+TEST_F(CheckpointTest, IsReadableByItsOwnerOnly) {
+  auto checkpoint = Checkpoint::open(path_);
+  struct stat st {};
+  ASSERT_EQ(stat(path_.c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0600u);
+}
+
+TEST_F(CheckpointTest, RefusesANewerVersionAndLeavesItAlone) {
+  { auto checkpoint = Checkpoint::open(path_); }
+  execute(path_, "PRAGMA user_version=99");
+  auto refused = Checkpoint::open(path_);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_THAT(refused.error().message, HasSubstr("version 99"));
+}
+
+TEST_F(CheckpointTest, RefusesRubbishAndNamesTheWayOut) {
+  std::ofstream(path_) << std::string(10000, 'x');
+  auto refused = Checkpoint::open(path_);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kCorrupt);
+  EXPECT_THAT(refused.error().message, HasSubstr("--reset-state"));
+  auto aside = Checkpoint::set_aside(path_);
+  ASSERT_TRUE(aside.ok());
+  EXPECT_EQ(access(aside->c_str(), F_OK), 0);
+  EXPECT_TRUE(Checkpoint::open(path_).ok());
+}
+
+TEST_F(CheckpointTest, NoticesDamageInTheMiddleOfTheFile) {
+  {
+    auto checkpoint = Checkpoint::open(path_);
+    for (uint64_t id = 1; id < 400; ++id)
+      ASSERT_TRUE((*checkpoint)->save(put(slice(id, "s" + std::to_string(id)))).ok());
+  }
+  struct stat st {};
+  stat(path_.c_str(), &st);
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  for (long at = 4096; at < st.st_size; at += 4096) {
+    file.seekp(at);
+    file << std::string(64, '\xff');
+  }
+  file.close();
+  auto opened = Checkpoint::open(path_);
+  bool refused = !opened.ok() || !(*opened)->load().ok();
+  EXPECT_TRUE(refused);
+}
+
+TEST_F(CheckpointTest, RefusesASliceThatMakesNoSense) {
+  {
+    auto checkpoint = Checkpoint::open(path_);
+    ASSERT_TRUE((*checkpoint)->save(put(slice(1, "one"))).ok());
+  }
+  execute(path_, "UPDATE slices SET compute_milli=5000");
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE(checkpoint.ok());
+  auto stored = (*checkpoint)->load();
+  ASSERT_FALSE(stored.ok());
+  EXPECT_EQ(stored.error().code, Code::kCorrupt);
+}
+
+TEST_F(CheckpointTest, AFullDiskIsAnErrorAndTheStateStaysAsItWas) {
+  // In a child, because the file size limit is the whole process's.
+  pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    auto checkpoint = Checkpoint::open(path_);
+    if (!checkpoint.ok() || !(*checkpoint)->save(put(slice(1, "before"))).ok()) _exit(10);
+    struct stat st {};
+    stat((path_ + "-wal").c_str(), &st);
+    rlimit limit{static_cast<rlim_t>(st.st_size), static_cast<rlim_t>(st.st_size)};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    Change change;
+    for (uint64_t id = 2; id < 200; ++id)
+      change.put_slices.push_back(slice(id, "s" + std::to_string(id)));
+    auto full = (*checkpoint)->save(change);
+    if (full.ok()) _exit(11);
+    if (full.error().code != Code::kExhausted) _exit(12);
+    auto stored = (*checkpoint)->load();
+    _exit(stored.ok() && stored->slices.size() == 1 ? 0 : 13);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE(checkpoint.ok());
+  EXPECT_EQ((*checkpoint)->load()->slices.size(), 1u);
+}
+
+TEST_F(CheckpointTest, AFolderThatIsNotThereIsAClearError) {
+  auto refused = Checkpoint::open(folder_ / "missing/state.db");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kDenied);
+  EXPECT_THAT(refused.error().message, HasSubstr("--state"));
+}
+
+}  // namespace
+}  // namespace flexai::agent

@@ -1,0 +1,93 @@
+#include "agent/process.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "agent/temporary_folder.h"
+
+namespace flexai::agent {
+namespace {
+
+TEST(Process, ReadsItsOwnStateWhateverItsName) {
+  char before[16];
+  prctl(PR_GET_NAME, before);
+  prctl(PR_SET_NAME, ") R 1 2 (x");  // a command that tries to look like the rest of the line
+  auto stat = read_stat(getpid());
+  prctl(PR_SET_NAME, before);
+  ASSERT_TRUE(stat.ok());
+  EXPECT_EQ(stat->parent, getppid());
+  EXPECT_GT(stat->start, 1000u);
+}
+
+TEST(Process, APidfdSeesTheEnd) {
+  pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  auto pidfd = open_pidfd(child);
+  ASSERT_TRUE(pidfd.ok());
+  EXPECT_FALSE(has_ended(pidfd->get()));
+  ASSERT_TRUE(kill_process(pidfd->get(), SIGKILL).ok());
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(has_ended(pidfd->get()));
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+}
+
+TEST(Process, FindsAMappedFileByAnyOfItsNames) {
+  TemporaryFolder folder;
+  const std::string file = folder / "driver.so.1", link = folder / "driver.so";
+  std::ofstream(file) << std::string(4096, 'x');
+  ASSERT_EQ(symlink(file.c_str(), link.c_str()), 0);
+  const std::string hard = folder / "renamed.so";
+  ASSERT_EQ(::link(file.c_str(), hard.c_str()), 0);
+  MappedFiles files;
+  files.add(link);
+  EXPECT_EQ(*files.first_mapped(getpid()), "");
+  base::Fd fd(open(hard.c_str(), O_RDONLY));
+  auto mapping = base::Mapping::map(fd.get(), 4096, base::Mapping::Access::kRead);
+  ASSERT_TRUE(mapping.ok());
+  EXPECT_EQ(*files.first_mapped(getpid()), hard);
+}
+
+TEST(Process, KnowsTheOtherEndOfASocket) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  auto peer = peer_of(ends[0]);
+  ASSERT_TRUE(peer.ok()) << peer.error().message;
+  EXPECT_EQ(peer->pid, getpid());
+  EXPECT_EQ(peer->uid, getuid());
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(Process, LooksForAWholeVariable) {
+  pid_t child = fork();
+  if (child == 0) {
+    setenv("FLEXAI_TEST_MARK", "abcdef", 1);
+    execlp("sleep", "sleep", "30", static_cast<char*>(nullptr));
+    _exit(1);
+  }
+  bool found = false;
+  for (int i = 0; i < 500 && !found; ++i) {
+    found = started_with(child, "FLEXAI_TEST_MARK=abcdef");
+    usleep(10000);
+  }
+  EXPECT_TRUE(found);
+  EXPECT_FALSE(started_with(child, "FLEXAI_TEST_MARK=abc"));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace flexai::agent

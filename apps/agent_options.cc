@@ -1,0 +1,49 @@
+#include "apps/agent_options.h"
+
+#include "agent/discovery.h"
+#include "apps/installation.h"
+
+namespace flexai::apps {
+
+void AgentOptions::add_to(CLI::App& app) {
+  auto& c = config;
+  app.add_flag("--embedded", c.embedded, "serve this user only; leave after a minute without use");
+  app.add_option("--state", state, "folder of the checkpoint")->take_last();
+  app.add_option("--runtime", runtime, "folder of the sockets")->take_last();
+  app.add_option("--probe", c.probes, "probe program instead of those installed (repeatable)");
+  app.add_option("--probe-time", probe_time, "seconds a driver has to answer a probe");
+  app.add_option("--inject", c.inject_folder, "folder of the files that say how to limit an API");
+  app.add_option("--libdir", c.libdir, "folder of the libraries they name");
+  app.add_option("--keeper", c.keeper_program, "path of flexai-keeper");
+  app.add_option("--group", c.group, "group that may use the sockets");
+  app.add_option("--lock-folder", lock_folder, "folder of the host-wide card locks");
+  app.add_option("--idle-exit", idle_exit, "leave after so many seconds without use; 0 = never")
+      ->take_last();
+  app.add_flag("--reset-state", c.reset_state,
+               "set a damaged checkpoint aside; forgets all slices");
+  app.add_option("--log", log_file, "append log lines to this file instead of standard error");
+  app.add_flag("--verbose", verbose, "log more");
+  app.add_option("--ready-fd", ready_fd, "write one line there when ready or failed");
+}
+
+void AgentOptions::complete(bool idle_given) {
+  auto here = find_installation();
+  auto& c = config;
+  c.folders = c.embedded ? agent::embedded_folders() : agent::service_folders();
+  if (!state.empty()) c.folders.state = state;
+  if (!runtime.empty()) c.folders.runtime = runtime;
+  if (!lock_folder.empty()) c.locks = {lock_folder, lock_folder + "-"};
+  if (c.probes.empty()) {
+    for (const auto& folder : {here.bin, here.libexec})
+      for (const auto& probe : agent::find_probes(folder)) c.probes.push_back(probe);
+  }
+  if (c.inject_folder.empty()) c.inject_folder = here.share + "/inject";
+  if (c.libdir.empty()) c.libdir = here.lib;
+  if (c.keeper_program.empty()) c.keeper_program = here.program("flexai-keeper");
+  if (c.group.empty() && !c.embedded) c.group = "flexai";
+  if (c.embedded && !idle_given) idle_exit = 60;
+  c.idle_exit = static_cast<base::Nanos>(idle_exit * 1e9);
+  c.probe_limits.time = static_cast<base::Nanos>(probe_time * 1e9);
+}
+
+}  // namespace flexai::apps

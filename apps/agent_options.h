@@ -1,0 +1,23 @@
+// The options of flexaid.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "agent/agent.h"
+
+namespace flexai::apps {
+
+struct AgentOptions {
+  agent::AgentConfig config;
+  std::string state, runtime, log_file, lock_folder;
+  int ready_fd = -1;
+  double idle_exit = 0, probe_time = 20;
+  bool verbose = false;
+
+  void add_to(CLI::App& app);
+  // Fills in what was not given, from the form (service or embedded) and the installation.
+  void complete(bool idle_given);
+};
+
+}  // namespace flexai::apps
