@@ -45,7 +45,6 @@ void on_queue(Session& s, cl_command_queue queue, const char* what) {
 
 void run_profiling(Session& session) {
   cl_int error = CL_SUCCESS;
-  on_queue(session, session.queue, "off");
   const cl_queue_properties wanted[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_PROFILING_ENABLE, 0};
   cl_command_queue queue =
       clCreateCommandQueueWithProperties(session.context, session.device, wanted, &error);
