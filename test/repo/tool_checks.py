@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -60,7 +61,7 @@ def check_functions_are_short(tree):
 def compile_flags(tree):
     """Those of any C++ source of the build, less what names its files."""
     commands = json.loads((tree.build / "compile_commands.json").read_text())
-    words = max((c["command"] for c in commands), key=len).split()
+    words = shlex.split(max((c["command"] for c in commands), key=len))
     compiler = next(w for w in words if re.search(r"(g|clang|c)\+\+(-\d+)?$", w))
     flags = [w for w in words if w.startswith(("-I", "-D", "-std", "-m", "-W", "-f"))]
     return [compiler, *flags, f"-I{tree.root}", f"-I{tree.build}/generated"]
