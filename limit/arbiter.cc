@@ -84,7 +84,7 @@ void Arbiter::observe(Nanos now, const std::map<TenantId, Demand>& demand) {
 
 void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now) {
   bool was_active = tenant->demand.waiting || tenant->demand.in_flight;
-  bool wanted = tenant->wants;
+  bool wanted = tenant->wanted = tenant->wants;
   tenant->was_in_flight = tenant->demand.in_flight;
   tenant->demand = demand;
   if (!was_active) tenant->active_since = now;
@@ -140,7 +140,14 @@ double& Arbiter::last_order(const Tenant& tenant, Band band) {
 
 void Arbiter::settle(Nanos now) {
   bool blocked = overrun(now);
-  for (TenantId id : active_) at(id).account.accrue(config_, now, blocked);
+  for (TenantId id : active_) {
+    Tenant& tenant = at(id);
+    if (tenant.wanted && holder_ != id) {
+      tenant.use.lease_wait += now - last_;
+      if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
+    }
+    tenant.account.accrue(config_, now, blocked);
+  }
   drained_at_ = settle_drains(now);
   if (holder_) pay(&at(*holder_), now - drained_at_, band_, keeps_out_);
   for (TenantId id : active_) {
@@ -149,9 +156,6 @@ void Arbiter::settle(Nanos now) {
       if (tenant.reported > 0) pay(&tenant, 0, Band::kGuarantee, false);  // a late report
       tenant.reported = 0;
     }
-    if (!tenant.wants || holder_ == id) continue;
-    tenant.use.lease_wait += now - last_;
-    if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
   }
   last_ = now;
 }
@@ -166,7 +170,7 @@ Nanos Arbiter::settle_drains(Nanos now) {
       if (!tenant.was_in_flight) continue;
       until = std::clamp(tenant.demand.idle_since, from, now);
     }
-    pay(&tenant, until - from, d.band, keeps_out_);
+    pay(&tenant, until - from, d.band, keeps_out_ || holder_);
     from = until;
   }
   return from;
@@ -269,15 +273,17 @@ void Arbiter::cut_for(TenantId best, Nanos now) {
   bool outranked =
       band == Band::kGuarantee && priority_index(other) > priority_index(tenant.account);
   bool leftover = band_ == Band::kIdleTime && band != Band::kIdleTime;
+  // At most once per lease_max of idleness, so this does not chop up what others do.
+  bool returned = band == Band::kGuarantee && at(best).returned;
   bool idle = drains_.empty() && !using_lease(now);
-  if (outranked || leftover || idle) {
-    if (end_ > now && !idle) ++tenant.use.revoked;
+  if (outranked || leftover || returned || idle) {
+    if (end_ > now && outranked) ++tenant.use.revoked;
     end_ = std::min(end_, now);
     return;
   }
-  bool behind = band_ == Band::kSurplus && other.credit() >= other.quantum(config_);
-  bool owed = band == Band::kGuarantee && (behind || at(best).returned);
-  if (owed) end_ = std::min(end_, std::max(now, start_ + config_.lease_min));
+  bool behind = band == Band::kGuarantee && band_ == Band::kSurplus &&
+                other.credit() >= other.quantum(config_);
+  if (behind) end_ = std::min(end_, std::max(now, start_ + config_.lease_min));
 }
 
 void Arbiter::hand_over(Nanos now) {

@@ -85,6 +85,7 @@ class Arbiter {
     bool listed = false;  // in the demand of this pass
     bool was_in_flight = false;
     bool wants = false;      // waiting and alive
+    bool wanted = false;     // at the pass before
     bool returned = false;   // from idleness, and not served since
     Nanos active_since = 0;  // waiting or in flight without a break
     Nanos last_active = 0;   // last time it was seen to use its lease
