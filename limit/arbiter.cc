@@ -274,7 +274,8 @@ void Arbiter::cut_for(TenantId best, Nanos now) {
       band == Band::kGuarantee && priority_index(other) > priority_index(tenant.account);
   bool leftover = band_ == Band::kIdleTime && band != Band::kIdleTime;
   // At most once per lease_max of idleness, so this does not chop up what others do.
-  bool returned = band == Band::kGuarantee && at(best).returned;
+  bool settled_in = !fresh_ || now >= start_ + config_.lease_min;
+  bool returned = band == Band::kGuarantee && at(best).returned && settled_in;
   bool idle = drains_.empty() && !using_lease(now);
   if (outranked || leftover || returned || idle) {
     if (end_ > now && outranked) ++tenant.use.revoked;
@@ -337,6 +338,7 @@ void Arbiter::renew(Nanos now) {
   start_ = open ? start_ : std::max(now, end_);
   end_ = open ? now + length_ : start_ + length_;
   noticed_ = tenant.busy_seen;
+  fresh_ = false;
 }
 
 void Arbiter::grant(TenantId id, Nanos now) {
@@ -349,6 +351,7 @@ void Arbiter::grant(TenantId id, Nanos now) {
   start_ = std::max(now, drains_end(now));
   end_ = start_ + length_;
   noticed_ = tenant.busy_seen;
+  fresh_ = tenant.returned;
   tenant.returned = false;
   ++tenant.use.leases;
   double& order = last_order(tenant, band_);
