@@ -267,6 +267,24 @@ TEST(CardArbiter, RubbishInTheTenantPagesHarmsNobodyElse) {
   scribbler.join();
 }
 
+// A process stopped for longer than the agent's patience, then continued: it does not ring again.
+TEST(CardArbiter, ContinuedProcessIsServed) {
+  auto arbiter = start();
+  FakeTenant stopped(1), other(2);
+  ASSERT_TRUE(arbiter->add_slice(stopped.runtime(), elastic(100), 0).ok());
+  ASSERT_TRUE(arbiter->add_slice(other.runtime(), elastic(100), 0).ok());
+  other.want();
+  ASSERT_TRUE(other.wait_for_lease());
+  stopped.want();
+  Nanos until = monotonic_now() + 200 * kMillisecond;
+  while (monotonic_now() < until) {
+    other.slot().beat_ns.store(monotonic_now());
+    ::usleep(5000);
+  }
+  EXPECT_FALSE(stopped.granted());
+  EXPECT_TRUE(stopped.wait_for_lease());
+}
+
 TEST(CardArbiter, RemovedSliceHasNoLeaseAndItsNeighbourGoesOn) {
   auto arbiter = start();
   FakeTenant a(1), b(2);

@@ -92,9 +92,7 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
   tenant->reported += std::max<Nanos>(demand.busy_total - tenant->busy_seen, 0);
   tenant->busy_seen = demand.busy_total;
 
-  // A waiter that holds the lease is on its way to use it, for a while.
-  bool starting = holder_ == id && demand.waiting && now < start_ + config_.lease_min;
-  if (demand.in_flight || starting)
+  if (demand.in_flight)
     tenant->last_active = now;
   else
     tenant->last_active =
@@ -234,10 +232,17 @@ void Arbiter::drop_drained(Nanos now) {
 
 // --- the holder ----------------------------------------------------------------------------------
 
+// Still on its way to the first use of its lease.
+bool Arbiter::starting(Nanos now) const {
+  const Tenant& tenant = at(*holder_);
+  return tenant.demand.waiting && !tenant.demand.in_flight && tenant.busy_seen == noticed_ &&
+         now < start_ + config_.lease_max;
+}
+
 // Whether the holder has use for its lease: works, is about to, or has only just stopped.
 bool Arbiter::using_lease(Nanos now) const {
   const Tenant& tenant = at(*holder_);
-  if (tenant.demand.in_flight) return true;
+  if (tenant.demand.in_flight || starting(now)) return true;
   return now - std::max(tenant.last_active, start_) < config_.idle_release;
 }
 
@@ -297,6 +302,12 @@ void Arbiter::hand_over(Nanos now) {
 
 void Arbiter::hand_over_contended(Nanos now) {
   if (now < end_ - config_.wake_lead) return;
+  // Slow to wake up: on a busy host a turn must not be lost to that.
+  if (starting(now) && end_ >= start_ + length_ && end_ - now < config_.lease_min) {
+    end_ = now + config_.lease_min;
+    length_ = end_ - start_;
+    return;
+  }
   std::optional<TenantId> next = pick(now, true);
   if (next == holder_) {
     renew(now);

@@ -120,6 +120,7 @@ class Arbiter {
 
   std::optional<TenantId> pick(Nanos now, bool with_holder) const;
   bool using_lease(Nanos now) const;
+  bool starting(Nanos now) const;
   Nanos ahead(Nanos now) const;
   Nanos predicted_end(const Tenant& tenant, Nanos lease_end, Nanos now) const;
   Nanos drains_end(Nanos now) const;
