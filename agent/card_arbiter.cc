@@ -280,8 +280,8 @@ void CardArbiter::Core::on_ring(Slice* slice, Nanos now) {
   int doorbell = slice->runtime->doorbell.get();
   empty_doorbell(doorbell);
   slice->reader.find_owners();
-  limit::Demand demand = slice->reader.read(now);
-  bool wants = demand.waiting || demand.in_flight;
+  slice->reader.read(now);
+  bool wants = slice->reader.stirring();
   if (wants) active_.insert(id);
   // However fast it is rung, it is looked at once per gap.
   if (watch(epoll_.get(), EPOLL_CTL_MOD, doorbell, 0, key_of_[id]).ok()) {
@@ -319,7 +319,7 @@ Nanos CardArbiter::Core::pass(Nanos now) {
       Slice& slice = slices_.at(*it);
       slice.demand = demand_[*it];
       note_use(&slice, now);
-      bool stays = slice.demand.waiting || slice.demand.in_flight || arbiter_.holder() == *it;
+      bool stays = slice.reader.stirring() || arbiter_.holder() == *it;
       it = stays ? std::next(it) : active_.erase(it);
     }
     if (decision.next != 0) consider(decision.next);

@@ -46,6 +46,7 @@ void DemandReader::find_owners() {
 
 Demand DemandReader::read(Nanos now) {
   Demand demand;
+  stirring_ = false;
   for (Seen& seen : seen_) read_slot(&seen, now, &demand);
   demand.busy_total = busy_total_;
   return demand;
@@ -78,6 +79,7 @@ void DemandReader::read_slot(Seen* seen, Nanos now, Demand* demand) {
   }
   if (!seen->active) seen->active_since = now;
   seen->active = true;
+  stirring_ = true;
   if (now - std::max(beat, seen->active_since) >= silent_) return;
   demand->waiting |= waiting;
   demand->in_flight |= in_flight;

@@ -21,6 +21,9 @@ class DemandReader {
   // Looks for owners again; needed after a process came.
   void find_owners();
   limit::Demand read(base::Nanos now);
+  // Whether at the last read() any process waited or worked, silent ones included: one that is
+  // continued after a stop does not ring again.
+  bool stirring() const { return stirring_; }
 
  private:
   struct Seen {
@@ -35,6 +38,7 @@ class DemandReader {
   const limit::TenantPages* pages_;
   base::Nanos silent_;
   base::Nanos busy_total_ = 0;
+  bool stirring_ = false;
   std::vector<Seen> seen_;         // of slots with an owner, in order
   std::vector<base::Nanos> left_;  // busy counted of slots that lost their owner, by slot
 };

@@ -44,6 +44,7 @@ Decision Arbiter::step(Nanos now, const std::map<TenantId, Demand>& demand) {
   review_holder(now);
   hand_over(now);
   if (holder_) announce(*holder_, true, contended_, end_);
+  keeps_out_ = pick(now, false).has_value();
   Decision decision;
   for (const Publication& p : pending_) {
     Publication& last = at(p.tenant).published;
@@ -83,7 +84,7 @@ void Arbiter::observe(Nanos now, const std::map<TenantId, Demand>& demand) {
 
 void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now) {
   bool was_active = tenant->demand.waiting || tenant->demand.in_flight;
-  bool wanted = tenant->wants;
+  bool wanted = tenant->wanted = tenant->wants;
   tenant->was_in_flight = tenant->demand.in_flight;
   tenant->demand = demand;
   if (!was_active) tenant->active_since = now;
@@ -91,15 +92,14 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
   tenant->reported += std::max<Nanos>(demand.busy_total - tenant->busy_seen, 0);
   tenant->busy_seen = demand.busy_total;
 
-  // A waiter that holds the lease is on its way to use it, for a while.
-  bool starting = holder_ == id && demand.waiting && now < start_ + config_.lease_min;
-  if (demand.in_flight || starting)
+  if (demand.in_flight)
     tenant->last_active = now;
   else
     tenant->last_active =
         std::max(tenant->last_active, std::min(now, std::max(demand.idle_since, Nanos{0})));
 
   if (tenant->wants && !wanted && holder_ != id && !draining(id)) {
+    tenant->returned = now - tenant->last_active >= config_.lease_max;
     tenant->account.accrue(config_, now, false);
     tenant->account.join(Band::kGuarantee, last_order(*tenant, Band::kGuarantee));
     tenant->account.join(Band::kSurplus, last_order(*tenant, Band::kSurplus));
@@ -138,16 +138,22 @@ double& Arbiter::last_order(const Tenant& tenant, Band band) {
 
 void Arbiter::settle(Nanos now) {
   bool blocked = overrun(now);
-  for (TenantId id : active_) at(id).account.accrue(config_, now, blocked);
-  drained_at_ = settle_drains(now);
-  if (holder_) pay(&at(*holder_), now - drained_at_, band_, contended_);
   for (TenantId id : active_) {
     Tenant& tenant = at(id);
-    if (tenant.reported > 0) pay(&tenant, 0, Band::kGuarantee, false);  // a late report
-    tenant.reported = 0;
-    if (!tenant.wants || holder_ == id) continue;
-    tenant.use.lease_wait += now - last_;
-    if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
+    if (tenant.wanted && holder_ != id) {
+      tenant.use.lease_wait += now - last_;
+      if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
+    }
+    tenant.account.accrue(config_, now, blocked);
+  }
+  drained_at_ = settle_drains(now);
+  if (holder_) pay(&at(*holder_), now - drained_at_, band_, keeps_out_);
+  for (TenantId id : active_) {
+    Tenant& tenant = at(id);
+    if (holder_ != id && !draining(id)) {
+      if (tenant.reported > 0) pay(&tenant, 0, Band::kGuarantee, false);  // a late report
+      tenant.reported = 0;
+    }
   }
   last_ = now;
 }
@@ -162,17 +168,18 @@ Nanos Arbiter::settle_drains(Nanos now) {
       if (!tenant.was_in_flight) continue;
       until = std::clamp(tenant.demand.idle_since, from, now);
     }
-    pay(&tenant, until - from, d.band, d.contended);
+    pay(&tenant, until - from, d.band, keeps_out_ || holder_);
     from = until;
   }
   return from;
 }
 
-void Arbiter::pay(Tenant* tenant, Nanos wall, Band band, bool contended) {
+// What is told beyond the time that can be charged now is kept: a stretch may have begun behind
+// another tenant's work, and then the next report falls short by as much.
+void Arbiter::pay(Tenant* tenant, Nanos wall, Band band, bool whole) {
   Nanos told = tenant->reported;
-  tenant->reported = 0;
   Nanos used = 0;
-  if (contended) {
+  if (whole) {
     Nanos late = std::clamp<Nanos>(told - wall, 0, tenant->unreported);
     tenant->unreported -= late;
     used = wall + late;
@@ -181,7 +188,8 @@ void Arbiter::pay(Tenant* tenant, Nanos wall, Band band, bool contended) {
     used = std::min(told, tenant->unreported);
     tenant->unreported -= used;
   }
-  tenant->account.charge(used, band, !contended);
+  tenant->reported = std::max<Nanos>(told - used, 0);
+  tenant->account.charge(used, band, !whole);
   tenant->use.charged += used;
 }
 
@@ -204,7 +212,7 @@ void Arbiter::drop_drained(Nanos now) {
   bool blocked = false;
   std::erase_if(drains_, [&](const Drain& d) {
     Tenant& tenant = at(d.tenant);
-    if (!tenant.demand.in_flight) return now >= d.end;
+    if (!tenant.demand.in_flight) return true;
     if (now >= d.deadline || silent(tenant, now)) {
       ++tenant.use.revoked;
       return true;
@@ -224,10 +232,17 @@ void Arbiter::drop_drained(Nanos now) {
 
 // --- the holder ----------------------------------------------------------------------------------
 
+// Still on its way to the first use of its lease.
+bool Arbiter::starting(Nanos now) const {
+  const Tenant& tenant = at(*holder_);
+  return tenant.demand.waiting && !tenant.demand.in_flight && tenant.busy_seen == noticed_ &&
+         now < start_ + config_.lease_max;
+}
+
 // Whether the holder has use for its lease: works, is about to, or has only just stopped.
 bool Arbiter::using_lease(Nanos now) const {
   const Tenant& tenant = at(*holder_);
-  if (tenant.demand.in_flight) return true;
+  if (tenant.demand.in_flight || starting(now)) return true;
   return now - std::max(tenant.last_active, start_) < config_.idle_release;
 }
 
@@ -263,15 +278,18 @@ void Arbiter::cut_for(TenantId best, Nanos now) {
   bool outranked =
       band == Band::kGuarantee && priority_index(other) > priority_index(tenant.account);
   bool leftover = band_ == Band::kIdleTime && band != Band::kIdleTime;
+  // At most once per lease_max of idleness, so this does not chop up what others do.
+  bool settled_in = !fresh_ || now >= start_ + config_.lease_min;
+  bool returned = band == Band::kGuarantee && at(best).returned && settled_in;
   bool idle = drains_.empty() && !using_lease(now);
-  if (outranked || leftover || idle) {
-    if (end_ > now && !idle) ++tenant.use.revoked;
+  if (outranked || leftover || returned || idle) {
+    if (end_ > now && outranked) ++tenant.use.revoked;
     end_ = std::min(end_, now);
     return;
   }
-  bool owed = band == Band::kGuarantee && band_ == Band::kSurplus &&
-              other.credit() >= other.quantum(config_);
-  if (owed) end_ = std::min(end_, std::max(now, start_ + config_.lease_min));
+  bool behind = band == Band::kGuarantee && band_ == Band::kSurplus &&
+                other.credit() >= other.quantum(config_);
+  if (behind) end_ = std::min(end_, std::max(now, start_ + config_.lease_min));
 }
 
 void Arbiter::hand_over(Nanos now) {
@@ -284,6 +302,12 @@ void Arbiter::hand_over(Nanos now) {
 
 void Arbiter::hand_over_contended(Nanos now) {
   if (now < end_ - config_.wake_lead) return;
+  // Slow to wake up: on a busy host a turn must not be lost to that.
+  if (starting(now) && end_ >= start_ + length_ && end_ - now < config_.lease_min) {
+    end_ = now + config_.lease_min;
+    length_ = end_ - start_;
+    return;
+  }
   std::optional<TenantId> next = pick(now, true);
   if (next == holder_) {
     renew(now);
@@ -325,6 +349,7 @@ void Arbiter::renew(Nanos now) {
   start_ = open ? start_ : std::max(now, end_);
   end_ = open ? now + length_ : start_ + length_;
   noticed_ = tenant.busy_seen;
+  fresh_ = false;
 }
 
 void Arbiter::grant(TenantId id, Nanos now) {
@@ -337,21 +362,24 @@ void Arbiter::grant(TenantId id, Nanos now) {
   start_ = std::max(now, drains_end(now));
   end_ = start_ + length_;
   noticed_ = tenant.busy_seen;
+  fresh_ = tenant.returned;
+  tenant.returned = false;
   ++tenant.use.leases;
   double& order = last_order(tenant, band_);
   order = std::max(order, tenant.account.order(band_));
 }
 
-// `abandoned`: do not wait for its work.
+// `abandoned`: do not wait for its work. The lease ends now, even if little of it is left: work
+// submitted behind that of the next holder would be charged to the wrong one.
 void Arbiter::end_lease(Nanos now, bool abandoned) {
   TenantId id = *holder_;
   const Tenant& tenant = at(id);
-  end_ = abandoned ? now : std::min(end_, now + config_.wake_lead);
+  end_ = std::min(end_, now);
   if (tenant.published.granted && tenant.published.end > end_)
     announce(id, !abandoned, contended_, end_);
-  if (!abandoned && (tenant.demand.in_flight || end_ > now)) {
-    Nanos deadline = std::max(end_, predicted_end(tenant, end_, now)) + config_.overrun;
-    drains_.push_back({id, band_, contended_, end_, deadline});
+  if (!abandoned && tenant.demand.in_flight) {
+    Nanos deadline = predicted_end(tenant, end_, now) + config_.overrun;
+    drains_.push_back({id, band_, end_, deadline});
   }
   holder_.reset();
 }

@@ -10,10 +10,10 @@
 //   3. besteffort tenants.
 // A fixed tenant is never served beyond its guarantee, an elastic one never beyond its ceiling.
 //
-// What is charged: while others wait, the whole time a lease is held (whether used or not: it kept
-// others out), until the work left in flight is over; while nobody waits, the device time the
-// tenant reports, at most the wall time passed. So a tenant that reports too little gains nothing
-// at the cost of others.
+// What is charged: while others could be served, the whole time a lease is held (whether used or
+// not: it kept others out), until the work left in flight is over; while nobody waits, or only
+// tenants that their own limits keep out, the device time the tenant reports, at most the wall time
+// passed. So a tenant that reports too little gains nothing at the cost of others.
 //
 // Units: Nanos. Threads: none; owned by one.
 #pragma once
@@ -85,10 +85,12 @@ class Arbiter {
     bool listed = false;  // in the demand of this pass
     bool was_in_flight = false;
     bool wants = false;      // waiting and alive
+    bool wanted = false;     // at the pass before
+    bool returned = false;   // from idleness, and not served since
     Nanos active_since = 0;  // waiting or in flight without a break
     Nanos last_active = 0;   // last time it was seen to use its lease
     Nanos busy_seen = 0;
-    Nanos reported = 0;     // device time told of since the last pass
+    Nanos reported = 0;     // device time told of and not yet accounted for
     Nanos unreported = 0;   // wall time of leases held alone that no report has claimed yet
     Publication published;  // last one
   };
@@ -96,7 +98,6 @@ class Arbiter {
   struct Drain {
     TenantId tenant;
     Band band;
-    bool contended;
     Nanos end;       // of its lease
     Nanos deadline;  // patience ends
   };
@@ -105,7 +106,7 @@ class Arbiter {
   void observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now);
   void settle(Nanos now);
   Nanos settle_drains(Nanos now);
-  void pay(Tenant* tenant, Nanos wall, Band band, bool contended);
+  void pay(Tenant* tenant, Nanos wall, Band band, bool whole);
   void drop_drained(Nanos now);
   void review_holder(Nanos now);
   void cut_for(TenantId best, Nanos now);
@@ -119,6 +120,7 @@ class Arbiter {
 
   std::optional<TenantId> pick(Nanos now, bool with_holder) const;
   bool using_lease(Nanos now) const;
+  bool starting(Nanos now) const;
   Nanos ahead(Nanos now) const;
   Nanos predicted_end(const Tenant& tenant, Nanos lease_end, Nanos now) const;
   Nanos drains_end(Nanos now) const;
@@ -140,11 +142,13 @@ class Arbiter {
   // The lease. The holder may be past its end while its last work is on the card.
   std::optional<TenantId> holder_;
   Band band_ = Band::kNone;
-  bool contended_ = false;
-  Nanos start_ = 0;  // when the card became its own, or is predicted to
+  bool contended_ = false;  // somebody else waits
+  bool keeps_out_ = false;  // and could be served now
+  Nanos start_ = 0;         // when the card became its own, or is predicted to
   Nanos length_ = 0;
   Nanos end_ = 0;
-  Nanos noticed_ = 0;  // the holder's busy_seen when its open lease was last renewed
+  bool fresh_ = false;  // the holder itself has only just returned from idleness
+  Nanos noticed_ = 0;   // the holder's busy_seen when its open lease was last renewed
   std::vector<Drain> drains_;
 
   double guarantee_order_[3] = {};  // virtual time of the last one served, by priority
