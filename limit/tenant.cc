@@ -164,6 +164,9 @@ void Tenant::settle(Nanos predicted, Nanos measured) {
   s->busy_ns.fetch_add(std::max<Nanos>(measured, 0), std::memory_order_relaxed);
   Nanos left = outstanding_.fetch_sub(predicted, std::memory_order_relaxed) - predicted;
   mark_.store(now, std::memory_order_relaxed);
+  // The reader adds the present stretch to what is settled, so the stretch starts anew with each
+  // settlement.
+  s->busy_since_ns.store(left > 0 ? now : 0, std::memory_order_relaxed);
   if (left <= 0) s->idle_since_ns.store(now, std::memory_order_relaxed);
   if (exact()) {
     s->est_end_ns.store(now + std::max<Nanos>(left, 0), std::memory_order_relaxed);

@@ -81,7 +81,6 @@ class Tenant {
   void set_harvest(std::function<void(bool start)> harvest) { harvest_ = std::move(harvest); }
 
   void count_copy() { slot()->copies.fetch_add(1, std::memory_order_relaxed); }
-  void count_refused() { slot()->refused_allocations.fetch_add(1, std::memory_order_relaxed); }
 
   static constexpr Nanos kInFlightBound = 1 * base::kMillisecond;
   static constexpr Nanos kSilence =

@@ -120,6 +120,8 @@ bool Tenant::try_admit(Nanos predicted) {
 }
 
 void Tenant::begin_waiting() {
+  slot()->beat_ns.store(base::monotonic_now(),
+                        std::memory_order_relaxed);  // may be old: the pacer slept
   slot()->waiting.fetch_add(1, std::memory_order_release);
   ring();
 }

@@ -174,7 +174,6 @@ Charge::Charge(cl_context context, size_t bytes) : bytes_(bytes) {
       continue;
     }
     ok_ = false;
-    tenant->count_refused();
     Process::get().say("flexai: slice " + tenant->name() + ": out of memory: asked " +
                        model::format_bytes(bytes) + ", used " +
                        model::format_bytes(tenant->ledger().used()) + " of " +
