@@ -35,20 +35,21 @@ def note(text):
 class Agent:
     """A flexaid of our own: own folder, own sockets, one PoCL card."""
 
-    def __init__(self, env=None):
+    def __init__(self, env=None, vendors=("pocl",)):
         self.dir = tempfile.mkdtemp(prefix="flexai-bench-")
         self.env = dict(os.environ, POCL_MEMORY_LIMIT="4", XDG_RUNTIME_DIR=self.dir, XDG_STATE_HOME=self.dir,
-                        OCL_ICD_VENDORS=self._vendors("pocl"))
+                        OCL_ICD_VENDORS=self._vendors(vendors))
         self.env.setdefault("POCL_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / "flexai-pocl-cache"))
         os.makedirs(self.env["POCL_CACHE_DIR"], exist_ok=True)
         self.env.update(env or {})
         self.process = None
 
-    def _vendors(self, word):
+    def _vendors(self, words):
+        """A folder with the .icd files of these drivers only, so that the host's other cards stay out of it."""
         folder = pathlib.Path(self.dir) / "vendors"
         folder.mkdir()
         for icd in pathlib.Path("/etc/OpenCL/vendors").glob("*.icd"):
-            if word in icd.name:
+            if any(word in icd.name for word in words):
                 shutil.copy(icd, folder / icd.name)
         return str(folder)
 

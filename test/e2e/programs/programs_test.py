@@ -1,0 +1,219 @@
+"""Real, unmodified programs give the same results inside a slice as without; what they must not do they cannot.
+
+usage: programs_test.py [CASE ...]      one line a case, closing line "N passed, N failed"
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+from harness import ROOT, Agent, Load, now_ns, tool, work_between  # noqa: E402
+
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+PROGRAMS = ROOT / "test" / "programs"
+FULL = bool(os.environ.get("FLEXAI_FULL"))
+
+
+class Different(AssertionError):
+    pass
+
+
+def expect(ok, text):
+    if not ok:
+        raise Different(text)
+
+
+def run(agent, command, where=(), timeout=240, **env):
+    """Runs natively, or with `where` as options of `flexai run`."""
+    prefix = [tool("flexai"), "run", *where, "--"] if where else []
+    return subprocess.run(prefix + command, env=dict(agent.env, **env), capture_output=True, text=True, timeout=timeout)
+
+
+def same(agent, command, where, read=lambda out: out):
+    native, sliced = run(agent, command), run(agent, command, where)
+    expect(native.returncode == 0, f"native run failed: {native.stderr[-300:]}")
+    expect(sliced.returncode == 0, f"exit {sliced.returncode} in the slice: {sliced.stderr[-300:]}")
+    expect(read(native.stdout) == read(sliced.stdout), f"native {read(native.stdout)!r}, slice {read(sliced.stdout)!r}")
+    return sliced.stdout
+
+
+HALF = ("--compute", "50%", "--memory", "1GiB")
+
+
+def case_clinfo(agent):
+    out = same(agent, ["clinfo", "-l"], HALF)
+    expect("Device #0" in out, out)
+    sizes = run(agent, ["clinfo", "--raw"], HALF).stdout
+    expect(re.search(r"CL_DEVICE_GLOBAL_MEM_SIZE\s+1073741824", sizes), "the memory size is not the slice's")
+
+
+def case_gemm(agent):
+    same(agent, [tool("gemm-clblast"), "--n", "192", "--repeat", "5"], HALF, lambda out: json.loads(out)["max_error"])
+
+
+def case_fft(agent):
+    same(agent, [tool("fft-clfft")], HALF)
+
+
+def case_hashcat(agent):
+    out = same(agent, ["hashcat", "-m", "0", "-a", "3", "-D", "1", "--potfile-disable", "--logfile-disable", "-O", "--quiet",
+                       "7a68f09bd992671bb3b19a5e70b7827e", "?l?l?l?l?l"], HALF)
+    expect(":testa" in out, "the password was not found: " + out)
+
+
+def case_pyopencl(agent):
+    """By the loader that the PyPI wheel bundles."""
+    same(agent, [PYTHON, str(PROGRAMS / "pyopencl_tour.py")], HALF)
+    limited = run(agent, [PYTHON, str(PROGRAMS / "pyopencl_tour.py"), "--limits"], HALF)
+    expect("limits: refused" in limited.stdout, "memory beyond the slice was given: " + limited.stdout[-200:])
+    expect(re.search(r"out of memory: asked 256MiB, used \S+ of 1GiB", limited.stderr), "no line that says why: " + limited.stderr)
+
+
+def case_tinygrad(agent):
+    same(agent, [PYTHON, str(PROGRAMS / "train_tinygrad.py"), "--steps", "12", "--json"], HALF, lambda out: json.loads(out)["losses"])
+
+
+def case_clpeak(agent):
+    agent.slice("peak", "50%")
+    out = run(agent, ["clpeak", "--kernel-latency"], ("--slice", "peak"))
+    rows = {row["name"]: row for row in slices(agent)}
+    agent.drop("peak")
+    expect("Kernel launch latency" in out.stdout, out.stdout + out.stderr)
+    expect(rows["peak"]["launches"] >= 20000, f"only {rows['peak']['launches']} launches were metered")
+
+
+def case_ffmpeg(agent):
+    if not shutil.which("ffmpeg"):
+        return "not run: no ffmpeg (./dev test --full installs it)"
+    same(agent, ["ffmpeg", "-v", "error", "-init_hw_device", "opencl=g", "-filter_hw_device", "g", "-f", "lavfi", "-i",
+                 "testsrc=size=320x240:rate=30:duration=1", "-vf", "format=rgba,hwupload,avgblur_opencl=sizeX=5,hwdownload,format=rgba",
+                 "-f", "md5", "-"], HALF)
+
+
+def case_gated(agent):
+    """10,000 commands that cannot start, by two tenants at once; neither blocks an enqueue or the other."""
+    command = [tool("flexai"), "run", *HALF[:2], "--memory", "64MiB", "--", tool("opencl-gated"), "5000"]
+    both = [subprocess.Popen(command, env=agent.env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for one in both:
+        out = one.communicate(timeout=120)[0]
+        expect(one.returncode == 0 and "done" in out, out)
+
+
+def case_churn(agent):
+    n = "10000" if FULL else "3000"
+    native = int(run(agent, [tool("opencl-churn"), n]).stdout)
+    agent.slice("churn", "50%", memory="64MiB")
+    sliced = int(run(agent, [tool("opencl-churn"), n], ("--slice", "churn")).stdout)
+    left = next(row for row in slices(agent) if row["name"] == "churn")["memory_used"]
+    agent.drop("churn")
+    expect(sliced - native < 1024, f"grew by {sliced} KiB in the slice, {native} KiB without")
+    expect(left == 0, f"{left} bytes left in the account")
+
+
+def case_fork(agent):
+    expect("children right, parent right" in run(agent, [tool("opencl-forked")], HALF).stdout, "wrong results after fork")
+
+
+def case_kills(agent):
+    """kill -9 at random moments: every byte comes back and the neighbour goes on."""
+    agent.slice("victim", "40%", memory="64MiB")
+    for i in range(40 if FULL else 8):
+        victim = agent.popen("victim", [tool("opencl-churn"), "100000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.25 + 0.037 * i % 0.2)
+        for pid in descendants(victim.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        victim.wait()
+    deadline = time.time() + 2
+    while time.time() < deadline and used(agent, "victim") != 0:
+        time.sleep(0.05)
+    left = used(agent, "victim")
+    agent.drop("victim")
+    expect(left == 0, f"{left} bytes lost")
+
+
+def case_agent_killed(agent):
+    """The agent dies under load: programs go on at their guarantee, do not stall, and re-attach when it is back."""
+    agent.slice("a", "30%", qos="fixed")
+    start = now_ns() + int(1.5e9)
+    load = Load(agent, "a", ["--loops", "400", "--depth", "4"], 6, start)
+    time.sleep(3.5)
+    os.kill(agent.process.pid, signal.SIGKILL)
+    killed = now_ns()
+    agent.process.wait()
+    time.sleep(1.5)
+    agent.start()
+    points = load.collect()
+    times = [t for t, _ in points]
+    stall = max(b - a for a, b in zip(times, times[1:]) if b > killed - 50_000_000) / 1e6
+    before = work_between(points, killed - int(1.2e9), killed) / 1.2
+    alone = work_between(points, killed + int(0.2e9), killed + int(1.4e9)) / 1.2
+    rows = {row["name"]: row for row in slices(agent)}
+    expect("a" in rows, "the slice was lost")
+    expect(stall < 100, f"stalled for {stall:.0f} ms")
+    expect(0.5 < alone / before < 1.6, f"without the agent it ran at {alone / before:.2f} of its share")
+    agent.drop("a")
+
+
+def case_several_cards(agent):
+    """Cards of other vendors where their drivers run here; each sees only its own."""
+    with Agent({"RUSTICL_ENABLE": "llvmpipe", "POCL_DEVICES": "pthread basic"}, vendors=("pocl", "rusticl")) as other:
+        cards = [d["id"] for d in devices(other)]
+        expect({"pocl-0", "pocl-1"} <= set(cards), f"cards {cards}")
+        for card in cards:
+            out = run(other, ["clinfo", "-l"], ("--card", card, "--compute", "20%", "--memory", "64MiB")).stdout
+            expect(out.count("Device #") == 1, f"on {card}: {out}")
+        if "rusticl-0" in cards:
+            out = run(other, [PYTHON, str(PROGRAMS / "pyopencl_tour.py")], ("--card", "rusticl-0", "--compute", "50%", "--memory", "256MiB"))
+            expect("arrays: (49995000" in out.stdout, out.stdout + out.stderr[-300:])
+
+
+def slices(agent):
+    rows = json.loads(agent.cli("slice", "list", "--json").stdout)
+    return rows["slices"] if isinstance(rows, dict) else rows
+
+
+def devices(agent):
+    rows = json.loads(agent.cli("devices", "--json").stdout)
+    return rows["devices"] if isinstance(rows, dict) else rows
+
+
+def used(agent, name):
+    return next(row for row in slices(agent) if row["name"] == name)["memory_used"]
+
+
+def descendants(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+def main():
+    cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+    chosen = sys.argv[1:] or list(cases)
+    failed = 0
+    with Agent() as agent:
+        for name in chosen:
+            t = time.monotonic()
+            try:
+                note = cases[name](agent) or ""
+                print(f"ok    {name} ({time.monotonic() - t:.1f} s) {note}", flush=True)
+            except (Different, subprocess.TimeoutExpired, StopIteration, ValueError) as e:
+                failed += 1
+                print(f"FAIL  {name}: {e}", flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
