@@ -125,9 +125,7 @@ def kill_holder(agent, figures, loops, kills):
         killed_at.append(now_ns())
         victim.wait()
         time.sleep(0.05)
-        rows = json.loads(agent.cli("slice", "list", "--json").stdout)
-        rows = rows["slices"] if isinstance(rows, dict) else rows
-        lost += sum(r.get("memory_used", 0) for r in rows if r["name"] == "victim")
+        lost += agent.use()["victim"]["memory_used_bytes"]
     points = survivor.collect()
     agent.drop("victim", "survivor")
     for at in killed_at:

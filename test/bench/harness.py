@@ -87,9 +87,11 @@ class Agent:
         return done
 
     def card(self):
-        answer = json.loads(self.cli("devices", "--json").stdout)
-        devices = answer["devices"] if isinstance(answer, dict) else answer
-        return devices[0]["id"]
+        return json.loads(self.cli("devices", "--json").stdout)["devices"][0]["id"]
+
+    def use(self):
+        """What `flexai top` knows of each slice, by name."""
+        return {row["name"]: row for row in json.loads(self.cli("top", "--once", "--json").stdout)["slices"]}
 
     def slice(self, name, compute, **options):
         args = ["slice", "create", name, "--card", options.pop("card", None) or self.card(), "--memory",

@@ -50,9 +50,7 @@ def run(agent, slice_name, command, read):
 
 
 def launches(agent):
-    rows = json.loads(agent.cli("slice", "list", "--json").stdout)
-    rows = rows["slices"] if isinstance(rows, dict) else rows
-    return sum(r.get("launches", 0) for r in rows if r["name"] == "alone")
+    return agent.use()["alone"]["launches"]
 
 
 def programs(agent, figures, pairs):

@@ -1,5 +1,4 @@
 """Share error, sum of slices, and whether the agent's own account agrees with what the programs counted."""
-import json
 import statistics
 
 from harness import median, note, spread, together, work_between
@@ -27,9 +26,7 @@ CONFIGURATIONS = [  # (share in percent, kind of load) of each tenant
 
 
 def charged(agent):
-    rows = json.loads(agent.cli("slice", "list", "--json").stdout)
-    rows = rows["slices"] if isinstance(rows, dict) else rows
-    return {row["name"]: row["charged_ns"] for row in rows if "charged_ns" in row}
+    return {name: row["charged_ns"] for name, row in agent.use().items()}
 
 
 def measure(agent, figures, loops, windows, seconds):
