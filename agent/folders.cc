@@ -107,7 +107,13 @@ base::Result<Fd> lock_folder(const std::string& folder, const std::string& socke
   if (!fd.valid())
     return base::Result<Fd>(fail_errno("opening " + path))
         .with_context("folder cannot be written; free space, mend its rights or choose another");
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+  // An agent that was killed a moment ago may still be on its way out.
+  int rc = ::flock(fd.get(), LOCK_EX | LOCK_NB);
+  for (int i = 0; rc != 0 && i < 20; ++i) {
+    ::usleep(50000);
+    rc = ::flock(fd.get(), LOCK_EX | LOCK_NB);
+  }
+  if (rc != 0)
     return fail(Code::kConflict, "another agent uses " + folder + " (" + read_lock_note(fd.get()) +
                                      "); stop it or choose another folder");
   write_lock_note(fd.get(), socket);

@@ -23,7 +23,8 @@ Folders service_folders();  // /var/lib/flexai and /run/flexai
 // nobody else can write. kDenied when somebody else made it.
 base::Status make_own_folder(const std::string& path, unsigned mode);
 
-// Takes FOLDER/agent.lock until the Fd is closed. kConflict names the holder: pid, uid, socket.
+// Takes FOLDER/agent.lock until the Fd is closed. kConflict, after a second's wait
+// for one that is just ending, names the holder: pid, uid, socket.
 base::Result<base::Fd> lock_folder(const std::string& folder, const std::string& socket);
 
 // A listening unix socket at `path`; a file left there by a dead agent is replaced (call only while

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -303,7 +304,9 @@ class HttpServer::Server : public httplib::Server {
     if (!pidfd.ok()) return write_answer(response, pidfd.error());
     call->peer.pidfd = std::move(*pidfd);
     auto reply = std::make_shared<Pending>();
-    loop_->post([this, route, call, reply] { (api_->*route->handler)(call, reply); });
+    loop_->post([api = api_, handler = route->handler, call, reply] {
+      std::invoke(handler, *api, call, reply);
+    });
     bool given_up = false;
     while (!reply->wait_for(std::chrono::milliseconds(100))) {
       if (given_up || (!stopping_ && !hung_up(t_socket))) continue;

@@ -65,14 +65,13 @@ base::Result<ProcessStat> read_stat(pid_t pid) {
   ProcessStat stat;
   stat.pid = pid;
   int parent = 0;
-  unsigned long long start = 0, user = 0, system = 0;
+  unsigned long long start = 0;
   if (sscanf(text.c_str() + close + 1,
-             " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
-             &stat.state, &parent, &user, &system, &start) != 5)
+             " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+             &stat.state, &parent, &start) != 3)
     return fail(Code::kCorrupt, "unreadable process state");
   stat.parent = parent;
   stat.start = start;
-  stat.cpu_ticks = user + system;
   return stat;
 }
 
@@ -94,6 +93,14 @@ uint64_t newest_pid() {
   if (!text.ok()) return 0;
   size_t blank = text->rfind(' ');
   return blank == std::string::npos ? 0 : strtoull(text->c_str() + blank, nullptr, 10);
+}
+
+double expected_cpu() {
+  auto text = read_small("/proc/loadavg");
+  int runnable = 0;
+  if (!text.ok() || sscanf(text->c_str(), "%*f %*f %*f %d/", &runnable) != 1) return 1;
+  long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return runnable <= cpus ? 1 : static_cast<double>(cpus) / runnable;
 }
 
 base::Result<Fd> open_pidfd(pid_t pid) {

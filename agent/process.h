@@ -18,15 +18,18 @@ namespace flexai::agent {
 struct ProcessStat {
   pid_t pid = 0;
   pid_t parent = 0;
-  char state = '?';        // 'Z' = ended, not yet collected
-  uint64_t start = 0;      // clock ticks since boot; with the pid, unique while the host is up
-  uint64_t cpu_ticks = 0;  // user and system time used
+  char state = '?';    // 'Z' = ended, not yet collected
+  uint64_t start = 0;  // clock ticks since boot; with the pid, unique while the host is up
 };
 
 base::Result<ProcessStat> read_stat(pid_t pid);
 std::vector<ProcessStat> all_processes();
 // The newest pid given out in our pid namespace: unchanged means no process is new. 0 = not known.
 uint64_t newest_pid();
+
+// Threads of the host that want a CPU right now, and how many CPUs there are for them: the part of
+// a CPU that one of them can expect, 0..1.
+double expected_cpu();
 
 base::Result<base::Fd> open_pidfd(pid_t pid);
 bool has_ended(int pidfd);

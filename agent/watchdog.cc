@@ -89,6 +89,10 @@ void Watchdog::pass() {
     last_newest_ = newest;
     last_runs_ = runs_->all().size();
   }
+  Nanos now = base::monotonic_now();
+  Nanos passed = last_pass_ == 0 ? 0 : now - last_pass_;
+  step_ = static_cast<Nanos>(static_cast<double>(passed) * expected_cpu());
+  last_pass_ = now;
   std::map<pid_t, Suspect> before = std::move(suspects_);
   suspects_.clear();
   for (auto& [id, run] : runs_->all()) {
@@ -123,11 +127,16 @@ bool Watchdog::look_at(Run* run, const ProcessStat& stat) {
     return false;
   }
   Nanos now = base::monotonic_now();
-  auto [it, fresh] = suspects_.emplace(pid, Suspect{stat.start, now, stat.cpu_ticks});
-  if (fresh) return false;
-  Nanos waited = now - it->second.since;
-  bool has_run = stat.cpu_ticks >= it->second.cpu_ticks + 5;
-  if (waited < kPatience || (!has_run && waited < kMostPatience)) return false;
+  auto [it, fresh] = suspects_.emplace(pid, Suspect{stat.start, now, 0, false});
+  Suspect& suspect = it->second;
+  if (fresh) {
+    suspect.expects_layer =
+        started_with(pid, std::string(limit::kEnvGrant) + "=" + run->stored.grant);
+    return false;
+  }
+  suspect.age += step_;
+  Nanos patience = suspect.expects_layer ? kLayerPatience : kPatience;
+  if (suspect.age < patience && now - suspect.since < kMostPatience) return false;
   stop(run, pid, *mapped);
   return true;
 }

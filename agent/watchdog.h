@@ -3,11 +3,16 @@
 // without limits. Such a process maps a vendor driver but has not attached; it is stopped, and the
 // run is told.
 //
-// Between loading the driver and attaching lies a moment in which an honest process looks the same,
-// so one is stopped only after kPatience, and on a machine so busy that it has hardly run in that
-// time, after kMostPatience. A process that is itself stopped is left alone. Cheap: attached
-// processes are not looked into; with no new pid since the last pass, no tree walk. Threads: one
-// (the agent's Loop); a pass takes well under a millisecond for a few hundred processes.
+// Between loading the driver and attaching lies a moment in which an honest process looks the same:
+// loaders initialise every driver before any layer. So one is stopped only after kPatience, or
+// kLayerPatience when it still carries the environment that will load the layer. The time counts as
+// the process can expect to run: on a host with more runnable threads than CPUs it passes slower,
+// up to kMostPatience. A process that is itself stopped is left alone.
+//
+// Cheap: attached processes are not looked into; with no new pid since the last pass, no tree walk.
+//
+// Threads: one (the agent's Loop); a pass takes well under a millisecond for a few hundred
+// processes.
 #pragma once
 
 #include <sys/types.h>
@@ -27,7 +32,8 @@ class Watchdog {
  public:
   static constexpr base::Nanos kPeriod = 250 * base::kMillisecond;
   static constexpr base::Nanos kPatience = 400 * base::kMillisecond;
-  static constexpr base::Nanos kMostPatience = 700 * base::kMillisecond;
+  static constexpr base::Nanos kLayerPatience = 700 * base::kMillisecond;
+  static constexpr base::Nanos kMostPatience = 5 * base::kSecond;
 
   Watchdog(base::Loop* loop, Cards* cards, Runs* runs, Attachments* attachments, Events* events);
 
@@ -41,8 +47,9 @@ class Watchdog {
  private:
   struct Suspect {
     uint64_t start = 0;
-    base::Nanos since = 0;   // mapped a driver without being attached
-    uint64_t cpu_ticks = 0;  // used by then
+    base::Nanos since = 0;  // mapped a driver without being attached
+    base::Nanos age = 0;    // what of the time since then it could expect to run
+    bool expects_layer = false;
   };
 
   void tick();
@@ -55,6 +62,8 @@ class Watchdog {
   Attachments* attachments_;
   Events* events_;
   MappedFiles driver_files_;
+  base::Nanos last_pass_ = 0;
+  base::Nanos step_ = 0;  // what the time since the last pass counts for
   uint64_t last_newest_ = 0;
   size_t last_runs_ = 0;
   std::map<pid_t, Suspect> suspects_;

@@ -264,8 +264,8 @@ class Runs(AgentCase):
 
     def test_a_throw_away_slice_goes_when_flexai_run_is_killed(self):
         self.start_agent()
-        child = self.start("run", "--compute", "80%", "--", "sleep", "1.5")
-        wait_until("the slice is there", self.names)
+        child = self.start("run", "--compute", "80%", "--", "sh", "-c", "echo up; sleep 1.5")
+        self.assertEqual(child.stdout.readline(), "up\n")
         child.kill()
         time.sleep(0.6)
         self.assertEqual(len(self.names()), 1, "its program still runs")
