@@ -4,8 +4,7 @@ from cpp import NOTE, types
 
 
 def double(entry):
-    answer = {"void": "", "cl_int": " return CL_INVALID_VALUE; "}
-    body = answer.get(entry.result, " return nullptr; ")
+    body = {"void": "", "cl_int": " return CL_INVALID_VALUE; "}.get(entry.result, " return nullptr; ")
     return f"{entry.result} CL_API_CALL limit_{entry.name}({types(entry)}) {{{body}}}\n"
 
 

@@ -26,13 +26,6 @@ def write(path, text):
     path.write_text(text)
 
 
-def write_docs(path, text, check):
-    if not check:
-        write(path, text)
-    elif not path.exists() or path.read_text() != text:
-        sys.exit(f"generate: {path} is stale; run ./dev fmt")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,8 +38,11 @@ def main():
         loaded = spec.load(options.spec)
     except spec.SpecError as error:
         sys.exit(f"generate: {error}")
-    if options.docs:
-        write_docs(options.docs, coverage.report(loaded), options.check)
+    if options.docs and options.check:
+        if not options.docs.exists() or options.docs.read_text() != coverage.report(loaded):
+            sys.exit(f"generate: {options.docs} is stale; run ./dev fmt")
+    elif options.docs:
+        write(options.docs, coverage.report(loaded))
     if options.out:
         for product in PRODUCTS:
             for path, text in product.products(loaded).items():

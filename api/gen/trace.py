@@ -104,5 +104,4 @@ def products(spec):
     functions = "\n".join(function(e, spec.kinds) for e in spec.entries)
     note = NOTE.format(api=spec.api)
     return {f"driver/{spec.api}/trace.h": note + HEADER.format(api=spec.api),
-            f"driver/{spec.api}/trace.cc":
-                note + SOURCE.format(api=spec.api, functions=functions, fills=fills)}
+            f"driver/{spec.api}/trace.cc": note + SOURCE.format(api=spec.api, functions=functions, fills=fills)}
