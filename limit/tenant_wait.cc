@@ -55,10 +55,14 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos*
   Nanos beat = c.heartbeat_ns.load(std::memory_order_relaxed);
   if (now - beat > kSilence) {
     wiped_->open_word = 0;
-    if (since != 0 && now - since > kSilence) return consider_alone(predicted, now, retry);
+    // An arbiter with nothing to do does not beat either, so silence counts once somebody has rung
+    // and waited.
+    alone_ = alone_ || (since != 0 && now - since > kSilence);
+    if (alone_) return consider_alone(predicted, now, retry);
     *retry = (since != 0 ? since : now) + kSilence + kMillisecond;
     return Verdict::kWaitLease;
   }
+  alone_ = false;
   self_credit_ = 0;
   self_credit_at_ = 0;
   uint64_t flags = lease::flags(word);
