@@ -159,7 +159,12 @@ void Tenant::open_gates(Nanos now, Nanos* gate_wait_since, Nanos* retry) {
       MutexLock lock(mutex_);
       if (gates_.empty()) break;
       Nanos again = *retry;
-      Verdict verdict = consider(gates_.front().predicted, now, *gate_wait_since, &again);
+      Verdict verdict =
+          consider(gates_.front().predicted, now, *gate_wait_since, gate_patience_, &again);
+      Nanos booked = outstanding_.load(std::memory_order_relaxed);
+      if (verdict == Verdict::kAdmitted &&
+          now - mark_.load(std::memory_order_relaxed) > booked + gate_patience_)
+        gate_patience_ = 0;
       if (verdict == Verdict::kWaitLease) {
         *retry = std::min(*retry, again);
         if (*gate_wait_since == 0) {

@@ -111,9 +111,12 @@ class Tenant {
   // May `predicted` be submitted now? Books it if so, else says when to ask again. `since`: when
   // the caller began to wait, 0 = it has not: an arbiter is silent only to somebody who has rung
   // and waited.
-  Verdict consider(Nanos predicted, Nanos now, Nanos since, Nanos* retry) FLEXAI_REQUIRES(mutex_);
-  Verdict consider_alone(Nanos predicted, Nanos now, Nanos* retry) FLEXAI_REQUIRES(mutex_);
-  bool room(Nanos now, Nanos* in_flight_left, Nanos* retry) const;
+  Verdict consider(Nanos predicted, Nanos now, Nanos since, Nanos patience, Nanos* retry)
+      FLEXAI_REQUIRES(mutex_);
+  Verdict consider_alone(Nanos predicted, Nanos now, Nanos patience, Nanos* retry)
+      FLEXAI_REQUIRES(mutex_);
+  // `patience`: how long work may be overdue before it is taken for done.
+  bool room(Nanos now, Nanos patience, Nanos* in_flight_left, Nanos* retry) const;
   void book(Nanos predicted, Nanos now);
   void begin_waiting();
   void end_waiting(Nanos since);
@@ -146,6 +149,10 @@ class Tenant {
   bool alone_ FLEXAI_GUARDED_BY(mutex_) = false;     // the arbiter is known to be silent
   Nanos self_credit_ FLEXAI_GUARDED_BY(mutex_) = 0;  // used while the arbiter is silent
   Nanos self_credit_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  // Some drivers (rusticl) tell of no command's end before the last of a batch could start. Where
+  // the rest of that batch stands behind gates, waiting for the ends would wait for ever; so a
+  // gate's patience with overdue work ends, and once that was seen it is short.
+  Nanos gate_patience_ FLEXAI_GUARDED_BY(mutex_) = 5 * base::kMillisecond;
   struct Gate {
     Nanos predicted;
     std::function<void()> open;

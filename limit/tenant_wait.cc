@@ -13,6 +13,7 @@ using base::MutexLock;
 namespace {
 
 constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the agent; ask again
+constexpr Nanos kNoEnd = INT64_MAX;            // patience of who can wait for the truth
 constexpr Nanos kSelfBurst = 20 * kMillisecond;
 
 Nanos lease_end(const ControlPage& control, uint64_t word) {
@@ -24,7 +25,7 @@ Nanos lease_end(const ControlPage& control, uint64_t word) {
 // In-flight work is bounded in time: the next submission may go when what is ahead of it is
 // predicted to last at most kInFlightBound, so the card never runs dry and a switch costs at most
 // that plus one kernel.
-bool Tenant::room(Nanos now, Nanos* in_flight_left, Nanos* retry) const {
+bool Tenant::room(Nanos now, Nanos patience, Nanos* in_flight_left, Nanos* retry) const {
   Nanos booked = outstanding_.load(std::memory_order_relaxed);
   Nanos left = booked - (now - mark_.load(std::memory_order_relaxed));
   *in_flight_left = booked <= 0 ? 0 : std::max<Nanos>(left, 0);
@@ -33,7 +34,7 @@ bool Tenant::room(Nanos now, Nanos* in_flight_left, Nanos* retry) const {
     *retry = now + left - kInFlightBound;
     return false;
   }
-  if (left > 0) return true;
+  if (left > 0 || -left > patience) return true;
   *retry = now + kMillisecond;  // overdue: the prediction was wrong, wait for the truth
   return false;
 }
@@ -49,7 +50,8 @@ void Tenant::book(Nanos predicted, Nanos now) {
   count_launch();
 }
 
-Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos* retry) {
+Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos patience,
+                                 Nanos* retry) {
   const ControlPage& c = *control();
   uint64_t word = c.lease.load(std::memory_order_acquire);
   Nanos beat = c.heartbeat_ns.load(std::memory_order_relaxed);
@@ -58,7 +60,7 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos*
     // An arbiter with nothing to do does not beat either, so silence counts once somebody has rung
     // and waited.
     alone_ = alone_ || (since != 0 && now - since > kSilence);
-    if (alone_) return consider_alone(predicted, now, retry);
+    if (alone_) return consider_alone(predicted, now, patience, retry);
     *retry = (since != 0 ? since : now) + kSilence + kMillisecond;
     return Verdict::kWaitLease;
   }
@@ -74,7 +76,7 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos*
   }
   bool open = (flags & (lease::kContended | lease::kTracked)) == 0;
   Nanos left = 0;
-  if (!room(now, &left, retry)) return Verdict::kWaitRoom;
+  if (!room(now, patience, &left, retry)) return Verdict::kWaitRoom;
   if (!open && left > 0 && now + left >= end) {  // it would only start after the lease
     *retry = now + left;
     return Verdict::kWaitRoom;
@@ -85,7 +87,7 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos*
 }
 
 // No arbiter: guarantee x wall time, shared by the slice's processes, nothing of the surplus.
-Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos* retry) {
+Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos patience, Nanos* retry) {
   const ControlPage& c = *control();
   int64_t processes = 0;
   for (const Slot& s : pages()->slots)
@@ -110,7 +112,7 @@ Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos* retry)
     return Verdict::kWaitLease;
   }
   Nanos left = 0;
-  if (!room(now, &left, retry)) return Verdict::kWaitRoom;
+  if (!room(now, patience, &left, retry)) return Verdict::kWaitRoom;
   self_credit_ -= predicted;
   book(predicted, now);
   return Verdict::kAdmitted;
@@ -120,7 +122,7 @@ bool Tenant::try_admit(Nanos predicted) {
   if (wiped_->alive.load(std::memory_order_relaxed) == 0) after_fork();
   Nanos retry = 0;
   MutexLock lock(mutex_);
-  return consider(predicted, base::monotonic_now(), 0, &retry) == Verdict::kAdmitted;
+  return consider(predicted, base::monotonic_now(), 0, kNoEnd, &retry) == Verdict::kAdmitted;
 }
 
 void Tenant::begin_waiting() {
@@ -154,7 +156,7 @@ void Tenant::admit_slowly(Nanos predicted) {
     Verdict verdict;
     {
       MutexLock lock(mutex_);
-      verdict = consider(predicted, now, since, &retry);
+      verdict = consider(predicted, now, since, kNoEnd, &retry);
     }
     if (verdict == Verdict::kAdmitted) break;
     if (verdict == Verdict::kWaitLease) {

@@ -61,7 +61,8 @@ class Agent:
         run_dir = os.path.join(self.dir, "flexai")
         self.socket = os.path.join(run_dir, "flexai.sock")
         self.log = open(os.path.join(self.dir, "flexaid.log"), "ab")
-        self.process = subprocess.Popen([tool("flexaid"), "--embedded", "--idle-exit", "0"], env=self.env, stdout=self.log,
+        self.process = subprocess.Popen([tool("flexaid"), "--embedded", "--idle-exit", "0", "--lock-folder",
+                                         os.path.join(self.dir, "locks")], env=self.env, stdout=self.log,
                                         stderr=self.log, start_new_session=True)
         self.env["FLEXAI_SOCKET"] = self.socket
         deadline = time.time() + 30

@@ -168,8 +168,8 @@ def case_several_cards(agent):
         cards = [d["id"] for d in devices(other)]
         expect({"pocl-0", "pocl-1"} <= set(cards), f"cards {cards}")
         for card in cards:
-            out = run(other, ["clinfo", "-l"], ("--card", card, "--compute", "20%", "--memory", "64MiB")).stdout
-            expect(out.count("Device #") == 1, f"on {card}: {out}")
+            done = run(other, ["clinfo", "-l"], ("--card", card, "--compute", "20%", "--memory", "64MiB"))
+            expect(done.stdout.count("Device #") == 1, f"on {card}: {done.stdout}{done.stderr}")
         if "rusticl-0" in cards:
             out = run(other, [PYTHON, str(PROGRAMS / "pyopencl_tour.py")], ("--card", "rusticl-0", "--compute", "50%", "--memory", "256MiB"))
             expect("arrays: (49995000" in out.stdout, out.stdout + out.stderr[-300:])
