@@ -163,10 +163,10 @@ void Tenant::admit_slowly(Nanos predicted) {
       if (since == 0) {
         since = now;
         begin_waiting();
-      } else {
-        ring();
       }
-      base::futex_wait(word, lease_seen, retry);
+      // Woken without a lease: the arbiter knows. Not woken at all: the ring may have been lost
+      // with the agent.
+      if (!base::futex_wait(word, lease_seen, retry)) ring();
       continue;
     }
     if (!flushed && harvest_) {  // what is in flight may have been handed over, but not started
