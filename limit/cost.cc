@@ -20,6 +20,7 @@ CostTable::Entry& CostTable::find(uint64_t key) {
   victim->samples.store(0, std::memory_order_relaxed);
   victim->timed_by_host.store(false, std::memory_order_relaxed);
   victim->cost.store(kUnknown, std::memory_order_relaxed);
+  victim->least.store(kUnknown, std::memory_order_relaxed);
   victim->key.store(key, std::memory_order_relaxed);
   return *victim;
 }

@@ -24,7 +24,10 @@ class CostTable {
 
   struct Entry {
     std::atomic<uint64_t> key{0};
-    std::atomic<Nanos> cost{kUnknown};
+    std::atomic<Nanos> cost{kUnknown};  // what it takes on average
+    // The least it plausibly takes. Work in flight is booked with this: were it booked with the
+    // average, the card would run dry whenever a long kernel ends early.
+    std::atomic<Nanos> least{kUnknown};
     std::atomic<uint32_t> samples{0};
     // Set by the API's layer where the driver's own times are not to be trusted: then every use is
     // timed from outside, by the host's clock.

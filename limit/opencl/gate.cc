@@ -63,7 +63,7 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
   auto* command = new Command();
   command->gate = gate;
   command->queue = queue.shared_from_this();
-  command->predicted = entry != nullptr ? entry->cost.load(std::memory_order_relaxed) : 0;
+  command->predicted = entry != nullptr ? entry->least.load(std::memory_order_relaxed) : 0;
   command->in_call = true;
   command->unmet = 1;  // held until the graph is complete
   {

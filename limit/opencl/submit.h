@@ -15,7 +15,7 @@ namespace flexai::limit::opencl {
 inline constexpr Nanos kLeastBooking = 15 * base::kMicrosecond;
 
 inline Nanos booking(const CostTable::Entry& entry) {
-  return std::max(entry.cost.load(std::memory_order_relaxed), kLeastBooking);
+  return std::max(entry.least.load(std::memory_order_relaxed), kLeastBooking);
 }
 
 template <typename Call>
