@@ -107,8 +107,8 @@ class Threads : public httplib::TaskQueue {
     }).detach();
   }
   void shutdown() override {
-    std::unique_lock<base::Mutex> lock(mutex_);
-    idle_.wait(lock, [this] { return running_ == 0; });
+    base::MutexLock lock(mutex_);
+    while (running_ != 0) idle_.wait(mutex_);
   }
 
  private:
