@@ -104,7 +104,7 @@ void Watchdog::pass() {
         continue;
       }
       auto stat = read_stat(pid);
-      if (!stat.ok() || stat->start != start || stat->state == 'Z') {
+      if (!stat.ok() || stat->start != start || stat->state == 'Z' || stat->state == 'X') {
         it = run->members.erase(it);
         continue;
       }

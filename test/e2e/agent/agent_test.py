@@ -271,6 +271,22 @@ class Runs(AgentCase):
         self.assertEqual(len(self.names()), 1, "its program still runs")
         wait_until("the slice is gone", lambda: not self.names())
 
+    def test_a_slice_can_be_deleted_right_after_its_program_ended(self):
+        self.start_agent()
+        for late in ("0", "0.02", "0.3"):
+            self.flexai("slice", "create", "a", "--compute", "10%")
+            self.flexai("run", "--slice", "a", "--", "sh", "-c", f"(sleep {late} &) ; exit 0")
+            self.flexai("slice", "delete", "a")
+        self.flexai("slice", "create", "a", "--compute", "10%")
+        child = self.start("run", "--slice", "a", "--", "sh", "-c", "echo up; exec sleep 30")
+        child.stdout.readline()
+        begin = time.monotonic()
+        self.assertIn("has not ended", self.flexai("slice", "delete", "a", code=8))
+        self.assertLess(time.monotonic() - begin, 0.9, "a run that goes on is not waited for")
+        self.flexai("slice", "create", "b", "--compute", "10%")
+        self.flexai("run", "--slice", "b", "--", "sh", "-c", "(sleep 5 >/dev/null 2>&1 &) ; exit 0")
+        self.assertIn("has not ended", self.flexai("slice", "delete", "b", code=8))
+
     def test_usage_errors(self):
         self.start_agent()
         self.flexai("run", "--", "true", code=2)
