@@ -11,11 +11,11 @@
 #include "agent/attachments.h"
 #include "agent/cards.h"
 #include "agent/checkpoint.h"
-#include "agent/discovery.h"
 #include "agent/events.h"
 #include "agent/http_server.h"
 #include "agent/injection.h"
 #include "agent/keeper.h"
+#include "agent/probing.h"
 #include "agent/runs.h"
 #include "agent/slices.h"
 #include "agent/watchdog.h"
@@ -43,14 +43,19 @@ struct Agent::Parts {
   std::unique_ptr<Watchdog> watchdog;
   std::unique_ptr<Api> api;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<Probing> probing;
   base::Nanos idle_since = 0;
+  const base::Nanos begun = base::monotonic_now();
   std::thread stopping;
 
   base::Status take_folders();
   base::Status open_checkpoint();
   base::Status connect_keeper();
-  base::Status restore(std::vector<model::Device> devices);
+  base::Status find_cards(const Stored& stored, const std::string& boot);
+  void take_cards(std::vector<model::Device> found);
+  base::Status restore(const Stored& stored, const std::string& boot);
   base::Status open_sockets();
+  void log_time(const char* what) const;  // since the start
   void watch_keeper();
   void watch_idle();
   void begin_stop();
@@ -98,13 +103,36 @@ base::Status Agent::Parts::connect_keeper() {
   return {};
 }
 
-base::Status Agent::Parts::restore(std::vector<model::Device> devices) {
-  FLEXAI_TRY_ASSIGN(Stored stored, checkpoint->load());
-  FLEXAI_TRY_ASSIGN(uint64_t incarnation, checkpoint->next_incarnation());
-  const std::string boot = boot_id();
-  FLEXAI_TRY(checkpoint->set_boot(boot));
+// Programs that have run on without an agent are served at once, with the cards as they were last
+// known; what the probes say comes when it comes. Without any, the cards are certain at the start.
+base::Status Agent::Parts::find_cards(const Stored& stored, const std::string& boot) {
   cards = std::make_unique<Cards>(socket, config.locks);
+  bool known = boot == stored.boot && !stored.runs.empty() && !stored.cards.empty();
+  std::vector<model::Device> devices = known ? stored.cards : probing->wait();
+  if (devices != stored.cards) FLEXAI_TRY(checkpoint->set_cards(devices));
   cards->take(std::move(devices), &*keeper);
+  if (known) probing->deliver(loop.get(), [this](auto found) { take_cards(std::move(found)); });
+  return {};
+}
+
+void Agent::Parts::take_cards(std::vector<model::Device> found) {
+  base::Status saved = checkpoint->set_cards(found);
+  if (!saved.ok())
+    base::log(Level::kWarn, "agent", "cards not saved", {{"why", saved.error().message}});
+  cards->take(std::move(found), &*keeper);
+  watchdog->know(cards->devices());
+  slices->cards_changed();
+  log_time("probes have answered");
+}
+
+void Agent::Parts::log_time(const char* what) const {
+  base::log(Level::kInfo, "agent", what,
+            {{"ms", std::to_string((base::monotonic_now() - begun) / base::kMillisecond)}});
+}
+
+base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot) {
+  FLEXAI_TRY_ASSIGN(uint64_t incarnation, checkpoint->next_incarnation());
+  FLEXAI_TRY(checkpoint->set_boot(boot));
   slices = std::make_unique<Slices>(cards.get(), checkpoint.get(), &*keeper, &events, incarnation);
   slices->restore(stored);
   runs = std::make_unique<Runs>(loop.get(), slices.get(), checkpoint.get(), &events);
@@ -112,8 +140,8 @@ base::Status Agent::Parts::restore(std::vector<model::Device> devices) {
   attachments =
       std::make_unique<Attachments>(loop.get(), cards.get(), slices.get(), runs.get(), &events);
   attachments->restore();
-  watchdog =
-      std::make_unique<Watchdog>(loop.get(), cards.get(), runs.get(), attachments.get(), &events);
+  watchdog = std::make_unique<Watchdog>(loop.get(), runs.get(), attachments.get(), &events);
+  watchdog->know(cards->devices());
   runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
   for (auto& [id, run] : runs->all())
     if (run->draining) watchdog->find_orphans(run.get());
@@ -132,6 +160,7 @@ base::Status Agent::Parts::open_sockets() {
   FLEXAI_TRY(attachments->serve(std::move(attach)));
   FLEXAI_TRY_ASSIGN(Fd listener, listen_unix(socket, SOCK_STREAM, config.group));
   http->serve(std::move(listener));
+  log_time("serving");
   return {};
 }
 
@@ -191,14 +220,14 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   FLEXAI_TRY(parts->take_folders());
   FLEXAI_TRY_ASSIGN(parts->loop, base::Loop::make());
   // Probes take longest; the checkpoint is opened meanwhile.
-  std::vector<model::Device> devices;
-  std::thread probing([&] {
-    devices = discover(DiscoveryConfig{parts->config.probes, parts->config.probe_limits});
-  });
-  base::Status status = parts->open_checkpoint();
-  if (status.ok()) status = parts->connect_keeper();
-  probing.join();
-  if (status.ok()) status = parts->restore(std::move(devices));
+  FLEXAI_TRY_ASSIGN(parts->probing, Probing::start(DiscoveryConfig{parts->config.probes,
+                                                                   parts->config.probe_limits}));
+  FLEXAI_TRY(parts->open_checkpoint());
+  FLEXAI_TRY(parts->connect_keeper());
+  FLEXAI_TRY_ASSIGN(Stored stored, parts->checkpoint->load());
+  const std::string boot = boot_id();
+  FLEXAI_TRY(parts->find_cards(stored, boot));
+  base::Status status = parts->restore(stored, boot);
   if (status.ok()) status = parts->open_sockets();
   if (!status.ok()) {
     if (parts->http) parts->http->stop();

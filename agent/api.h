@@ -61,6 +61,8 @@ class Api {
   void get_slice(const Request&, const Reply&);
   void patch_slice(const Request&, const Reply&);
   void delete_slice(const Request&, const Reply&);
+  void try_delete(const Request&, const Reply&, base::Nanos until);
+  base::Status unused(const SliceEntry& entry) const;
   nlohmann::json slice_facts(const SliceEntry& entry) const;
   base::Result<SliceEntry*> owned_slice(const Call& call);
   // api_runs.cc

@@ -22,6 +22,8 @@ base::Result<base::Nanos> wait_of(const Call& call, int most_seconds);  // api.c
 
 namespace {
 
+constexpr uint64_t kMaxSequence = 100'000'000'000'000'000;
+
 int64_t now_ms() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -127,10 +129,11 @@ void Api::get_events(const Request& call, const Reply& reply) {
   auto it = call->query.find("since");
   if (it != call->query.end()) {
     const std::string& text = it->second;
-    if (text.empty() || text.size() > 18 ||
-        text.find_first_not_of("0123456789") != std::string::npos)
+    bool digits = !text.empty() && text.size() <= 18 &&
+                  text.find_first_not_of("0123456789") == std::string::npos;
+    since = digits ? std::stoull(text) : UINT64_MAX;
+    if (since > kMaxSequence)
       return reply->finish(fail(Code::kInvalid, "query \"since\" must be a sequence number"));
-    since = std::stoull(text);
   }
   auto finish = [this, reply, since] {
     json list = json::array();

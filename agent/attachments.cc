@@ -25,21 +25,15 @@ uint64_t owner_word(pid_t pid, uint64_t start) {
   return static_cast<uint32_t>(pid) | (start & 0xffffffff) << 32;
 }
 
-// A new owner starts from zero: the arbiter must not take the counters of the last one for its own.
-// (The ledger's words stay: reap() has left them settled, and sequences must go on.)
-void clear_counters(limit::Slot* slot) {
+// A new owner wants nothing yet. Counters of use go on over a slot's processes, and so do the
+// ledger's sequences: reap() has left them settled.
+void clear_demand(limit::Slot* slot) {
   slot->waiting = 0;
   slot->in_flight = 0;
-  slot->busy_ns = 0;
   slot->busy_since_ns = 0;
   slot->est_end_ns = 0;
   slot->idle_since_ns = 0;
   slot->beat_ns = 0;
-  slot->launches = 0;
-  slot->copies = 0;
-  slot->waited_ns = 0;
-  slot->throttled_ns = 0;
-  slot->refused_allocations = 0;
 }
 
 template <size_t N>
@@ -235,12 +229,11 @@ void Attachments::drop_stale(Process* process, pid_t pid) {
 base::Result<uint32_t> Attachments::take_slot(SliceEntry* entry, const Peer& peer, uint32_t known) {
   limit::TenantPages* pages = entry->tenant();
   const uint64_t owner = owner_word(peer.pid, peer.start);
-  if (known < limit::kMaxSlots && pages->slots[known].owner == owner) return known;
+  if (known < limit::kMaxSlots && pages->owners[known] == owner) return known;
   for (uint32_t i = 0; i < limit::kMaxSlots; ++i) {
-    limit::Slot& slot = pages->slots[i];
-    if (slot.owner != 0) continue;
-    clear_counters(&slot);
-    slot.owner = owner;
+    if (pages->owners[i] != 0) continue;
+    clear_demand(&pages->slots[i]);
+    pages->owners[i] = owner;
     slices_->slots_changed(*entry);
     return i;
   }
@@ -339,17 +332,10 @@ void Attachments::adopt(SliceEntry* entry, uint32_t slot, uint64_t owner) {
 }
 
 void Attachments::restore() {
-  auto copy = std::make_unique<unsigned char[]>(limit::kTenantBytes);
   for (const auto& [id, entry] : slices_->all()) {
     if (!entry->pages.valid()) continue;
-    // read(2) instead of the mapping: holes of a file nobody has used yet stay holes.
-    if (::pread(entry->pages.get(), copy.get(), limit::kTenantBytes, 0) !=
-        static_cast<ssize_t>(limit::kTenantBytes))
-      continue;
     for (uint32_t slot = 0; slot < limit::kMaxSlots; ++slot) {
-      uint64_t owner = 0;
-      memcpy(&owner, copy.get() + offsetof(limit::TenantPages, slots) + slot * sizeof(limit::Slot),
-             sizeof owner);
+      uint64_t owner = entry->tenant()->owners[slot];
       if (owner != 0) adopt(entry.get(), slot, owner);
     }
   }

@@ -3,8 +3,8 @@
 // returns what it held when it dies. After a restart of the agent it finds the owners of slots
 // again in the pages.
 //
-// Slot::owner is pid | start time << 32: enough to know after a restart whether the owner still
-// lives. A process that runs another program (exec) attaches anew while its old connection is
+// The owner of a slot is pid | start time << 32: enough to know after a restart whether the owner
+// still lives. A process that runs another program (exec) attaches anew while its old connection is
 // closed: its old slots are reaped first. A second attach over a living connection is another user
 // in the same process and gets slots of its own. Threads: one (the agent's Loop). Every byte of a
 // request and of the pages is hostile.

@@ -59,6 +59,12 @@ void empty_doorbell(int fd) {
 
 }  // namespace
 
+// The pages of a slice, and how many of its slots were ever in use.
+struct InUse {
+  std::shared_ptr<SliceRuntime> runtime;
+  uint32_t slots;
+};
+
 class CardArbiter::Core {
  public:
   explicit Core(Options options) : options_(std::move(options)), arbiter_(options_.config) {}
@@ -78,7 +84,7 @@ class CardArbiter::Core {
   base::Status remove(uint64_t id);
   void find_owners(uint64_t id);
   // The thread's part of a snapshot; the pages are read by the caller.
-  CardUse uses(std::vector<std::shared_ptr<SliceRuntime>>* runtimes);
+  CardUse uses(std::vector<InUse>* in_use);
 
  private:
   struct Slice {
@@ -352,7 +358,7 @@ void CardArbiter::Core::write_word(Slice* slice, uint64_t flags, uint64_t end_us
   base::futex_wake(control->futex_word(), INT_MAX);
 }
 
-CardUse CardArbiter::Core::uses(std::vector<std::shared_ptr<SliceRuntime>>* runtimes) {
+CardUse CardArbiter::Core::uses(std::vector<InUse>* in_use) {
   CardUse card;
   Nanos now = base::monotonic_now();
   card.steps = steps_;
@@ -371,7 +377,7 @@ CardUse CardArbiter::Core::uses(std::vector<std::shared_ptr<SliceRuntime>>* runt
     card.got_1s += use.got_1s;
     card.got_10s += use.got_10s;
     card.slices.push_back(std::move(use));
-    runtimes->push_back(slice.runtime);
+    in_use->push_back({slice.runtime, slice.reader.reach()});
   }
   return card;
 }
@@ -381,14 +387,16 @@ CardUse CardArbiter::Core::uses(std::vector<std::shared_ptr<SliceRuntime>>* runt
 namespace {
 
 // The tenants' own words about themselves.
-void read_pages(const SliceRuntime& runtime, SliceUse* use) {
+void read_pages(const InUse& in_use, SliceUse* use) {
+  const SliceRuntime& runtime = *in_use.runtime;
   const auto* pages = runtime.pages.as<limit::TenantPages>();
   use->memory_used = __atomic_load_n(&pages->total.bytes, __ATOMIC_RELAXED);
   use->memory_peak = pages->peak_bytes.load(std::memory_order_relaxed);
   use->memory_limit =
       runtime.control.as<limit::ControlPage>()->memory_limit.load(std::memory_order_relaxed);
-  for (const limit::Slot& slot : pages->slots) {
-    if (slot.owner.load(std::memory_order_relaxed) != 0) ++use->processes;
+  for (uint32_t i = 0; i < in_use.slots; ++i) {
+    const limit::Slot& slot = pages->slots[i];
+    if (pages->owners[i].load(std::memory_order_relaxed) != 0) ++use->processes;
     use->launches += slot.launches.load(std::memory_order_relaxed);
     use->copies += slot.copies.load(std::memory_order_relaxed);
     auto sum = [](Nanos total, Nanos more) {
@@ -433,9 +441,9 @@ void CardArbiter::slots_changed(uint64_t id) {
 }
 
 CardUse CardArbiter::snapshot() {
-  std::vector<std::shared_ptr<SliceRuntime>> runtimes;
-  CardUse card = core_->call<CardUse>([&] { return core_->uses(&runtimes); });
-  for (size_t i = 0; i < runtimes.size(); ++i) read_pages(*runtimes[i], &card.slices[i]);
+  std::vector<InUse> in_use;
+  CardUse card = core_->call<CardUse>([&] { return core_->uses(&in_use); });
+  for (size_t i = 0; i < in_use.size(); ++i) read_pages(in_use[i], &card.slices[i]);
   return card;
 }
 

@@ -46,7 +46,7 @@ struct SliceUse {
   uint64_t memory_peak = 0;
   uint64_t memory_limit = 0;
   uint32_t processes = 0;  // owned slots
-  // Sums over all processes, past ones included; tenants' own word.
+  // Sums over all processes this agent has seen, past ones included; tenants' own word.
   uint64_t launches = 0;
   uint64_t copies = 0;
   base::Nanos waited = 0;

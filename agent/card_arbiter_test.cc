@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ class FakeTenant {
                                          base::Mapping::Access::kRead))
                 .value();
     doorbell_ = base::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    slot().owner.store(id);
+    pages()->owners[3].store(id);
   }
   SliceRuntime runtime() {
     SliceRuntime runtime;
@@ -64,6 +65,10 @@ class FakeTenant {
   const limit::ControlPage* control() const { return seen_.as<limit::ControlPage>(); }
   limit::TenantPages* pages() const { return pages_.as<limit::TenantPages>(); }
   limit::Slot& slot(size_t index = 3) const { return pages()->slots[index]; }
+  size_t bytes_in_use() const {  // of the pages' file, in memory
+    struct stat st {};
+    return ::fstat(pages_fd_.get(), &st) == 0 ? static_cast<size_t>(st.st_blocks) * 512 : 0;
+  }
   void ring() const { ::eventfd_write(doorbell_.get(), 1); }
   int doorbell() const { return doorbell_.get(); }
   int control_fd() const { return file_.read_only.get(); }
@@ -320,17 +325,40 @@ TEST(DemandReader, UseOnlyGrows) {
   DemandReader reader(tenant.pages(), 50 * kMillisecond, 5000);
   EXPECT_EQ(reader.read(5000).busy_total, 0);  // before our time
   tenant.slot(3).busy_ns.store(1500);
-  tenant.slot(9).owner.store(8);
-  tenant.slot(9).busy_ns.store(70);
+  tenant.slot(9).busy_ns.store(5000);  // of a process that is gone
+  tenant.pages()->owners[9].store(8);
   reader.find_owners();
+  tenant.slot(9).busy_ns.store(5070);
   EXPECT_EQ(reader.read(6000).busy_total, 570);
-  tenant.slot(3).owner.store(0);
+  tenant.pages()->owners[3].store(0);
   reader.find_owners();
   EXPECT_EQ(reader.read(7000).busy_total, 570);
-  tenant.slot(3).owner.store(99);
+  tenant.pages()->owners[3].store(99);
   tenant.slot(3).busy_ns.store(1600);
   reader.find_owners();
   EXPECT_EQ(reader.read(8000).busy_total, 670);
+}
+
+// Slots of nobody are holes of a memory file: looking at them would fill it.
+TEST(DemandReader, TouchesNoSlotOfNobody) {
+  FakeTenant tenant(1);
+  DemandReader reader(tenant.pages(), 50 * kMillisecond, kSecond);
+  reader.find_owners();
+  reader.read(2 * kSecond);
+  EXPECT_EQ(reader.reach(), 4u);
+  EXPECT_EQ(tenant.bytes_in_use(), 4096u);
+}
+
+TEST(CardArbiter, UnusedSlotsCostNoMemory) {
+  auto arbiter = start();
+  FakeTenant tenant(1);
+  ASSERT_TRUE(arbiter->add_slice(tenant.runtime(), elastic(100), 0).ok());
+  tenant.slot().launches.store(7);
+  arbiter->slots_changed(1);
+  CardUse use = arbiter->snapshot();
+  EXPECT_EQ(use.slices[0].processes, 1u);
+  EXPECT_EQ(use.slices[0].launches, 7u);
+  EXPECT_EQ(tenant.bytes_in_use(), 4096u);
 }
 
 TEST(DemandReader, SilentProcessesDoNotCount) {
@@ -343,7 +371,7 @@ TEST(DemandReader, SilentProcessesDoNotCount) {
   EXPECT_FALSE(reader.read(now + 51 * kMillisecond).waiting);
   tenant.slot().beat_ns.store(now + 55 * kMillisecond);
   EXPECT_TRUE(reader.read(now + 60 * kMillisecond).waiting);
-  tenant.slot().owner.store(0);
+  tenant.pages()->owners[3].store(0);
   EXPECT_FALSE(reader.read(now + 61 * kMillisecond).waiting);
 }
 

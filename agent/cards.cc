@@ -46,14 +46,27 @@ void Cards::retry(Card* card, Keeper* keeper) {
 }
 
 void Cards::take(std::vector<model::Device> found, Keeper* keeper) {
+  std::vector<Card> before = std::move(cards_);
+  cards_.clear();
   for (auto& device : found) {
     Card card;
+    for (Card& known : before)
+      if (known.device.key == device.key && known.arbiter != nullptr) card = std::move(known);
     card.driver_healthy = device.healthy;
     card.driver_health = device.health;
     card.device = std::move(device);
     cards_.push_back(std::move(card));
     retry(&cards_.back(), keeper);
   }
+  for (Card& card : before)
+    if (card.arbiter != nullptr) keep_gone(std::move(card));
+}
+
+void Cards::keep_gone(Card card) {
+  card.driver_healthy = card.device.healthy = false;
+  card.driver_health = card.device.health = "its driver does not list it any more";
+  while (by_id(card.device.id) != nullptr) card.device.id += "-gone";
+  cards_.push_back(std::move(card));
 }
 
 void Cards::keep_again(Keeper* keeper) {

@@ -29,7 +29,8 @@ class Cards {
       : socket_(std::move(socket)), places_(std::move(places)) {}
 
   // Takes over what discovery found; locks each healthy card, with the lock an earlier agent left
-  // in the keeper if there is one.
+  // in the keeper if there is one. Again: brings the cards up to date. One that is in use and not
+  // found any more stays, not healthy, for the programs that are on it.
   void take(std::vector<model::Device> found, Keeper* keeper);
   // Tries again to lock a card that another agent held.
   void retry(Card* card, Keeper* keeper);
@@ -43,6 +44,7 @@ class Cards {
   std::vector<model::Device> devices() const;
 
  private:
+  void keep_gone(Card card);
   base::Status hold(Card* card, Keeper* keeper);
 
   std::string socket_;

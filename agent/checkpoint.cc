@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "model/json.h"
 
 namespace flexai::agent {
 namespace {
@@ -183,6 +186,7 @@ base::Result<Stored> Checkpoint::load() {
   FLEXAI_TRY_ASSIGN(stored.boot, meta("boot"));
   FLEXAI_TRY_ASSIGN(std::string last, meta("last_id"));
   stored.last_id = strtoull(last.c_str(), nullptr, 10);
+  FLEXAI_TRY_ASSIGN(stored.cards, load_cards());
   Statement slices(db_.get(),
                    "SELECT id,name,card,card_key,compute_milli,ceiling_milli,memory_bytes,qos,"
                    "priority,owner_uid,ephemeral FROM slices ORDER BY id");
@@ -290,6 +294,26 @@ base::Status Checkpoint::set_meta(const std::string& key, const std::string& val
 }
 
 base::Status Checkpoint::set_boot(const std::string& boot) { return set_meta("boot", boot); }
+
+base::Status Checkpoint::set_cards(const std::vector<model::Device>& cards) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const model::Device& card : cards) list.push_back(model::to_json(card));
+  return set_meta("cards", list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+// What cannot be read is not known: the probes will say it again.
+base::Result<std::vector<model::Device>> Checkpoint::load_cards() {
+  FLEXAI_TRY_ASSIGN(std::string text, meta("cards"));
+  std::vector<model::Device> cards;
+  auto list = model::parse_json(text);
+  if (!list.ok() || !list->is_array()) return cards;
+  for (const auto& item : *list) {
+    auto card = model::device_from_json(item);
+    if (!card.ok()) return std::vector<model::Device>();
+    cards.push_back(std::move(*card));
+  }
+  return cards;
+}
 
 base::Result<uint64_t> Checkpoint::next_incarnation() {
   FLEXAI_TRY_ASSIGN(std::string last, meta("incarnation"));

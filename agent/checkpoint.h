@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/device.h"
 #include "model/slice.h"
 
 struct sqlite3;
@@ -40,10 +41,11 @@ struct StoredRun {
 };
 
 struct Stored {
-  std::vector<StoredSlice> slices;  // by id
-  std::vector<StoredRun> runs;      // by id
-  std::string boot;                 // boot id of the host when last written; runs die with a boot
-  uint64_t last_id = 0;             // highest id ever given to a slice or run
+  std::vector<StoredSlice> slices;   // by id
+  std::vector<StoredRun> runs;       // by id
+  std::vector<model::Device> cards;  // as discovery found them last
+  std::string boot;                  // boot id of the host when last written; runs die with a boot
+  uint64_t last_id = 0;              // highest id ever given to a slice or run
 };
 
 struct Change {
@@ -64,6 +66,7 @@ class Checkpoint {
   base::Result<Stored> load();
   base::Status save(const Change& change);
   base::Status set_boot(const std::string& boot);
+  base::Status set_cards(const std::vector<model::Device>& cards);
   // One more than last time: the agent's incarnation.
   base::Result<uint64_t> next_incarnation();
 
@@ -78,6 +81,7 @@ class Checkpoint {
   base::Error error(const std::string& what) const;
   base::Status put_slice(const StoredSlice& slice);
   base::Status put_run(const StoredRun& run);
+  base::Result<std::vector<model::Device>> load_cards();
   base::Result<std::string> meta(const std::string& key);
   base::Status set_meta(const std::string& key, const std::string& value);
 

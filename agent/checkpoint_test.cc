@@ -73,6 +73,28 @@ TEST_F(CheckpointTest, BringsBackSlicesAndRunsAsTheyWere) {
   EXPECT_EQ(stored->last_id, 7u);
 }
 
+TEST_F(CheckpointTest, BringsBackCardsAndKnowsNoneWhenTheyCannotBeRead) {
+  model::Device card;
+  card.id = "fake-0";
+  card.key = "key \xff of the card";  // a driver may say anything
+  card.memory_bytes = 1ull << 40;
+  card.driver_files = {"/lib/driver.so"};
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE(checkpoint.ok());
+  EXPECT_TRUE((*checkpoint)->load()->cards.empty());
+  ASSERT_TRUE((*checkpoint)->set_cards({card}).ok());
+  auto stored = (*checkpoint)->load();
+  ASSERT_EQ(stored->cards.size(), 1u);
+  EXPECT_EQ(stored->cards[0].driver_files, card.driver_files);
+  EXPECT_EQ(stored->cards[0].memory_bytes, card.memory_bytes);
+  checkpoint->reset();
+  execute(path_, "UPDATE meta SET value='[{\"id\":7}]' WHERE key='cards'");
+  checkpoint = Checkpoint::open(path_);
+  stored = (*checkpoint)->load();
+  ASSERT_TRUE(stored.ok());
+  EXPECT_TRUE(stored->cards.empty());
+}
+
 TEST_F(CheckpointTest, NumbersAreNotGivenOutAgainAfterADeletion) {
   auto checkpoint = Checkpoint::open(path_);
   ASSERT_TRUE((*checkpoint)->save(put(slice(9, "gone"))).ok());

@@ -62,16 +62,22 @@ base::Result<pid_t> spawn(const std::vector<std::string>& argv, int out, int err
   return pid;
 }
 
+bool cancelled(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  return fd >= 0 && ::poll(&p, 1, 0) > 0;
+}
+
 // Reads both pipes until their ends, the deadline or too much output.
 base::Status collect(Fd out, Fd err, const ChildLimits& limits, base::Nanos deadline,
                      ChildOutput* result) {
-  pollfd fds[2] = {{out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}};
+  pollfd fds[3] = {{out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}, {limits.cancel_fd, POLLIN, 0}};
   while (fds[0].fd >= 0 || fds[1].fd >= 0) {
     base::Nanos left = deadline - base::monotonic_now();
     if (left <= 0) return fail(Code::kTimeout, "timed out");
-    int rc = ::poll(fds, 2, static_cast<int>(left / base::kMillisecond + 1));
+    int rc = ::poll(fds, 3, static_cast<int>(left / base::kMillisecond + 1));
     if (rc < 0 && errno != EINTR) return fail_errno("poll");
     if (rc <= 0) continue;
+    if (fds[2].revents != 0) return fail(Code::kUnavailable, "the agent is stopping");
     for (int i = 0; i < 2; ++i) {
       if (fds[i].fd < 0 || fds[i].revents == 0) continue;
       char buffer[8192];
@@ -101,11 +107,11 @@ std::string last_line(std::string text) {
 }
 
 // Waits for the child until the deadline, then kills its group and waits again.
-int reap(pid_t pid, base::Nanos deadline, bool kill_now, bool* killed) {
+int reap(pid_t pid, base::Nanos deadline, int cancel_fd, bool kill_now, bool* killed) {
   int status = 0;
   *killed = false;
   for (;;) {
-    if (kill_now || base::monotonic_now() >= deadline) {
+    if (kill_now || base::monotonic_now() >= deadline || cancelled(cancel_fd)) {
       ::kill(-pid, SIGKILL);
       *killed = !kill_now;
       kill_now = true;
@@ -132,7 +138,7 @@ base::Result<ChildOutput> run_child(const std::vector<std::string>& argv,
   ChildOutput result;
   base::Status read = collect(std::move(out_read), std::move(err_read), limits, deadline, &result);
   bool killed = false;
-  int status = reap(pid, deadline, !read.ok(), &killed);
+  int status = reap(pid, deadline, limits.cancel_fd, !read.ok(), &killed);
   const std::string in_time =
       "no answer within " + std::to_string(limits.time / base::kSecond) + " s";
   if (killed || (!read.ok() && read.error().code == Code::kTimeout))

@@ -14,6 +14,7 @@ namespace flexai::agent {
 struct ChildLimits {
   base::Nanos time = 20 * base::kSecond;
   size_t output_bytes = 1 << 20;  // of standard output; more is a failure
+  int cancel_fd = -1;             // borrowed; readable = the child is killed, kUnavailable
 };
 
 struct ChildOutput {

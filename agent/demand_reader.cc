@@ -10,6 +10,7 @@ using limit::Demand;
 using limit::Slot;
 
 constexpr Nanos kMostBusy = INT64_MAX / 4;
+constexpr Nanos kNone = -1;
 constexpr Nanos kReset = 10 * base::kSecond;  // a counter this far back has been started afresh
 
 Nanos busy_now(const Slot& slot, bool in_flight, Nanos now) {
@@ -21,21 +22,23 @@ Nanos busy_now(const Slot& slot, bool in_flight, Nanos now) {
 }  // namespace
 
 DemandReader::DemandReader(const limit::TenantPages* pages, Nanos silent, Nanos now)
-    : pages_(pages), silent_(silent), left_(limit::kMaxSlots, 0) {
-  // What was used before this agent's time was accounted for by another.
-  for (uint32_t i = 0; i < limit::kMaxSlots; ++i) left_[i] = busy_now(pages_->slots[i], true, now);
+    : pages_(pages), silent_(silent) {
   find_owners();
+  for (Seen& seen : seen_) seen.busy = busy_now(pages_->slots[seen.slot], true, now);
 }
 
 void DemandReader::find_owners() {
   std::vector<Seen> found;
   auto old = seen_.begin();
   for (uint32_t i = 0; i < limit::kMaxSlots; ++i) {
-    uint64_t owner = pages_->slots[i].owner.load(std::memory_order_acquire);
+    uint64_t owner = pages_->owners[i].load(std::memory_order_acquire);
     while (old != seen_.end() && old->slot < i) ++old;
     bool known = old != seen_.end() && old->slot == i;
     if (known) left_[i] = old->busy;
     if (owner == 0) continue;
+    if (i >= left_.size()) left_.resize(i + 1, kNone);
+    // Counters go on over a slot's processes.
+    if (left_[i] == kNone) left_[i] = busy_now(pages_->slots[i], false, 0);
     if (known && old->owner == owner)
       found.push_back(*old);
     else
@@ -54,8 +57,8 @@ Demand DemandReader::read(Nanos now) {
 
 void DemandReader::read_slot(Seen* seen, Nanos now, Demand* demand) {
   const Slot& slot = pages_->slots[seen->slot];
-  // Slot::owner is in a page the tenant can write, so this says only that a slot is not in use.
-  if (slot.owner.load(std::memory_order_relaxed) == 0) {
+  // The owner is in a page the tenant can write, so this says only that a slot is not in use.
+  if (pages_->owners[seen->slot].load(std::memory_order_relaxed) == 0) {
     seen->active = false;
     return;
   }

@@ -15,7 +15,8 @@ namespace flexai::agent {
 class DemandReader {
  public:
   // `pages` outlives it. `silent`: a process without a beat for that long is as if it were not
-  // there.
+  // there. What was used before this agent's time was accounted for by another. Slots without an
+  // owner are never touched.
   DemandReader(const limit::TenantPages* pages, base::Nanos silent, base::Nanos now);
 
   // Looks for owners again; needed after a process came.
@@ -24,6 +25,8 @@ class DemandReader {
   // Whether at the last read() any process waited or worked, silent ones included: one that is
   // continued after a stop does not ring again.
   bool stirring() const { return stirring_; }
+  // Slots from here on have had no owner that this reader saw.
+  uint32_t reach() const { return static_cast<uint32_t>(left_.size()); }
 
  private:
   struct Seen {
@@ -40,7 +43,7 @@ class DemandReader {
   base::Nanos busy_total_ = 0;
   bool stirring_ = false;
   std::vector<Seen> seen_;         // of slots with an owner, in order
-  std::vector<base::Nanos> left_;  // busy counted of slots that lost their owner, by slot
+  std::vector<base::Nanos> left_;  // busy counted of slots that lost their owner, by slot; -1 none
 };
 
 }  // namespace flexai::agent

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "agent/probing.h"
 #include "agent/temporary_folder.h"
 
 namespace flexai::agent {
@@ -79,6 +80,34 @@ TEST_F(DiscoveryTest, AHangingDriverIsKilledWithEverythingItStarted) {
   EXPECT_THAT(found[0].health, HasSubstr("no answer within"));
   ::sleep(2);
   EXPECT_NE(::access(mark.c_str(), F_OK), 0) << "a grandchild outlived the probe";
+}
+
+TEST_F(DiscoveryTest, DeliversOnTheLoopWhatWasFound) {
+  DiscoveryConfig config;
+  config.probes = {probe("fake", R"(["slow"])", "*) sleep 0.1; echo '[" + card("a") + "]' ;;")};
+  auto loop = base::Loop::make();
+  ASSERT_TRUE(loop.ok());
+  auto probing = Probing::start(config);
+  ASSERT_TRUE(probing.ok());
+  std::vector<model::Device> got;
+  (*probing)->deliver(loop->get(), [&](auto found) {
+    got = std::move(found);
+    (*loop)->stop();
+  });
+  (*loop)->run();
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].key, "a");
+}
+
+TEST_F(DiscoveryTest, ProbesThatRunAreEndedWhenNobodyWantsThemAnyMore) {
+  DiscoveryConfig config;
+  config.limits.time = 1000 * base::kSecond;  // the test's own limit is far below
+  config.probes = {probe("open", R"(["one"])", "*) sleep 900 ;;"),
+                   probe("closed", R"(["one"])", "*) exec sleep 900 >&- 2>&- ;;")};
+  auto probing = Probing::start(config);
+  ASSERT_TRUE(probing.ok());
+  ::usleep(100000);  // some are under way
+  probing->reset();
 }
 
 TEST_F(DiscoveryTest, RubbishFromAProbeIsAnEntryWithAReason) {

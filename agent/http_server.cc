@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/log.h"
 #include "base/mutex.h"
@@ -107,8 +108,8 @@ class Threads : public httplib::TaskQueue {
     }).detach();
   }
   void shutdown() override {
-    std::unique_lock<base::Mutex> lock(mutex_);
-    idle_.wait(lock, [this] { return running_ == 0; });
+    base::MutexLock lock(mutex_);
+    while (running_ != 0) idle_.wait(mutex_);
   }
 
  private:
@@ -263,7 +264,13 @@ class HttpServer::Server : public httplib::Server {
       write_error(response, 415, "invalid", "send application/json");
       return true;
     }
-    return false;
+    // httplib has no handlers for the other methods it knows.
+    static const std::set<std::string> kHandled = {"GET", "HEAD",  "OPTIONS", "POST",
+                                                   "PUT", "PATCH", "DELETE"};
+    if (kHandled.count(request.method) != 0) return false;
+    std::vector<std::string> names;
+    find_route(request, &names, response);
+    return true;
   }
 
   // The route of a request; writes the error itself when there is none.

@@ -138,4 +138,11 @@ bool Runs::uses(uint64_t slice) const {
   return false;
 }
 
+bool Runs::only_draining(uint64_t slice) const {
+  for (const auto& [id, run] : runs_)
+    for (uint64_t used : run->stored.slices)
+      if (used == slice && !run->draining) return false;
+  return true;
+}
+
 }  // namespace flexai::agent

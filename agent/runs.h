@@ -58,6 +58,8 @@ class Runs {
   Run* by_grant(const std::string& grant);
   std::map<uint64_t, std::unique_ptr<Run>>& all() { return runs_; }
   bool uses(uint64_t slice) const;
+  // Whether every run that uses it waits for nothing but the end of processes left behind.
+  bool only_draining(uint64_t slice) const;
 
  private:
   base::Status watch(Run* run);

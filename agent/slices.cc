@@ -146,6 +146,13 @@ void Slices::drop_unknown_pages() {
       auto dropped = keeper_->drop(name);
 }
 
+void Slices::cards_changed() {
+  for (auto& [id, entry] : entries_)
+    if (Card* card = cards_->by_key(entry->card_key)) entry->slice.card = card->device.id;
+  retry_cards();
+  if (on_room) on_room();
+}
+
 void Slices::retry_cards() {
   for (Card& card : cards_->all()) cards_->retry(&card, keeper_);
   for (auto& [id, entry] : entries_) {

@@ -64,6 +64,8 @@ class Slices {
 
   // Says the arbiter of the slice that owners of slots changed.
   void slots_changed(const SliceEntry& entry);
+  // After the cards were brought up to date: their names, and who can serve now.
+  void cards_changed();
   // Slices whose card was held elsewhere begin to serve when it has become free.
   void retry_cards();
 

@@ -44,11 +44,12 @@ class Tree {
 
 }  // namespace
 
-Watchdog::Watchdog(base::Loop* loop, Cards* cards, Runs* runs, Attachments* attachments,
-                   Events* events)
-    : loop_(loop), runs_(runs), attachments_(attachments), events_(events) {
-  for (const Card& card : cards->all())
-    for (const std::string& file : card.device.driver_files) driver_files_.add(file);
+Watchdog::Watchdog(base::Loop* loop, Runs* runs, Attachments* attachments, Events* events)
+    : loop_(loop), runs_(runs), attachments_(attachments), events_(events) {}
+
+void Watchdog::know(const std::vector<model::Device>& cards) {
+  for (const model::Device& card : cards)
+    for (const std::string& file : card.driver_files) driver_files_.add(file);
 }
 
 void Watchdog::start() {
@@ -103,7 +104,7 @@ void Watchdog::pass() {
         continue;
       }
       auto stat = read_stat(pid);
-      if (!stat.ok() || stat->start != start || stat->state == 'Z') {
+      if (!stat.ok() || stat->start != start || stat->state == 'Z' || stat->state == 'X') {
         it = run->members.erase(it);
         continue;
       }

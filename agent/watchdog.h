@@ -35,8 +35,10 @@ class Watchdog {
   static constexpr base::Nanos kLayerPatience = 700 * base::kMillisecond;
   static constexpr base::Nanos kMostPatience = 5 * base::kSecond;
 
-  Watchdog(base::Loop* loop, Cards* cards, Runs* runs, Attachments* attachments, Events* events);
+  Watchdog(base::Loop* loop, Runs* runs, Attachments* attachments, Events* events);
 
+  // Learns which driver files to look for; again after cards were found.
+  void know(const std::vector<model::Device>& cards);
   void start();  // looks every kPeriod from now on
   // One pass: brings the members of all runs up to date, stops what must be stopped, sweeps runs.
   void pass();

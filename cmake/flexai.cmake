@@ -38,7 +38,7 @@ if(FLEXAI_ASAN)
   target_link_options(flexai_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(FLEXAI_TSAN)
-  target_compile_options(flexai_flags INTERFACE -fsanitize=thread -Wno-tsan)
+  target_compile_options(flexai_flags INTERFACE -fsanitize=thread $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
   target_link_options(flexai_flags INTERFACE -fsanitize=thread)
 endif()
 
@@ -72,6 +72,7 @@ function(flexai_program name)
 endfunction()
 
 # flexai_test(<name> SOURCES x_test.cc DEPS limit [LABELS threads]): one GoogleTest program, one CTest entry.
+# Targets: unit_tests builds all of them, tests_LABEL those with that label.
 find_package(GTest REQUIRED)
 function(flexai_test name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS;LABELS" ${ARGN})
@@ -79,8 +80,19 @@ function(flexai_test name)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE flexai_flags ${deps} GTest::gtest_main GTest::gmock)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(FLEXAI_ASAN AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # With sanitizers g++ 12 takes std::regex for uninitialized.
+    target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "unit;${A_LABELS}" TIMEOUT 300)
+  foreach(group unit_tests ${A_LABELS})
+    string(REGEX REPLACE "^([a-z]+)$" "tests_\\1" target ${group})
+    if(NOT TARGET ${target})
+      add_custom_target(${target})
+    endif()
+    add_dependencies(${target} ${name})
+  endforeach()
 endfunction()
 
 # flexai_generated(<target> driver/opencl/table.cc ...): adds generated sources to a target, or none when it

@@ -89,17 +89,14 @@ struct Lane {
 
 // One process of the slice.
 struct alignas(64) Slot {
-  // pid in the low half, generation above; 0 = free. Written by the agent at attach and reap only.
-  std::atomic<uint64_t> owner;
-
   // What the arbiter reads.
-  alignas(64) std::atomic<uint32_t> waiting;  // threads and gated commands that want a lease now
-  std::atomic<uint32_t> in_flight;            // submissions not known to be complete
-  std::atomic<int64_t> busy_ns;               // device time used so far, settled
-  std::atomic<int64_t> busy_since_ns;         // start of the present busy stretch, 0 = idle
-  std::atomic<int64_t> est_end_ns;            // when what is in flight is predicted to end
-  std::atomic<int64_t> idle_since_ns;         // last time in_flight fell to 0
-  std::atomic<int64_t> beat_ns;  // the process's pacer, every 10 ms while busy or waiting
+  std::atomic<uint32_t> waiting;       // threads and gated commands that want a lease now
+  std::atomic<uint32_t> in_flight;     // submissions not known to be complete
+  std::atomic<int64_t> busy_ns;        // device time used so far, settled
+  std::atomic<int64_t> busy_since_ns;  // start of the present busy stretch, 0 = idle
+  std::atomic<int64_t> est_end_ns;     // when what is in flight is predicted to end
+  std::atomic<int64_t> idle_since_ns;  // last time in_flight fell to 0
+  std::atomic<int64_t> beat_ns;        // the process's pacer, every 10 ms while busy or waiting
   // What people read.
   std::atomic<uint64_t> launches;  // metered submissions
   std::atomic<uint64_t> copies;
@@ -123,8 +120,13 @@ struct TenantPages {
   alignas(64)
       Tally total;  // bytes of all processes; never above ControlPage::memory_limit by our doing
   std::atomic<uint64_t> peak_bytes;
+  // Whose slots[i] is: pid in the low half, generation above; 0 = free. Written by the agent at
+  // attach and reap only. Side by side, so that looking for owners touches one page of memory and
+  // the slots of nobody stay holes of the file.
+  alignas(64) std::atomic<uint64_t> owners[kMaxSlots];
   alignas(64) Slot slots[kMaxSlots];
 };
+static_assert(offsetof(TenantPages, slots) + sizeof(Slot) <= 4096);  // one process: one page
 inline constexpr size_t kTenantBytes = (sizeof(TenantPages) + 4095) / 4096 * 4096;
 
 }  // namespace flexai::limit

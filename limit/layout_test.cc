@@ -38,8 +38,8 @@ const std::map<std::string, size_t> kOffsets = {
     FIELD(TenantPages, slice_id),
     FIELD(TenantPages, total),
     FIELD(TenantPages, peak_bytes),
+    FIELD(TenantPages, owners),
     FIELD(TenantPages, slots),
-    FIELD(Slot, owner),
     FIELD(Slot, waiting),
     FIELD(Slot, in_flight),
     FIELD(Slot, busy_ns),
@@ -77,8 +77,8 @@ TEST(SharedMemoryPage, EveryFieldIsWhereThePageSays) {
   for (std::sregex_iterator it(text.begin(), text.end(), row), end; it != end; ++it)
     said[(*it)[1]] = std::stoul((*it)[2]);
   EXPECT_EQ(said, kOffsets);
-  EXPECT_EQ(sizeof(Slot), 768u);
-  EXPECT_EQ(kTenantBytes, 102400u);
+  EXPECT_EQ(sizeof(Slot), 704u);
+  EXPECT_EQ(kTenantBytes, 94208u);
   EXPECT_EQ(kLayoutVersion, 1u);
 }
 

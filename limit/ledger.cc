@@ -250,7 +250,7 @@ uint64_t reap(TenantPages* pages, uint32_t slot_index) {
   }
   clear(&slot);
   enter(ReapPhase::kIdle);
-  slot.owner.store(0, std::memory_order_release);
+  pages->owners[slot_index].store(0, std::memory_order_release);
   return bytes;
 }
 

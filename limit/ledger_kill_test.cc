@@ -157,8 +157,8 @@ class Kill : public testing::Test {
     pinned_.reset(new Pinned);
     victim_.reset(new Ledger(slice_.control(), slice_.pages(), kVictim));
     other_.reset(new Ledger(slice_.control(), slice_.pages(), kOther));
-    slice_.pages()->slots[kVictim].owner.store(1);
-    slice_.pages()->slots[kOther].owner.store(2);
+    slice_.pages()->owners[kVictim].store(1);
+    slice_.pages()->owners[kOther].store(2);
     for (uint64_t bytes : {1u, 2u, 64u}) victim_->commit(*victim_->reserve(bytes));
     // Runs everything once: lazily bound symbols and first allocations are not what is tested.
     for (const auto& [name, body] : steps()) body(victim_.get());
@@ -189,7 +189,7 @@ class Kill : public testing::Test {
     ASSERT_EQ(slice_.total(), kOthers) << where;
     ASSERT_EQ(held_bytes(slice_.pages(), kVictim), 0u) << where;
     ASSERT_EQ(held_bytes(slice_.pages(), kOther), kOthers) << where;
-    ASSERT_EQ(slice_.pages()->slots[kVictim].owner.load(), 0u) << where;
+    ASSERT_EQ(slice_.pages()->owners[kVictim].load(), 0u) << where;
     for (const Lane& lane : slice_.pages()->slots[kVictim].lanes)
       ASSERT_EQ(lane.state.load() & 7, 0u) << where;
   }
@@ -348,7 +348,7 @@ TEST(RandomKill, ThousandBusyProcessesLoseNothing) {
   while (kills < kKills) {
     std::vector<pid_t> children;
     for (uint32_t p = 0; p < kProcesses; ++p) {
-      slice.pages()->slots[p].owner.store(p + 1);
+      slice.pages()->owners[p].store(p + 1);
       pid_t pid = ::fork();
       ASSERT_GE(pid, 0);
       if (pid == 0) be_busy(slice, p, static_cast<unsigned>(random()));

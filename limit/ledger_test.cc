@@ -135,7 +135,7 @@ TEST(Ledger, ProcessesNeverPassTheLimit) {
 
 TEST(Reap, ReturnsCommittedAndReserved) {
   SharedSlice slice(1000);
-  slice.pages()->slots[0].owner.store(77);
+  slice.pages()->owners[0].store(77);
   Ledger dead(slice.control(), slice.pages(), 0);
   Ledger other(slice.control(), slice.pages(), 1);
   dead.commit(*dead.reserve(100));
@@ -145,7 +145,7 @@ TEST(Reap, ReturnsCommittedAndReserved) {
   EXPECT_EQ(reap(slice.pages(), 0), 130u);
   EXPECT_EQ(slice.total(), 500u);
   EXPECT_EQ(held_bytes(slice.pages(), 0), 0u);
-  EXPECT_EQ(slice.pages()->slots[0].owner.load(), 0u);
+  EXPECT_EQ(slice.pages()->owners[0].load(), 0u);
   EXPECT_EQ(reap(slice.pages(), 0), 0u);
   EXPECT_EQ(slice.total(), 500u);
 }
@@ -153,7 +153,7 @@ TEST(Reap, ReturnsCommittedAndReserved) {
 TEST(Reap, KeepsCountersOfUseAndClearsDemand) {
   SharedSlice slice(1000);
   Slot& slot = slice.pages()->slots[4];
-  slot.owner.store(1);
+  slice.pages()->owners[4].store(1);
   slot.waiting.store(2);
   slot.in_flight.store(3);
   slot.busy_since_ns.store(9);
@@ -232,7 +232,7 @@ TEST(Reap, SurvivesRubbish) {
       words[i] = random() % 4 == 0 ? UINT64_MAX - random() % 16 : random();
     for (uint32_t slot : {0u, 63u, kMaxSlots - 1}) {
       reap(slice.pages(), slot);
-      ASSERT_EQ(slice.pages()->slots[slot].owner.load(), 0u);
+      ASSERT_EQ(slice.pages()->owners[slot].load(), 0u);
       ASSERT_EQ(held_bytes(slice.pages(), slot), 0u);
     }
   }

@@ -90,8 +90,8 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos 
 Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos patience, Nanos* retry) {
   const ControlPage& c = *control();
   int64_t processes = 0;
-  for (const Slot& s : pages()->slots)
-    processes += s.owner.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+  for (const auto& owner : pages()->owners)
+    processes += owner.load(std::memory_order_relaxed) != 0 ? 1 : 0;
   processes = std::max<int64_t>(processes, 1);
   int64_t share = std::min<int64_t>(c.share_milli.load(std::memory_order_relaxed), 1000);
   if (c.qos.load(std::memory_order_relaxed) == static_cast<uint32_t>(model::Qos::kBestEffort) ||

@@ -2,6 +2,7 @@
 """A probe of an API that does not exist, for tests: what it finds is in the JSON file FAKE_CARDS.
 
 {"drivers": {"NAME": {"devices": [...]} | {"crash": true} | {"hang": true} | {"text": "..."}}}
+"slow": seconds beside any of these delays the answer.
 """
 import json
 import os
@@ -18,6 +19,7 @@ driver = drivers[sys.argv[2]]
 if driver.get("crash"):
     print("about to crash", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGSEGV)
+time.sleep(driver.get("slow", 0))
 if driver.get("hang"):
     time.sleep(1000)
 if "text" in driver:
