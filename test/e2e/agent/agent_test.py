@@ -399,40 +399,6 @@ class Restart(AgentCase):
         time.sleep(1.5)
         self.assertIsNone(child.poll(), "the watchdog stopped a program that had attached again")
 
-    def test_programs_are_served_again_before_slow_drivers_have_answered(self):
-        old = [card("fake:A", driver_files=[str(self.driver)]), card("fake:B", 4 * GIB)]
-        self.start_agent()
-        self.flexai("slice", "create", "a", "--card", "fake-0", "--compute", "10%")
-        child, first = self.start_client(["a"], "--map", str(self.driver), "--hold", "60")
-        self.stop_agent(signal.SIGKILL)
-        self.write_cards({"good": {"devices": [old[1], old[0], card("fake:C")], "slow": 4}})
-        begin = time.monotonic()
-        self.start_agent()
-        again = json.loads(child.stdout.readline())
-        took = time.monotonic() - begin
-        print(f"attached again {took * 1000:.0f} ms after the start of the agent")
-        self.assertEqual(again["slices"], first["slices"])
-        self.assertLess(took, 1)
-        self.assertEqual(len(self.json("devices")["devices"]), 2)
-        wait_until("the cards are up to date", lambda: len(self.json("devices")["devices"]) == 3)
-        self.assertEqual(self.json("slice", "show", "a")["card"], "fake-1", "cards are known by their keys")
-        self.flexai("slice", "create", "c", "--card", "fake-2", "--compute", "10%")
-        self.start_client(["a"], "--hold", "60")
-        self.assertIsNone(child.poll())
-        # A card in use that is not listed any more stays for its programs only; a stop waits for no probe.
-        self.stop_agent(signal.SIGKILL)
-        self.write_cards({"good": {"devices": [old[1]], "slow": 0.2}})
-        self.start_agent()
-        json.loads(child.stdout.readline())
-        wait_until("it is found missing", lambda: not self.json("devices")["devices"][1]["healthy"])
-        self.assertEqual(self.json("slice", "show", "a")["processes"][:1], [first["slices"][0]["pid"]])
-        self.write_cards({"good": {"devices": old, "slow": 60}})
-        self.stop_agent(signal.SIGKILL)
-        self.start_agent()
-        begin = time.monotonic()
-        self.assertEqual(self.stop_agent(), 0)
-        self.assertLess(time.monotonic() - begin, 5)
-
     def test_programs_that_end_while_no_agent_runs_are_forgotten(self):
         self.start_agent()
         child = self.start("run", "--compute", "30%", "--", CLIENT, "--hold", "60")
@@ -594,27 +560,6 @@ class State(AgentCase):
             self.stop_agent()
             time.sleep(0.1)
             subprocess.run(["umount", "-l", str(state)])
-
-
-class Size(AgentCase):
-    def memory(self):
-        """VmRSS in bytes: shared pages count in full."""
-        status = pathlib.Path(f"/proc/{self.agent.pid}/status").read_text()
-        return next(int(l.split()[1]) for l in status.splitlines() if l.startswith("VmRSS")) * 1024
-
-    def test_a_thousand_slices_fit_in_100_mb(self):
-        self.start_agent()
-        for i in range(1000):
-            body = json.dumps({"name": f"s{i}", "card": "fake-0", "compute_milli": 1, "memory_bytes": 1 << 20})
-            self.assertEqual(self.request("POST", "/v1/slices", body)[0], 201)
-        self.start_client(["s1", ], "--hold", "60")
-        for when in ("fresh", "restarted"):
-            self.assertEqual(len(self.json("top", "--once")["slices"]), 1000)
-            self.request("GET", "/metrics")
-            print(f"agent with 1,000 slices, {when}: {self.memory() / 1e6:.1f} MB")
-            self.assertLess(self.memory(), 100e6, when)
-            self.stop_agent(signal.SIGKILL)
-            self.start_agent()
 
 
 class Embedded(AgentCase):
