@@ -18,7 +18,7 @@ dev_test() {
   if [ -n "$full" ]; then
     sanitized asan "unit_tests arbiter_scenarios" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
     sanitized tsan tests_threads -L threads || { echo "dev: ThreadSanitizer run failed" >&2; return 1; }
-    export FLEXAI_FUZZ_SECONDS=60
+    export FLEXAI_FUZZ_SECONDS=60 FLEXAI_FULL=1
   fi
   echo "dev: building"
   dev_build dev || return
