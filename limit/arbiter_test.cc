@@ -101,9 +101,10 @@ TEST(Arbiter, SecondTenantShortensTheOpenLease) {
   Desk desk({{1, elastic(300)}, {2, elastic(300)}});
   desk.wants(1);
   desk.step();
-  desk.works(1, 400 * kMicrosecond);
+  const Nanos lead = ArbiterConfig().wake_lead;
+  desk.works(1, lead + 200 * kMicrosecond);
   desk.step(8 * kMillisecond);
-  desk.works(1, 400 * kMicrosecond);
+  desk.works(1, lead + 200 * kMicrosecond);
   desk.wants(2);
   desk.step();
   EXPECT_FALSE(desk.holds(1));

@@ -1,5 +1,7 @@
 #include "limit/cost.h"
 
+#include <algorithm>
+
 namespace flexai::limit {
 
 CostTable::Entry& CostTable::find(uint64_t key) {
@@ -36,16 +38,20 @@ void CostTable::learn(Entry& entry, Nanos measured) {
   if (measured < 0) return;
   uint32_t n = entry.samples.load(std::memory_order_relaxed);
   Nanos cost = entry.cost.load(std::memory_order_relaxed);
-  if (n == 0 ||
-      measured >
-          4 * cost) {  // the first, or other arguments: the same launch shape may now do more
+  Nanos least = entry.least.load(std::memory_order_relaxed);
+  // The first sample, or other arguments: the same launch shape may now do more.
+  bool anew = n == 0 || measured > 4 * cost;
+  if (anew) {
     cost = measured;
   } else if (measured < cost) {
     cost += (measured - cost) / 2;
   } else {
     cost += (measured - cost) / (n < 4 ? 2 : 8);
   }
-  entry.cost.store(cost < 1 ? 1 : cost, std::memory_order_relaxed);
+  least = anew || measured < least ? measured : least + (measured - least) / 16;
+  least = std::max(least, cost / 2);  // one measurement far too short must not open the gates
+  entry.cost.store(std::max<Nanos>(cost, 1), std::memory_order_relaxed);
+  entry.least.store(std::max<Nanos>(least, 1), std::memory_order_relaxed);
   entry.samples.store(n < 1000000 ? n + 1 : n, std::memory_order_relaxed);
 }
 

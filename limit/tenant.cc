@@ -162,6 +162,11 @@ void Tenant::settle(Nanos predicted, Nanos measured) {
   Slot* s = slot();
   Nanos now = base::monotonic_now();
   s->busy_ns.fetch_add(std::max<Nanos>(measured, 0), std::memory_order_relaxed);
+  if (alone_.load(std::memory_order_relaxed)) {
+    MutexLock lock(mutex_);
+    self_credit_ -=
+        measured - predicted;  // while the arbiter is silent, nobody else settles the difference
+  }
   Nanos left = outstanding_.fetch_sub(predicted, std::memory_order_relaxed) - predicted;
   mark_.store(now, std::memory_order_relaxed);
   // The reader adds the present stretch to what is settled, so the stretch starts anew with each

@@ -147,7 +147,7 @@ class Tenant {
   std::function<void(bool)> harvest_;
 
   base::Mutex mutex_;
-  bool alone_ FLEXAI_GUARDED_BY(mutex_) = false;     // the arbiter is known to be silent
+  std::atomic<bool> alone_{false};                   // the arbiter is known to be silent
   Nanos self_credit_ FLEXAI_GUARDED_BY(mutex_) = 0;  // used while the arbiter is silent
   Nanos self_credit_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
   // Some drivers (rusticl) tell of no command's end before the last of a batch could start. Where

@@ -72,13 +72,18 @@ cl_command_queue CL_API_CALL limit_clCreateCommandQueueWithProperties(
   return queue;
 }
 
+// References are counted here as well: the driver's count also holds those of unfinished events,
+// ours among them.
+cl_int CL_API_CALL limit_clRetainCommandQueue(cl_command_queue handle) {
+  cl_int rc = next().clRetainCommandQueue(handle);
+  Queue* queue = rc == CL_SUCCESS ? Queues::get().find(handle) : nullptr;
+  if (queue != nullptr) queue->retain();
+  return rc;
+}
+
 cl_int CL_API_CALL limit_clReleaseCommandQueue(cl_command_queue handle) {
   std::shared_ptr<Queue> queue = Queues::get().find_shared(handle);
-  cl_uint references = 0;
-  if (queue != nullptr &&
-      next().clGetCommandQueueInfo(handle, CL_QUEUE_REFERENCE_COUNT, sizeof references, &references,
-                                   nullptr) == CL_SUCCESS &&
-      references == 1) {
+  if (queue != nullptr && queue->release()) {
     queue->last_chance();
     Queues::get().remove(handle);
   }

@@ -129,6 +129,7 @@ void Queue::all_over() {
   cl_event last = nullptr;
   Nanos upto, expected_upto, expected, since;
   CostTable::Entry* entry;
+  bool settled;
   {
     MutexLock lock(mutex_);
     upto = booked_;
@@ -136,9 +137,14 @@ void Queue::all_over() {
     expected = last_expected_;
     since = last_since_;
     entry = last_entry_;
-    if (upto == settled_) return;
     last = last_;
-    last_ = nullptr;
+    last_ =
+        nullptr;  // also when callbacks have settled everything: an event kept would keep its queue
+    settled = upto == settled_;
+  }
+  if (settled) {
+    if (last != nullptr) next().clReleaseEvent(last);
+    return;
   }
   Nanos measured = measure(last, entry, since);
   if (measured >= 0 && entry != nullptr) CostTable::learn(*entry, measured);

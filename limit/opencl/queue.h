@@ -52,6 +52,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Looks, without waiting, whether the last command has ended. `start`: tells the driver to begin
   // what it holds back.
   void look(bool start);
+  // The app's references; release() returns true for the last one.
+  void retain() { references_.fetch_add(1); }
+  bool release() { return references_.fetch_sub(1) == 1; }
   // The app lets go of the queue: what is still running must report its own end.
   void last_chance();
   // Is anything submitted and not settled (in-order part)?
@@ -84,6 +87,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   const cl_command_queue_properties asked_;
   const std::vector<cl_queue_properties> asked_list_;
 
+  std::atomic<uint32_t> references_{1};
   base::Mutex mutex_;
   Nanos booked_ FLEXAI_GUARDED_BY(mutex_) = 0;  // predicted time of everything submitted so far
   Nanos expected_ FLEXAI_GUARDED_BY(mutex_) =

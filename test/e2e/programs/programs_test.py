@@ -204,6 +204,7 @@ def main():
             except (Different, subprocess.TimeoutExpired, StopIteration, ValueError) as e:
                 failed += 1
                 print(f"FAIL  {name}: {e}", flush=True)
+                agent.drop(*agent.use())  # nothing of a failed case stays for the next one
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
