@@ -163,9 +163,12 @@ void Tenant::settle(Nanos predicted, Nanos measured) {
   Nanos now = base::monotonic_now();
   s->busy_ns.fetch_add(std::max<Nanos>(measured, 0), std::memory_order_relaxed);
   if (alone_.load(std::memory_order_relaxed)) {
+    // While the arbiter is silent nobody else settles the difference. As the arbiter would, this
+    // charges the time the card was occupied, which the kernels' own times do not quite fill.
+    Nanos since = s->busy_since_ns.load(std::memory_order_relaxed);
+    Nanos occupied = since > 0 ? std::max(measured, now - since) : measured;
     MutexLock lock(mutex_);
-    self_credit_ -=
-        measured - predicted;  // while the arbiter is silent, nobody else settles the difference
+    self_credit_ -= occupied - predicted;
   }
   Nanos left = outstanding_.fetch_sub(predicted, std::memory_order_relaxed) - predicted;
   mark_.store(now, std::memory_order_relaxed);
