@@ -3,8 +3,9 @@
 // scenario files.
 //
 // Unit: device time. Each tenant (slice) holds credit = guarantee x wall time, bounded burst, debt
-// carried. The card is leased exclusively for 1-5 ms at a time, by deficit round robin (Shreedhar,
-// Varghese, SIGCOMM 1995, quantum proportional to the guarantee) in this order:
+// carried. The card is leased exclusively for 1-5 ms at a time. Who is next: start-time fair
+// queueing (Goyal, Vin, Cheng, SIGCOMM 1996) with the guarantee as weight, which gives deficit
+// round robin's shares and carries debt and bursts in one number; in this order:
 //   1. tenants within their guarantee, higher priority class first;
 //   2. surplus: elastic tenants below their ceiling, by weight;
 //   3. besteffort tenants.
