@@ -82,7 +82,7 @@ class Tenant {
 
   void count_copy() { slot()->copies.fetch_add(1, std::memory_order_relaxed); }
 
-  // Half a millisecond hides the wake-up of the next submitter; more would only lengthen a switch.
+  // Enough to hide the wake-up of the next submitter; more would only lengthen a switch.
   static constexpr Nanos kInFlightBound = 1 * base::kMillisecond;
   static constexpr Nanos kSilence =
       20 * base::kMillisecond;  // heartbeat older than this: no arbiter
