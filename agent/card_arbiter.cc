@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -38,8 +37,7 @@ constexpr Nanos kRingGap = 100 * kMicrosecond;    // between two looks at one do
 constexpr Nanos kIdleRingGap = 1 * kMillisecond;  // after a ring without cause
 
 constexpr uint64_t kWakeKey = 0;  // slice ids are kept apart by an offset
-constexpr uint64_t kTimerKey = 1;
-constexpr uint64_t kFirstSliceKey = 2;
+constexpr uint64_t kFirstSliceKey = 1;
 
 base::Status watch(int epoll, int op, int fd, uint32_t events, uint64_t key) {
   epoll_event event{};
@@ -94,6 +92,7 @@ class CardArbiter::Core {
     UseRing ring;
     limit::Demand demand;
     Nanos charged = 0;
+    Nanos rung = 0;         // when its doorbell was last heard
     Nanos muted_until = 0;  // 0 = its doorbell is watched
     uint64_t sequence = 0;
 
@@ -112,7 +111,7 @@ class CardArbiter::Core {
   void write_limits(Slice* slice, uint64_t memory_limit);
 
   Options options_;
-  Fd epoll_, wake_, timer_;
+  Fd epoll_, wake_;
   std::thread thread_;
   base::Mutex mutex_;
   std::vector<std::function<void()>> posted_ FLEXAI_GUARDED_BY(mutex_);
@@ -134,11 +133,9 @@ class CardArbiter::Core {
 base::Status CardArbiter::Core::open() {
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!epoll_.valid() || !wake_.valid() || !timer_.valid())
+  if (!epoll_.valid() || !wake_.valid())
     return base::fail_errno("arbiter of card " + options_.card);
   FLEXAI_TRY(watch(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN, kWakeKey));
-  FLEXAI_TRY(watch(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), EPOLLIN, kTimerKey));
   return {};
 }
 
@@ -261,19 +258,19 @@ void CardArbiter::Core::run_posted() {
 
 // Sleeps until something rings, is posted, or `until` (0 = no limit), and takes the rings in.
 void CardArbiter::Core::wait(Nanos until) {
-  itimerspec when{};
-  when.it_value.tv_sec = until / base::kSecond;
-  when.it_value.tv_nsec = until % base::kSecond;
-  ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  Nanos left = until == 0 ? 0 : std::max<Nanos>(until - base::monotonic_now(), 0);
+  timespec timeout{left / base::kSecond, left % base::kSecond};
   epoll_event events[64];
-  int n = ::epoll_wait(epoll_.get(), events, 64, -1);
+  int n = ::epoll_pwait2(epoll_.get(), events, 64, until == 0 ? nullptr : &timeout, nullptr);
+  if (n < 0 && errno == ENOSYS)  // before Linux 5.11: whole milliseconds
+    n = ::epoll_wait(epoll_.get(), events, 64,
+                     until == 0 ? -1 : static_cast<int>(left / kMillisecond + 1));
   Nanos now = base::monotonic_now();
   for (int i = 0; i < n; ++i) {
     uint64_t key = events[i].data.u64;
-    if (key == kWakeKey || key == kTimerKey) {
+    if (key == kWakeKey) {
       uint64_t count = 0;
-      int fd = key == kWakeKey ? wake_.get() : timer_.get();
-      [[maybe_unused]] ssize_t got = ::read(fd, &count, sizeof count);
+      [[maybe_unused]] ssize_t got = ::read(wake_.get(), &count, sizeof count);
       continue;
     }
     auto it = keys_.find(key);
@@ -290,8 +287,11 @@ void CardArbiter::Core::on_ring(Slice* slice, Nanos now) {
   bool wants = slice->reader.stirring();
   if (wants) active_.insert(id);
   // However fast it is rung, it is looked at once per gap.
-  if (watch(epoll_.get(), EPOLL_CTL_MOD, doorbell, 0, key_of_[id]).ok()) {
-    slice->muted_until = now + (wants ? kRingGap : kIdleRingGap);
+  Nanos gap = wants ? kRingGap : kIdleRingGap;
+  bool fast = now - slice->rung < gap;
+  slice->rung = now;
+  if (fast && watch(epoll_.get(), EPOLL_CTL_MOD, doorbell, 0, key_of_[id]).ok()) {
+    slice->muted_until = now + gap;
     muted_.insert(id);
   }
 }

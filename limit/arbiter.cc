@@ -349,6 +349,7 @@ void Arbiter::renew(Nanos now) {
   start_ = open ? start_ : std::max(now, end_);
   end_ = open ? now + length_ : start_ + length_;
   noticed_ = tenant.busy_seen;
+  noticed_at_ = now;
   fresh_ = false;
 }
 
@@ -362,6 +363,7 @@ void Arbiter::grant(TenantId id, Nanos now) {
   start_ = std::max(now, drains_end(now));
   end_ = start_ + length_;
   noticed_ = tenant.busy_seen;
+  noticed_at_ = now;
   fresh_ = tenant.returned;
   tenant.returned = false;
   ++tenant.use.leases;
@@ -437,8 +439,11 @@ Nanos Arbiter::next_look(Nanos now) const {
     consider(renewal > now ? renewal : end_);
   } else if (holder_) {
     const Tenant& tenant = at(*holder_);
-    consider(now + config_.tick);
-    if (!tenant.demand.in_flight)
+    // One that keeps the card busy rings when it is out of work; any other is looked at.
+    bool streams = tenant.demand.in_flight && (tenant.demand.idle_since <= noticed_at_ ||
+                                               now - tenant.demand.idle_since >= config_.tick);
+    consider(now + (streams ? config_.lease_max : config_.tick));
+    if (!tenant.demand.in_flight && drains_.empty())
       consider(std::max(tenant.last_active, start_) + config_.idle_release);
     Nanos free = std::max(end_, predicted_end(tenant, end_, now)) - config_.wake_lead;
     if (now < end_ - config_.wake_lead)
@@ -447,7 +452,7 @@ Nanos Arbiter::next_look(Nanos now) const {
       consider(free > now ? free : end_);
   }
   if (!drains_.empty()) {
-    consider(now + config_.tick);
+    consider(now + config_.lease_max);  // it rings when it is over
     Nanos wake = drains_end(now) - config_.wake_lead;
     if (wake > now) consider(wake);
   }

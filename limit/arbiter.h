@@ -148,8 +148,9 @@ class Arbiter {
   Nanos start_ = 0;         // when the card became its own, or is predicted to
   Nanos length_ = 0;
   Nanos end_ = 0;
-  bool fresh_ = false;  // the holder itself has only just returned from idleness
-  Nanos noticed_ = 0;   // the holder's busy_seen when its open lease was last renewed
+  bool fresh_ = false;    // the holder itself has only just returned from idleness
+  Nanos noticed_ = 0;     // the holder's busy_seen when its lease was granted or last renewed
+  Nanos noticed_at_ = 0;  // and when that was
   std::vector<Drain> drains_;
 
   double guarantee_order_[3] = {};  // virtual time of the last one served, by priority

@@ -163,7 +163,15 @@ void ArbiterSim::settle_end(Actor* actor, Nanos length) {
   --actor->in_flight;
   actor->stretch = now_;
   actor->est_end = now_ + actor->predicted_in_flight;
-  if (actor->in_flight == 0) actor->idle_since = now_;
+  if (actor->in_flight == 0) {
+    actor->idle_since = now_;
+    bool holds = actor->lease.granted && now_ < actor->lease.end;
+    bool told = actor->idle_told && now_ - actor->idle_told_at < 400 * kMicrosecond;
+    if (!holds || (actor->lease.contended && !told)) {
+      rung_ = actor->idle_told = true;
+      actor->idle_told_at = now_;
+    }
+  }
   if (actor->ready != INT64_MAX) return;
   // One that launches ahead thinks when all is done.
   if (actor->about.queued && actor->in_flight > 0) return;
@@ -196,6 +204,7 @@ void ArbiterSim::step() {
     Actor& actor = actors_[p.tenant - 1];
     bool had = actor.lease.granted && now_ < actor.lease.end;
     actor.lease = p;
+    actor.idle_told = false;
     if (!had) actor.lease_seen = now_ + (actor.waiting ? options_.wake : 0);
   }
   next_step_ = decision.next;

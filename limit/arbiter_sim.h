@@ -80,6 +80,8 @@ class ArbiterSim {
     bool alive = false;
     bool frozen = false;
     bool waiting = false;
+    bool idle_told = false;  // rung for being out of work under this lease
+    Nanos idle_told_at = 0;
     Nanos waiting_since = -1;  // of the request not yet started
     Nanos idle_before = 0;
     uint32_t in_flight = 0;

@@ -39,16 +39,15 @@ void CostTable::learn(Entry& entry, Nanos measured) {
   uint32_t n = entry.samples.load(std::memory_order_relaxed);
   Nanos cost = entry.cost.load(std::memory_order_relaxed);
   Nanos least = entry.least.load(std::memory_order_relaxed);
-  // The first sample, or other arguments: the same launch shape may now do more.
-  bool anew = n == 0 || measured > 4 * cost;
-  if (anew) {
+  bool first = n == 0;
+  if (first) {
     cost = measured;
   } else if (measured < cost) {
     cost += (measured - cost) / 2;
   } else {
     cost += (measured - cost) / (n < 4 ? 2 : 8);
   }
-  least = anew || measured < least ? measured : least + (measured - least) / 16;
+  least = first || measured < least ? measured : least + (measured - least) / 16;
   least = std::max(least, cost / 2);  // one measurement far too short must not open the gates
   entry.cost.store(std::max<Nanos>(cost, 1), std::memory_order_relaxed);
   entry.least.store(std::max<Nanos>(least, 1), std::memory_order_relaxed);

@@ -53,17 +53,20 @@ void Pacer::start(Tenant* tenant) {
 void Pacer::run() {
   Tenant& t = tenant_;
   for (;;) {
+    uint32_t called = t.called_.load(std::memory_order_acquire);
     Nanos now = base::monotonic_now();
     if (t.connection_lost()) reattach(now);
-    if (t.outstanding_.load(std::memory_order_relaxed) > 0 && t.harvest_) t.harvest_(false);
+    bool look_again = false;
+    if (t.outstanding_.load(std::memory_order_relaxed) > 0 && t.harvest_)
+      look_again = t.harvest_(false);
     beat(now);
-    Nanos retry = now + (t.exact() ? kLookWhileExact : kBeat);
+    Nanos retry = now + (t.exact() && look_again ? kLookWhileExact : kBeat);
     t.open_gates(now, &gate_wait_since_, &retry);
     if (!active(now)) {
       sleep_until_work();
       continue;
     }
-    wait_for_change(now, retry);
+    wait_for_change(now, retry, called);
   }
 }
 
@@ -108,9 +111,9 @@ void Pacer::reattach(Nanos now) {
     base::log(base::Level::kInfo, "tenant", "attached again", {{"slice", tenant_.name()}});
 }
 
-// Waits for the lease word, or with gates also for settled work, whichever the next step depends
-// on.
-void Pacer::wait_for_change(Nanos now, Nanos retry) {
+// Waits for what the next step depends on: settled work for a gate that needs room, the lease word
+// for one that needs a lease or while the hot path is open, else for a call of the tenant's.
+void Pacer::wait_for_change(Nanos now, Nanos retry, uint32_t called) {
   Tenant& t = tenant_;
   bool gates;
   {
@@ -118,10 +121,15 @@ void Pacer::wait_for_change(Nanos now, Nanos retry) {
     gates = !t.gates_.empty();
   }
   if (gates && gate_wait_since_ == 0) {
-    t.room_waiters_.fetch_add(1, std::memory_order_relaxed);
+    t.room_at_.store(INT64_MAX, std::memory_order_relaxed);
+    t.room_waiters_.fetch_add(1, std::memory_order_seq_cst);
     base::futex_wait(&t.settled_, t.settled_.load(std::memory_order_acquire),
                      std::min(retry, now + kMillisecond));
     t.room_waiters_.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  if (!gates && t.exact()) {
+    base::futex_wait(&t.called_, called, retry);
     return;
   }
   const auto* word = t.control()->futex_word();
@@ -176,7 +184,7 @@ void Tenant::open_gates(Nanos now, Nanos* gate_wait_since, Nanos* retry) {
         return;
       }
       if (verdict == Verdict::kWaitRoom) {
-        *retry = std::min(*retry, again);
+        *retry = std::min(*retry, again != 0 ? again : now + base::kMillisecond);
         break;
       }
       gate = std::move(gates_.front());

@@ -22,7 +22,7 @@ class Pacer {
   void beat(base::Nanos now);
   void reattach(base::Nanos now);
   void sleep_until_work();
-  void wait_for_change(base::Nanos now, base::Nanos retry);
+  void wait_for_change(base::Nanos now, base::Nanos retry, uint32_t called);
 
   Tenant& tenant_;
   base::Nanos last_active_ = 0;

@@ -22,6 +22,8 @@ using base::MutexLock;
 
 namespace {
 
+constexpr Nanos kTellIdle = 400 * base::kMicrosecond;  // below the arbiter's tick
+
 template <size_t N>
 void copy_text(char (&out)[N], const std::string& text) {
   memset(out, 0, N);
@@ -123,6 +125,7 @@ void Tenant::after_fork() {
   new (&link_mutex_) base::Mutex();
   new (&gates_) std::deque<Gate>();
   outstanding_ = 0;
+  unsettled_ = 0;
   waiters_ = 0;
   room_waiters_ = 0;
   wiped_->alive = 1;
@@ -144,6 +147,11 @@ void Tenant::wake_pacer() {
   [[maybe_unused]] ssize_t n = ::write(kick_.get(), &one, sizeof one);
 }
 
+void Tenant::call_pacer() {
+  called_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(&called_, 1);
+}
+
 void Tenant::ring() {
   uint64_t one = 1;
   [[maybe_unused]] ssize_t n = ::write(doorbell_.load(), &one, sizeof one);
@@ -158,7 +166,23 @@ bool Tenant::connection_lost() {
   return true;
 }
 
-void Tenant::settle(Nanos predicted, Nanos measured) {
+// Others wait for the card: the arbiter need not look every now and then if it is told. Not more
+// often than it would look; a program that waits for each of its kernels is looked at.
+void Tenant::tell_idle(Nanos now) {
+  const ControlPage& c = *control();
+  uint64_t word = c.lease.load(std::memory_order_relaxed);
+  bool granted = (lease::flags(word) & lease::kGranted) != 0;
+  if (granted && (lease::flags(word) & lease::kContended) == 0) return;
+  Nanos end = c.epoch_ns + static_cast<Nanos>(lease::end_us(word)) * base::kMicrosecond;
+  if (granted && now < end && idle_told_.load(std::memory_order_relaxed) == word &&
+      now - idle_told_at_.load(std::memory_order_relaxed) < kTellIdle)
+    return;
+  idle_told_.store(word, std::memory_order_relaxed);
+  idle_told_at_.store(now, std::memory_order_relaxed);
+  ring();
+}
+
+void Tenant::settle(Nanos predicted, Nanos measured, uint32_t count) {
   Slot* s = slot();
   Nanos now = base::monotonic_now();
   s->busy_ns.fetch_add(std::max<Nanos>(measured, 0), std::memory_order_relaxed);
@@ -171,6 +195,7 @@ void Tenant::settle(Nanos predicted, Nanos measured) {
     self_credit_ -= occupied - predicted;
   }
   Nanos left = outstanding_.fetch_sub(predicted, std::memory_order_relaxed) - predicted;
+  unsettled_.fetch_sub(count, std::memory_order_relaxed);
   mark_.store(now, std::memory_order_relaxed);
   // The reader adds the present stretch to what is settled, so the stretch starts anew with each
   // settlement.
@@ -178,12 +203,20 @@ void Tenant::settle(Nanos predicted, Nanos measured) {
   if (left <= 0) s->idle_since_ns.store(now, std::memory_order_relaxed);
   if (exact()) {
     s->est_end_ns.store(now + std::max<Nanos>(left, 0), std::memory_order_relaxed);
-    if (left <= 0) s->in_flight.store(0, std::memory_order_release);
+    if (left <= 0) {
+      s->in_flight.store(0, std::memory_order_release);
+      tell_idle(now);
+    }
   }
-  if (room_waiters_.load(std::memory_order_relaxed) != 0) {
-    settled_.fetch_add(1, std::memory_order_release);
-    base::futex_wake(&settled_, INT32_MAX);
-  }
+  if (room_waiters_.load(std::memory_order_relaxed) == 0) return;
+  // Who waits for room looks by itself when it is predicted to be there. It is woken only for news:
+  // a wake-up more per command would cost more than it brings.
+  Nanos there = now + left - kInFlightBound;
+  if (left > kInFlightBound + kInFlightSlack &&
+      there + kInFlightSlack > room_at_.load(std::memory_order_relaxed))
+    return;
+  settled_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(&settled_, INT32_MAX);
 }
 
 }  // namespace flexai::limit

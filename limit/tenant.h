@@ -56,6 +56,7 @@ class Tenant {
         (lease::flags(word) & lease::kGranted) != 0 &&
         outstanding_.load(std::memory_order_relaxed) <= kInFlightBound) [[likely]] {
       outstanding_.fetch_add(predicted, std::memory_order_relaxed);
+      unsettled_.fetch_add(1, std::memory_order_relaxed);
       count_launch();
       return;
     }
@@ -68,8 +69,9 @@ class Tenant {
   // For commands that could not start when they were enqueued. `open` must not block.
   void admit_later(Nanos predicted, std::function<void()> open);
 
-  // Work booked as `predicted` is over; it took `measured` of device time.
-  void settle(Nanos predicted, Nanos measured);
+  // `count` submissions booked as `predicted` together are over; they took `measured` of device
+  // time.
+  void settle(Nanos predicted, Nanos measured, uint32_t count = 1);
 
   // True while others want the card or a ceiling applies: every submission's end must then be
   // reported when it happens. Otherwise a sample is enough.
@@ -77,13 +79,15 @@ class Tenant {
 
   // Asks the API's layer to settle what has ended without being reported. `start`: called by the
   // program's own thread, which waits for room, so the driver may also be told to start what it
-  // holds back. Set once.
-  void set_harvest(std::function<void(bool start)> harvest) { harvest_ = std::move(harvest); }
+  // holds back. Returns whether some of what is in flight may end without a report. Set once.
+  void set_harvest(std::function<bool(bool start)> harvest) { harvest_ = std::move(harvest); }
 
   void count_copy() { slot()->copies.fetch_add(1, std::memory_order_relaxed); }
 
   // Enough to hide the wake-up of the next submitter; more would only lengthen a switch.
   static constexpr Nanos kInFlightBound = 1 * base::kMillisecond;
+  // Who asks a little early may go too: it need not be woken a second time, in mid-kernel.
+  static constexpr Nanos kInFlightSlack = kInFlightBound / 4;
   static constexpr Nanos kSilence =
       20 * base::kMillisecond;  // heartbeat older than this: no arbiter
 
@@ -122,7 +126,9 @@ class Tenant {
   void begin_waiting();
   void end_waiting(Nanos since);
   void ring();
-  void wake_pacer();
+  void tell_idle(Nanos now);
+  void wake_pacer();  // from its sleep
+  void call_pacer();  // from its wait between two looks
   void open_gates(Nanos now, Nanos* gate_wait_since, Nanos* retry);
   bool connection_lost();
 
@@ -138,13 +144,18 @@ class Tenant {
   std::atomic<Ledger*> ledger_{nullptr};
   WipedOnFork* wiped_ = nullptr;
 
-  std::atomic<Nanos> outstanding_{0};  // predicted time of everything booked and not settled
+  std::atomic<Nanos> outstanding_{0};   // predicted time of everything booked and not settled
+  std::atomic<uint32_t> unsettled_{0};  // how many submissions that is
   std::atomic<Nanos> mark_{0};  // when `outstanding_` was last known to be just ahead of the card
   std::atomic<uint32_t> waiters_{0};  // threads in admit_slowly
   std::atomic<uint32_t> settled_{0};  // futex word: changes with each settle() somebody waits for
   std::atomic<uint32_t> room_waiters_{0};
+  std::atomic<Nanos> room_at_{0};       // when the last of these looks by itself
+  std::atomic<uint64_t> idle_told_{0};  // the lease word under which the arbiter was told last
+  std::atomic<Nanos> idle_told_at_{0};
   std::atomic<bool> pacer_asleep_{true};
-  std::function<void(bool)> harvest_;
+  std::atomic<uint32_t> called_{0};  // futex word: changes when the pacer is to look around
+  std::function<bool(bool)> harvest_;
 
   base::Mutex mutex_;
   std::atomic<bool> alone_{false};                   // the arbiter is known to be silent

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the agent; ask again
 constexpr Nanos kNoEnd = INT64_MAX;            // patience of who can wait for the truth
+constexpr Nanos kMostPatience = 8 * kMillisecond;
 constexpr Nanos kSelfBurst = 20 * kMillisecond;
 
 Nanos lease_end(const ControlPage& control, uint64_t word) {
@@ -30,17 +31,21 @@ bool Tenant::room(Nanos now, Nanos patience, Nanos* in_flight_left, Nanos* retry
   Nanos left = booked - (now - mark_.load(std::memory_order_relaxed));
   *in_flight_left = booked <= 0 ? 0 : std::max<Nanos>(left, 0);
   if (booked <= kInFlightBound) return true;
-  if (left > kInFlightBound) {
+  if (left > kInFlightBound + kInFlightSlack) {
     *retry = now + left - kInFlightBound;
     return false;
   }
   if (left > 0 || -left > patience) return true;
-  *retry = now + kMillisecond;  // overdue: the prediction was wrong, wait for the truth
+  // Overdue: the prediction was wrong. One may stand behind the one that runs, else wait for the
+  // truth.
+  if (unsettled_.load(std::memory_order_relaxed) <= 1) return true;
+  *retry = 0;
   return false;
 }
 
 void Tenant::book(Nanos predicted, Nanos now) {
   Nanos before = outstanding_.fetch_add(predicted, std::memory_order_relaxed);
+  unsettled_.fetch_add(1, std::memory_order_relaxed);
   if (before <= 0) mark_.store(now, std::memory_order_relaxed);
   Slot* s = slot();
   Nanos left = before + predicted - (now - mark_.load(std::memory_order_relaxed));
@@ -81,7 +86,10 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos 
     *retry = now + left;
     return Verdict::kWaitRoom;
   }
-  wiped_->open_word.store(open && !pacer_asleep_ ? word : 0, std::memory_order_relaxed);
+  uint64_t open_word = open && !pacer_asleep_ ? word : 0;
+  bool opens = open_word != 0 && wiped_->open_word.load(std::memory_order_relaxed) == 0;
+  wiped_->open_word.store(open_word, std::memory_order_relaxed);
+  if (opens) call_pacer();  // it watches the lease from now on
   book(predicted, now);
   return Verdict::kAdmitted;
 }
@@ -146,7 +154,8 @@ void Tenant::admit_slowly(Nanos predicted) {
   waiters_.fetch_add(1, std::memory_order_relaxed);
   wake_pacer();
   Nanos since = 0;
-  bool flushed = false;
+  bool announced = false;
+  Nanos patience = kMillisecond;
   for (;;) {
     Nanos now = base::monotonic_now();
     const std::atomic<uint32_t>* word = control()->futex_word();
@@ -169,16 +178,21 @@ void Tenant::admit_slowly(Nanos predicted) {
       if (!base::futex_wait(word, lease_seen, retry)) ring();
       continue;
     }
-    if (!flushed && harvest_) {  // what is in flight may have been handed over, but not started
-      flushed = true;
-      harvest_(true);
+    // Until it is due or told of; of what is overdue the driver is asked, less and less often.
+    bool overdue = retry == 0;
+    room_at_.store(overdue ? INT64_MAX : retry, std::memory_order_relaxed);
+    if (!announced) {  // and look again: what was settled before this was told to nobody
+      announced = true;
+      room_waiters_.fetch_add(1, std::memory_order_seq_cst);
+      if (harvest_) harvest_(true);  // what was handed over may not have been started
       continue;
     }
-    room_waiters_.fetch_add(1, std::memory_order_relaxed);
-    bool woken = base::futex_wait(&settled_, settled_seen, std::min(retry, now + kMillisecond));
-    room_waiters_.fetch_sub(1, std::memory_order_relaxed);
-    if (!woken && harvest_) harvest_(true);
+    if (base::futex_wait(&settled_, settled_seen, overdue ? now + patience : retry) || !overdue)
+      continue;
+    patience = std::min(2 * patience, kMostPatience);
+    if (harvest_) harvest_(true);
   }
+  if (announced) room_waiters_.fetch_sub(1, std::memory_order_relaxed);
   if (since != 0) end_waiting(since);
   waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -191,9 +205,10 @@ void Tenant::admit_later(Nanos predicted, std::function<void()> open) {
   }
   waiters_.fetch_add(1, std::memory_order_relaxed);  // a gate counts until it is open
   wake_pacer();
-  // A pacer that waits for something else looks at the gates when `settled_` moves.
+  // Wherever the pacer waits, it looks at the gates now.
   settled_.fetch_add(1, std::memory_order_release);
   base::futex_wake(&settled_, INT32_MAX);
+  call_pacer();
 }
 
 }  // namespace flexai::limit

@@ -46,7 +46,7 @@ void Process::discover() {
   }
   tenants_ = std::move(*attached);
   for (auto& tenant : tenants_)
-    tenant->set_harvest([t = tenant.get()](bool start) { Queues::get().harvest(t, start); });
+    tenant->set_harvest([t = tenant.get()](bool start) { return Queues::get().harvest(t, start); });
 
   cl_uint count = 0;
   if (next_.clGetPlatformIDs(0, nullptr, &count) != CL_SUCCESS || count == 0) return;

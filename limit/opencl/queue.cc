@@ -51,11 +51,12 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
   Nanos since = by_host ? base::monotonic_now() : 0;
   Nanos expected = entry->cost.load(std::memory_order_relaxed);
   cl_event previous;
-  Nanos upto = 0, expected_upto = 0;
+  Mark upto;
   {
     MutexLock lock(mutex_);
-    booked_ += predicted;
-    expected_ += expected;
+    submitted_.booked += predicted;
+    submitted_.expected += expected;
+    ++submitted_.count;
     previous = last_;
     last_ = event;
     last_expected_ = expected;
@@ -65,15 +66,14 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
     // turn.
     jitter_ = jitter_ * 1664525u + 1013904223u;
     Nanos threshold = kBatch / 2 + static_cast<Nanos>(jitter_ >> 8) % kBatch;
-    if (young || booked_ - batch_from_ >= (exact ? threshold / 4 : threshold)) {
-      upto = booked_;
-      expected_upto = expected_;
-      batch_from_ = booked_;
+    if (young || submitted_.booked - reported_upto_ >= (exact ? threshold / 4 : threshold)) {
+      upto = submitted_;
+      reported_upto_ = upto.booked;
     }
   }
   if (previous != nullptr) next().clReleaseEvent(previous);
-  if (upto == 0) return;
-  auto* batch = new Batch{shared_from_this(), upto, expected_upto, expected, entry, since};
+  if (upto.booked == 0) return;
+  auto* batch = new Batch{shared_from_this(), upto, expected, entry, since};
   next().clRetainEvent(event);
   if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
     next().clReleaseEvent(event);
@@ -83,8 +83,7 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
 
 void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
   auto* batch = new Batch{shared_from_this(),
-                          0,
-                          0,
+                          {},
                           predicted,
                           entry,
                           entry != nullptr && entry->timed_by_host ? base::monotonic_now() : 0};
@@ -102,45 +101,46 @@ void CL_CALLBACK Queue::on_complete(cl_event event, cl_int status, void* user) {
       status == CL_COMPLETE ? batch->queue->measure(event, batch->entry, batch->since) : 0;
   if (status == CL_COMPLETE && measured >= 0 && batch->entry != nullptr)
     CostTable::learn(*batch->entry, measured);
-  if (batch->upto == 0) {
+  if (batch->upto.booked == 0) {
     batch->queue->tenant_->settle(batch->predicted, measured >= 0 ? measured : batch->predicted);
   } else {
-    batch->queue->settle_upto(batch->upto, batch->expected, batch->predicted, measured);
+    batch->queue->settle_upto(batch->upto, batch->predicted, measured);
   }
   next().clReleaseEvent(event);
 }
 
-void Queue::settle_upto(Nanos upto, Nanos expected_upto, Nanos expected_last, Nanos measured_last) {
-  Nanos delta, expected;
+void Queue::settle_upto(const Mark& upto, Nanos expected_last, Nanos measured_last) {
+  Mark over;
   {
     MutexLock lock(mutex_);
-    delta = upto - settled_;
-    if (delta <= 0) return;
-    expected = expected_upto - settled_expected_;
+    over.booked = upto.booked - settled_.booked;
+    if (over.booked <= 0) return;
+    over.expected = upto.expected - settled_.expected;
+    over.count = upto.count - settled_.count;
     settled_ = upto;
-    settled_expected_ = expected_upto;
   }
-  Nanos measured =
-      measured_last >= 0 ? std::max<Nanos>(expected - expected_last, 0) + measured_last : expected;
-  tenant_->settle(delta, measured);
+  Nanos measured = measured_last >= 0
+                       ? std::max<Nanos>(over.expected - expected_last, 0) + measured_last
+                       : over.expected;
+  tenant_->settle(over.booked, measured, over.count);
 }
 
 void Queue::all_over() {
   cl_event last = nullptr;
-  Nanos upto, expected_upto, expected, since;
+  Mark upto;
+  Nanos expected, since;
   CostTable::Entry* entry;
   bool settled;
   {
     MutexLock lock(mutex_);
-    upto = booked_;
-    expected_upto = expected_;
+    upto = submitted_;
     expected = last_expected_;
     since = last_since_;
     entry = last_entry_;
     last = last_;
     last_ =
         nullptr;  // also when callbacks have settled everything: an event kept would keep its queue
-    settled = upto == settled_;
+    settled = upto.booked == settled_.booked;
   }
   if (settled) {
     if (last != nullptr) next().clReleaseEvent(last);
@@ -149,30 +149,30 @@ void Queue::all_over() {
   Nanos measured = measure(last, entry, since);
   if (measured >= 0 && entry != nullptr) CostTable::learn(*entry, measured);
   if (last != nullptr) next().clReleaseEvent(last);
-  settle_upto(upto, expected_upto, expected, measured);
+  settle_upto(upto, expected, measured);
 }
 
 void Queue::over(cl_event event) {
   {
     MutexLock lock(mutex_);
-    if (last_ != event || booked_ == settled_) return;
+    if (last_ != event || submitted_.booked == settled_.booked) return;
   }
   all_over();
 }
 
 void Queue::look(bool start) {
   cl_event last;
-  Nanos upto, expected_upto, expected, since;
+  Mark upto;
+  Nanos expected, since;
   CostTable::Entry* entry;
   {
     MutexLock lock(mutex_);
-    if (last_ == nullptr || booked_ == settled_) return;
+    if (last_ == nullptr || submitted_.booked == settled_.booked) return;
     since = last_since_;
     entry = last_entry_;
     last = last_;
     last_ = nullptr;  // ours while we ask; nobody can settle with it twice
-    upto = booked_;
-    expected_upto = expected_;
+    upto = submitted_;
     expected = last_expected_;
   }
   // A driver may keep what it was given until it is told to start: without this, who waits for room
@@ -182,11 +182,10 @@ void Queue::look(bool start) {
   bool told = next().clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
                                     nullptr) == CL_SUCCESS;
   if (told && status <= CL_COMPLETE) {
-    settle_upto(upto, expected_upto, expected,
-                status == CL_COMPLETE ? measure(last, entry, since) : 0);
+    settle_upto(upto, expected, status == CL_COMPLETE ? measure(last, entry, since) : 0);
   } else {
     MutexLock lock(mutex_);
-    if (last_ == nullptr && booked_ == upto) {
+    if (last_ == nullptr && submitted_.booked == upto.booked) {
       last_ = last;
       return;
     }
@@ -202,11 +201,10 @@ void Queue::last_chance() {
     if (last_ == nullptr) return;
     last = last_;
     last_ = nullptr;
-    if (booked_ == settled_) {
+    if (submitted_.booked == settled_.booked) {
       batch = nullptr;
     } else {
-      batch = new Batch{shared_from_this(), booked_,     expected_,
-                        last_expected_,     last_entry_, last_since_};
+      batch = new Batch{shared_from_this(), submitted_, last_expected_, last_entry_, last_since_};
     }
   }
   if (batch != nullptr &&
@@ -216,9 +214,14 @@ void Queue::last_chance() {
   next().clReleaseEvent(last);
 }
 
+bool Queue::unreported() {
+  MutexLock lock(mutex_);
+  return submitted_.booked > std::max(reported_upto_, settled_.booked);
+}
+
 bool Queue::pending() {
   MutexLock lock(mutex_);
-  return booked_ != settled_;
+  return submitted_.booked != settled_.booked;
 }
 
 Queues& Queues::get() {
@@ -262,14 +265,19 @@ Queue* Queues::find(cl_command_queue handle) {
   return known_queue;
 }
 
-void Queues::harvest(Tenant* tenant, bool start) {
+bool Queues::harvest(Tenant* tenant, bool start) {
   std::vector<std::shared_ptr<Queue>> mine;
   {
     MutexLock lock(mutex_);
     for (auto& [handle, queue] : queues_)
       if (queue->tenant() == tenant && queue->pending()) mine.push_back(queue);
   }
-  for (auto& queue : mine) queue->look(start);
+  bool unreported = false;
+  for (auto& queue : mine) {
+    queue->look(start);
+    unreported = queue->unreported() || unreported;
+  }
+  return unreported;
 }
 
 }  // namespace flexai::limit::opencl

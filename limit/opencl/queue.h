@@ -59,16 +59,23 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void last_chance();
   // Is anything submitted and not settled (in-order part)?
   bool pending();
+  // Is any of that behind the last command whose end the driver will tell?
+  bool unreported();
 
   // Commands that could not start yet, oldest first; see gate.h. Guarded by Gates' own mutex.
   std::deque<Command*> blocked;
   Command* barrier = nullptr;
 
  private:
+  // Sums over everything submitted in order up to and with some command.
+  struct Mark {
+    Nanos booked = 0;    // predicted time, with a floor a command
+    Nanos expected = 0;  // expected time
+    uint32_t count = 0;  // commands; wraps
+  };
   struct Batch {
     std::shared_ptr<Queue> queue;
-    Nanos upto;       // booked up to and with the command; 0: the command alone
-    Nanos expected;   // likewise
+    Mark upto;        // booked == 0: the command alone
     Nanos predicted;  // of the command
     CostTable::Entry* entry;
     Nanos since;  // host time of submission, for entries timed by the host; else 0
@@ -79,7 +86,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   static void CL_CALLBACK on_complete(cl_event event, cl_int status, void* batch);
   // `measured_last`: of the last command, -1 = not known; the others of the batch count as
   // expected.
-  void settle_upto(Nanos upto, Nanos expected_upto, Nanos expected_last, Nanos measured_last);
+  void settle_upto(const Mark& upto, Nanos expected_last, Nanos measured_last);
 
   const cl_command_queue handle_;
   const cl_context context_;
@@ -89,12 +96,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   std::atomic<uint32_t> references_{1};
   base::Mutex mutex_;
-  Nanos booked_ FLEXAI_GUARDED_BY(mutex_) = 0;  // predicted time of everything submitted so far
-  Nanos expected_ FLEXAI_GUARDED_BY(mutex_) =
-      0;  // expected time of the same; booked_ has a floor a command
-  Nanos settled_ FLEXAI_GUARDED_BY(mutex_) = 0;  // both, of what is over
-  Nanos settled_expected_ FLEXAI_GUARDED_BY(mutex_) = 0;
-  Nanos batch_from_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  Mark submitted_ FLEXAI_GUARDED_BY(mutex_);  // everything so far
+  Mark settled_ FLEXAI_GUARDED_BY(mutex_);    // what is over
+  Nanos reported_upto_ FLEXAI_GUARDED_BY(mutex_) =
+      0;                                            // booked up to the last command with a callback
   Nanos ended_ FLEXAI_GUARDED_BY(mutex_) = 0;       // host time of the last known end
   Nanos last_since_ FLEXAI_GUARDED_BY(mutex_) = 0;  // Batch::since of the last command
   uint32_t jitter_ FLEXAI_GUARDED_BY(mutex_) = 12345;
@@ -113,7 +118,8 @@ class Queues {
   // The same without touching a reference count. Valid while the app holds the queue, as it must
   // during a call.
   Queue* find(cl_command_queue handle);
-  void harvest(Tenant* tenant, bool start);
+  // Returns whether something submitted may end without a report.
+  bool harvest(Tenant* tenant, bool start);
 
  private:
   base::Mutex mutex_;
