@@ -32,7 +32,7 @@ using base::kMicrosecond;
 using base::kMillisecond;
 using base::Nanos;
 
-constexpr Nanos kBeat = 4 * kMillisecond;         // promised: at least every 5 ms
+constexpr Nanos kBeat = 8 * kMillisecond;         // silence is taken for death after 20 ms
 constexpr Nanos kRingGap = 100 * kMicrosecond;    // between two looks at one doorbell
 constexpr Nanos kIdleRingGap = 1 * kMillisecond;  // after a ring without cause
 
@@ -108,6 +108,7 @@ class CardArbiter::Core {
   void publish(const limit::Publication& publication);
   void write_word(Slice* slice, uint64_t flags, uint64_t end_us);
   void note_use(Slice* slice, Nanos now);
+  void write_bounds();
   void write_limits(Slice* slice, uint64_t memory_limit);
 
   Options options_;
@@ -184,6 +185,7 @@ base::Status CardArbiter::Core::add(SliceRuntime runtime, const limit::Terms& te
   key_of_[id] = key;
   arbiter_.set_terms(id, terms, now);
   write_limits(&it->second, memory_limit);
+  write_bounds();
   active_.insert(id);  // its processes may have been waiting for the agent to come back
   return {};
 }
@@ -195,6 +197,7 @@ base::Status CardArbiter::Core::set_terms(uint64_t id, const limit::Terms& terms
   it->second.terms = terms;
   arbiter_.set_terms(id, terms, base::monotonic_now());
   write_limits(&it->second, memory_limit);
+  write_bounds();
   return {};
 }
 
@@ -209,6 +212,7 @@ base::Status CardArbiter::Core::remove(uint64_t id) {
   active_.erase(id);
   muted_.erase(id);
   slices_.erase(it);
+  write_bounds();
   return {};
 }
 
@@ -216,6 +220,7 @@ void CardArbiter::Core::find_owners(uint64_t id) {
   auto it = slices_.find(id);
   if (it == slices_.end()) return;
   it->second.reader.find_owners();
+  write_bounds();
   active_.insert(id);
 }
 
@@ -227,7 +232,25 @@ void CardArbiter::Core::write_limits(Slice* slice, uint64_t memory_limit) {
   control->ceiling_milli.store(terms.ceiling_milli, std::memory_order_relaxed);
   control->qos.store(static_cast<uint32_t>(terms.qos), std::memory_order_relaxed);
   control->priority.store(static_cast<uint32_t>(terms.priority), std::memory_order_relaxed);
-  control->in_flight_bound_ns.store(options_.in_flight_bound, std::memory_order_relaxed);
+}
+
+// Whenever slices, their terms or their processes change: a process is here before its first
+// request, so even that finds the bounds set for it.
+void CardArbiter::Core::write_bounds() {
+  size_t attached = 0;
+  model::Priority highest = model::Priority::kLow;
+  for (auto& [id, slice] : slices_) {
+    if (!slice.reader.attached()) continue;
+    ++attached;
+    highest = std::max(highest, slice.terms.priority);
+  }
+  for (auto& [id, slice] : slices_) {
+    size_t others = attached - (slice.reader.attached() ? 1 : 0);
+    Nanos bound = others == 0                      ? options_.in_flight_alone
+                  : highest > slice.terms.priority ? options_.in_flight
+                                                   : options_.in_flight_among_equals;
+    slice.control()->in_flight_bound_ns.store(bound, std::memory_order_relaxed);
+  }
 }
 
 // --- the thread ----------------------------------------------------------------------------------

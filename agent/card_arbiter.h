@@ -67,7 +67,11 @@ class CardArbiter {
   struct Options {
     std::string card;  // for the thread's name and log lines
     limit::ArbiterConfig config;
-    base::Nanos in_flight_bound = 1 * base::kMillisecond;
+    // Most predicted work a slice may have in flight ahead of a submission: it bounds how long a
+    // neighbour waits, so it depends on who that could be.
+    base::Nanos in_flight = 1 * base::kMillisecond;  // a slice of higher priority has processes
+    base::Nanos in_flight_among_equals = 3 * base::kMillisecond;
+    base::Nanos in_flight_alone = 20 * base::kMillisecond;  // no other slice has processes
   };
   static base::Result<std::unique_ptr<CardArbiter>> start(Options options);
   ~CardArbiter();

@@ -25,6 +25,8 @@ class DemandReader {
   // Whether at the last read() any process waited or worked, silent ones included: one that is
   // continued after a stop does not ring again.
   bool stirring() const { return stirring_; }
+  // Whether it has processes, as of the last find_owners().
+  bool attached() const { return !seen_.empty(); }
   // Slots from here on have had no owner that this reader saw.
   uint32_t reach() const { return static_cast<uint32_t>(left_.size()); }
 

@@ -167,8 +167,8 @@ void Tenant::open_gates(Nanos now, Nanos* gate_wait_since, Nanos* retry) {
       MutexLock lock(mutex_);
       if (gates_.empty()) break;
       Nanos again = *retry;
-      Verdict verdict =
-          consider(gates_.front().predicted, now, *gate_wait_since, gate_patience_, &again);
+      Verdict verdict = consider(
+          {gates_.front().predicted, now, *gate_wait_since, gate_patience_, false}, &again);
       Nanos booked = outstanding_.load(std::memory_order_relaxed);
       if (verdict == Verdict::kAdmitted &&
           now - mark_.load(std::memory_order_relaxed) > booked + gate_patience_)

@@ -208,15 +208,7 @@ void Tenant::settle(Nanos predicted, Nanos measured, uint32_t count) {
       tell_idle(now);
     }
   }
-  if (room_waiters_.load(std::memory_order_relaxed) == 0) return;
-  // Who waits for room looks by itself when it is predicted to be there. It is woken only for news:
-  // a wake-up more per command would cost more than it brings.
-  Nanos there = now + left - kInFlightBound;
-  if (left > kInFlightBound + kInFlightSlack &&
-      there + kInFlightSlack > room_at_.load(std::memory_order_relaxed))
-    return;
-  settled_.fetch_add(1, std::memory_order_release);
-  base::futex_wake(&settled_, INT32_MAX);
+  wake_room_waiters(now, left);
 }
 
 }  // namespace flexai::limit

@@ -54,7 +54,7 @@ class Tenant {
     // The flag is looked at as well: a word that was never granted must not match an unset copy.
     if (word == wiped_->open_word.load(std::memory_order_relaxed) &&
         (lease::flags(word) & lease::kGranted) != 0 &&
-        outstanding_.load(std::memory_order_relaxed) <= kInFlightBound) [[likely]] {
+        outstanding_.load(std::memory_order_relaxed) <= in_flight_bound()) [[likely]] {
       outstanding_.fetch_add(predicted, std::memory_order_relaxed);
       unsettled_.fetch_add(1, std::memory_order_relaxed);
       count_launch();
@@ -77,6 +77,12 @@ class Tenant {
   // reported when it happens. Otherwise a sample is enough.
   bool exact() const { return wiped_->open_word.load(std::memory_order_relaxed) == 0; }
 
+  // Most predicted time of work in flight ahead of one more submission. Published by the arbiter,
+  // which knows who could be kept waiting by it.
+  Nanos in_flight_bound() const {
+    return control()->in_flight_bound_ns.load(std::memory_order_relaxed);
+  }
+
   // Asks the API's layer to settle what has ended without being reported. `start`: called by the
   // program's own thread, which waits for room, so the driver may also be told to start what it
   // holds back. Returns whether some of what is in flight may end without a report. Set once.
@@ -84,10 +90,6 @@ class Tenant {
 
   void count_copy() { slot()->copies.fetch_add(1, std::memory_order_relaxed); }
 
-  // Enough to hide the wake-up of the next submitter; more would only lengthen a switch.
-  static constexpr Nanos kInFlightBound = 1 * base::kMillisecond;
-  // Who asks a little early may go too: it need not be woken a second time, in mid-kernel.
-  static constexpr Nanos kInFlightSlack = kInFlightBound / 4;
   static constexpr Nanos kSilence =
       20 * base::kMillisecond;  // heartbeat older than this: no arbiter
 
@@ -112,17 +114,25 @@ class Tenant {
   void after_fork();
   void start_pacer();
 
+  // Once the bound was reached: how little must be left before it is worth a wake-up to go on.
+  Nanos low_water() const;
+
   void admit_slowly(Nanos predicted);
-  // May `predicted` be submitted now? Books it if so, else says when to ask again. `since`: when
-  // the caller began to wait, 0 = it has not: an arbiter is silent only to somebody who has rung
-  // and waited.
-  Verdict consider(Nanos predicted, Nanos now, Nanos since, Nanos patience, Nanos* retry)
-      FLEXAI_REQUIRES(mutex_);
-  Verdict consider_alone(Nanos predicted, Nanos now, Nanos patience, Nanos* retry)
-      FLEXAI_REQUIRES(mutex_);
-  // `patience`: how long work may be overdue before it is taken for done.
-  bool room(Nanos now, Nanos patience, Nanos* in_flight_left, Nanos* retry) const;
+  struct Ask {
+    Nanos predicted;
+    Nanos now;
+    // When the caller began to wait for a lease, 0 = it has not: an arbiter is silent only to
+    // somebody who has rung and waited.
+    Nanos since;
+    Nanos patience;  // how long work may be overdue before it is taken for done
+    bool full;       // the caller found the bound of work in flight reached
+  };
+  // May it be submitted now? Books it if so, else says when to ask again.
+  Verdict consider(const Ask& ask, Nanos* retry) FLEXAI_REQUIRES(mutex_);
+  Verdict consider_alone(const Ask& ask, Nanos* retry) FLEXAI_REQUIRES(mutex_);
+  bool room(const Ask& ask, Nanos* in_flight_left, Nanos* retry) const;
   void book(Nanos predicted, Nanos now);
+  void wake_room_waiters(Nanos now, Nanos left);
   void begin_waiting();
   void end_waiting(Nanos since);
   void ring();

@@ -15,6 +15,8 @@ namespace {
 constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the agent; ask again
 constexpr Nanos kNoEnd = INT64_MAX;            // patience of who can wait for the truth
 constexpr Nanos kMostPatience = 8 * kMillisecond;
+constexpr Nanos kHideWakeUp = 1 * kMillisecond;
+constexpr Nanos kSlack = kHideWakeUp / 4;
 constexpr Nanos kSelfBurst = 20 * kMillisecond;
 
 Nanos lease_end(const ControlPage& control, uint64_t word) {
@@ -23,19 +25,27 @@ Nanos lease_end(const ControlPage& control, uint64_t word) {
 
 }  // namespace
 
+// Half the bound, so that one wake-up serves several submissions, but enough to hide the wake-up.
+Nanos Tenant::low_water() const {
+  Nanos bound = in_flight_bound();
+  return std::max(bound / 2, std::min(bound, kHideWakeUp));
+}
+
 // In-flight work is bounded in time: the next submission may go when what is ahead of it is
-// predicted to last at most kInFlightBound, so the card never runs dry and a switch costs at most
-// that plus one kernel.
-bool Tenant::room(Nanos now, Nanos patience, Nanos* in_flight_left, Nanos* retry) const {
+// predicted to last at most in_flight_bound(), so the card never runs dry and a switch costs at
+// most that plus one kernel.
+bool Tenant::room(const Ask& ask, Nanos* in_flight_left, Nanos* retry) const {
   Nanos booked = outstanding_.load(std::memory_order_relaxed);
-  Nanos left = booked - (now - mark_.load(std::memory_order_relaxed));
+  Nanos left = booked - (ask.now - mark_.load(std::memory_order_relaxed));
   *in_flight_left = booked <= 0 ? 0 : std::max<Nanos>(left, 0);
-  if (booked <= kInFlightBound) return true;
-  if (left > kInFlightBound + kInFlightSlack) {
-    *retry = now + left - kInFlightBound;
+  Nanos bound = ask.full ? low_water() : in_flight_bound();
+  if (booked <= bound) return true;
+  // Who asks a little early may go too: it need not be woken once more, in the middle of a kernel.
+  if (left > bound + kSlack) {
+    *retry = ask.now + left - low_water();
     return false;
   }
-  if (left > 0 || -left > patience) return true;
+  if (left > 0 || -left > ask.patience) return true;
   // Overdue: the prediction was wrong. One may stand behind the one that runs, else wait for the
   // truth.
   if (unsettled_.load(std::memory_order_relaxed) <= 1) return true;
@@ -55,8 +65,8 @@ void Tenant::book(Nanos predicted, Nanos now) {
   count_launch();
 }
 
-Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos patience,
-                                 Nanos* retry) {
+Tenant::Verdict Tenant::consider(const Ask& ask, Nanos* retry) {
+  Nanos now = ask.now;
   const ControlPage& c = *control();
   uint64_t word = c.lease.load(std::memory_order_acquire);
   Nanos beat = c.heartbeat_ns.load(std::memory_order_relaxed);
@@ -64,9 +74,9 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos 
     wiped_->open_word = 0;
     // An arbiter with nothing to do does not beat either, so silence counts once somebody has rung
     // and waited.
-    alone_ = alone_ || (since != 0 && now - since > kSilence);
-    if (alone_) return consider_alone(predicted, now, patience, retry);
-    *retry = (since != 0 ? since : now) + kSilence + kMillisecond;
+    alone_ = alone_ || (ask.since != 0 && now - ask.since > kSilence);
+    if (alone_) return consider_alone(ask, retry);
+    *retry = (ask.since != 0 ? ask.since : now) + kSilence + kMillisecond;
     return Verdict::kWaitLease;
   }
   alone_ = false;
@@ -81,7 +91,7 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos 
   }
   bool open = (flags & (lease::kContended | lease::kTracked)) == 0;
   Nanos left = 0;
-  if (!room(now, patience, &left, retry)) return Verdict::kWaitRoom;
+  if (!room(ask, &left, retry)) return Verdict::kWaitRoom;
   if (!open && left > 0 && now + left >= end) {  // it would only start after the lease
     *retry = now + left;
     return Verdict::kWaitRoom;
@@ -90,12 +100,13 @@ Tenant::Verdict Tenant::consider(Nanos predicted, Nanos now, Nanos since, Nanos 
   bool opens = open_word != 0 && wiped_->open_word.load(std::memory_order_relaxed) == 0;
   wiped_->open_word.store(open_word, std::memory_order_relaxed);
   if (opens) call_pacer();  // it watches the lease from now on
-  book(predicted, now);
+  book(ask.predicted, now);
   return Verdict::kAdmitted;
 }
 
 // No arbiter: guarantee x wall time, shared by the slice's processes, nothing of the surplus.
-Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos patience, Nanos* retry) {
+Tenant::Verdict Tenant::consider_alone(const Ask& ask, Nanos* retry) {
+  Nanos now = ask.now;
   const ControlPage& c = *control();
   int64_t processes = 0;
   for (const auto& owner : pages()->owners)
@@ -120,9 +131,9 @@ Tenant::Verdict Tenant::consider_alone(Nanos predicted, Nanos now, Nanos patienc
     return Verdict::kWaitLease;
   }
   Nanos left = 0;
-  if (!room(now, patience, &left, retry)) return Verdict::kWaitRoom;
-  self_credit_ -= predicted;
-  book(predicted, now);
+  if (!room(ask, &left, retry)) return Verdict::kWaitRoom;
+  self_credit_ -= ask.predicted;
+  book(ask.predicted, now);
   return Verdict::kAdmitted;
 }
 
@@ -130,7 +141,19 @@ bool Tenant::try_admit(Nanos predicted) {
   if (wiped_->alive.load(std::memory_order_relaxed) == 0) after_fork();
   Nanos retry = 0;
   MutexLock lock(mutex_);
-  return consider(predicted, base::monotonic_now(), 0, kNoEnd, &retry) == Verdict::kAdmitted;
+  return consider({predicted, base::monotonic_now(), 0, kNoEnd, false}, &retry) ==
+         Verdict::kAdmitted;
+}
+
+// Who waits for room looks by itself when it is predicted to be there. It is woken only for news: a
+// wake-up more per command would cost more than it brings.
+void Tenant::wake_room_waiters(Nanos now, Nanos left) {
+  if (room_waiters_.load(std::memory_order_seq_cst) == 0) return;
+  Nanos low = low_water();
+  Nanos there = now + left - low;
+  if (left > low + kSlack && there + kSlack > room_at_.load(std::memory_order_relaxed)) return;
+  settled_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(&settled_, INT32_MAX);
 }
 
 void Tenant::begin_waiting() {
@@ -165,7 +188,7 @@ void Tenant::admit_slowly(Nanos predicted) {
     Verdict verdict;
     {
       MutexLock lock(mutex_);
-      verdict = consider(predicted, now, since, kNoEnd, &retry);
+      verdict = consider({predicted, now, since, kNoEnd, announced}, &retry);
     }
     if (verdict == Verdict::kAdmitted) break;
     if (verdict == Verdict::kWaitLease) {

@@ -8,8 +8,9 @@ using base::MutexLock;
 
 namespace {
 
-constexpr Nanos kBatch =
-    150 * base::kMicrosecond;         // predicted time between two callbacks on an in-order queue
+// Predicted time between two callbacks on an in-order queue: short while others wait for the card.
+constexpr Nanos kExactBatch = 40 * base::kMicrosecond;
+constexpr Nanos kLongestBatch = 2 * base::kMillisecond;
 constexpr uint32_t kSurelyKnown = 4;  // samples after which an entry is not timed at every use
 
 const Table& next() { return Process::get().next(); }
@@ -45,7 +46,9 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
     follow(event, predicted, entry);
     return;
   }
-  bool exact = tenant_->exact();
+  Nanos stretch = tenant_->exact()
+                      ? kExactBatch
+                      : std::clamp(tenant_->in_flight_bound() / 8, kExactBatch, kLongestBatch);
   bool by_host = entry->timed_by_host.load(std::memory_order_relaxed);
   bool young = by_host || entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
   Nanos since = by_host ? base::monotonic_now() : 0;
@@ -65,8 +68,8 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
     // The batch length varies, so that in a periodic program every kind of command is timed in
     // turn.
     jitter_ = jitter_ * 1664525u + 1013904223u;
-    Nanos threshold = kBatch / 2 + static_cast<Nanos>(jitter_ >> 8) % kBatch;
-    if (young || submitted_.booked - reported_upto_ >= (exact ? threshold / 4 : threshold)) {
+    Nanos threshold = stretch / 2 + static_cast<Nanos>(jitter_ >> 8) % stretch;
+    if (young || submitted_.booked - reported_upto_ >= threshold) {
       upto = submitted_;
       reported_upto_ = upto.booked;
     }

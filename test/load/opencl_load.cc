@@ -2,13 +2,14 @@
 // and end-to-end tests. It knows nothing of Flexai.
 //
 //   flexai-load-opencl --loops N[,N...] [--groups G] [--depth D] [--mode queued|sync|buffer]
-//   [--seconds S]
-//                      [--start NS] [--pause AT:FOR] [--trace FILE] [--device TYPE] [--calibrate
-//                      US]
+//       [--seconds S] [--start NS] [--pause AT:FOR] [--turn MS:I:N] [--trace FILE]
+//       [--calibrate US]
 //
 // Work of a kernel is `loops` (they are taken in turn); a line "t_ns work" goes to FILE for every
-// completed kernel (CLOCK_MONOTONIC), and a summary in JSON to stdout. --calibrate prints how many
-// loops make a kernel of US microseconds.
+// completed kernel (CLOCK_MONOTONIC), and a summary in JSON to stdout. --turn: works only in every
+// N-th stretch of MS milliseconds since --start, the I-th of them, so that several programs can be
+// compared on a machine that drifts. --calibrate prints how many loops make a kernel of US
+// microseconds.
 #include <CL/cl.h>
 #include <CL/cl_ext.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ struct Options {
   std::string mode = "queued", trace;
   double seconds = 1;
   long long start = 0, pause_at = -1, pause_for = 0;
+  long long turn = 0, turn_index = 0, turn_count = 1;
   double calibrate_us = 0;
 };
 
@@ -164,8 +166,23 @@ Recorded record(const Device& d, const Options& o, int loops) {
   return r;
 }
 
+using Flight = std::deque<std::pair<cl_event, int>>;
+using Done = std::vector<std::pair<long long, int>>;
+
+void finish_first(Flight* flight, Done* done) {
+  check(clWaitForEvents(1, &flight->front().first), "clWaitForEvents");
+  done->emplace_back(now(), flight->front().second);
+  clReleaseEvent(flight->front().first);
+  flight->pop_front();
+}
+
+void finish_all(const Device& d, Flight* flight, Done* done) {
+  check(clFinish(d.queue), "clFinish");
+  while (!flight->empty()) finish_first(flight, done);
+}
+
 void run(const Device& d, const Options& o) {
-  std::vector<std::pair<long long, int>> done;
+  Done done;
   done.reserve(1 << 20);
   std::vector<Recorded> recorded;
   if (o.mode == "buffer")
@@ -173,13 +190,18 @@ void run(const Device& d, const Options& o) {
   while (o.start != 0 && now() < o.start) usleep(200);
   long long begin = now(), end = begin + static_cast<long long>(o.seconds * 1e9);
   if (o.start != 0) end = o.start + static_cast<long long>(o.seconds * 1e9);
-  std::deque<std::pair<cl_event, int>> flight;
+  Flight flight;
   bool paused = o.pause_at < 0;
   for (size_t i = 0; now() < end; ++i) {
     if (!paused && now() - begin > o.pause_at) {
       paused = true;
       clFinish(d.queue);
       usleep(static_cast<useconds_t>(o.pause_for / 1000));
+    }
+    if (o.turn != 0 && (now() - o.start) / o.turn % o.turn_count != o.turn_index) {
+      finish_all(d, &flight, &done);
+      while (now() < end && (now() - o.start) / o.turn % o.turn_count != o.turn_index) usleep(200);
+      continue;
     }
     int loops = o.loops[i % o.loops.size()];
     cl_event event;
@@ -192,12 +214,7 @@ void run(const Device& d, const Options& o) {
     flight.emplace_back(event, loops);
     clFlush(d.queue);
     size_t keep = o.mode == "queued" ? o.depth : 0;
-    while (flight.size() > keep) {
-      check(clWaitForEvents(1, &flight.front().first), "clWaitForEvents");
-      done.emplace_back(now(), flight.front().second);
-      clReleaseEvent(flight.front().first);
-      flight.pop_front();
-    }
+    while (flight.size() > keep) finish_first(&flight, &done);
   }
   check(clFinish(d.queue), "clFinish");
   long long work = 0;
@@ -239,6 +256,13 @@ Options parse(int argc, char** argv) {
     else if (name == "--pause") {
       o.pause_at = atoll(value.c_str()) * 1000000;
       o.pause_for = atoll(value.c_str() + value.find(':') + 1) * 1000000;
+    } else if (name == "--turn") {
+      if (sscanf(value.c_str(), "%lld:%lld:%lld", &o.turn, &o.turn_index, &o.turn_count) != 3 ||
+          o.turn <= 0 || o.turn_count <= 0 || o.start == 0) {
+        fprintf(stderr, "--turn wants MS:INDEX:COUNT after --start\n");
+        exit(2);
+      }
+      o.turn *= 1000000;
     } else {
       fprintf(stderr, "unknown option %s\n", name.c_str());
       exit(2);
