@@ -29,6 +29,11 @@ class CostTable {
     // average, the card would run dry whenever a long kernel ends early.
     std::atomic<Nanos> least{kUnknown};
     std::atomic<uint32_t> samples{0};
+    // Uses of this key differ greatly, so what else is known of them is part of the key.
+    std::atomic<bool> uneven{false};
+    std::atomic<uint32_t> swings{0};       // measurements far from what was expected
+    std::atomic<Entry*> general{nullptr};  // of a refined key: the entry of the plain one ...
+    std::atomic<uint64_t> general_key{0};  // ... while that holds this key
     // Set by the API's layer where the driver's own times are not to be trusted: then every use is
     // timed from outside, by the host's clock.
     std::atomic<bool> timed_by_host{false};
@@ -36,6 +41,9 @@ class CostTable {
 
   // The entry of `key` (0 is taken as 1), made when there is none. Never fails.
   Entry& find(uint64_t key);
+  // The same with a detail (0 = none) that is made part of the key once uses without it turn out to
+  // differ. Until it is measured, such an entry expects what the plain one does.
+  Entry& find(uint64_t key, uint64_t detail);
   // Forgets `key`: what it named is gone and its address may be used again.
   void forget(uint64_t key);
 
@@ -52,6 +60,7 @@ class CostTable {
   }
 
  private:
+  static void learn_one(Entry& entry, Nanos measured);
   static constexpr size_t kSets = 512, kWays = 4;
   std::array<Entry, kSets * kWays> entries_;
 };

@@ -1,5 +1,6 @@
 // Kernels and native kernels.
 #include "limit/opencl/entries.h"
+#include "limit/opencl/kernel_args.h"
 #include "limit/opencl/submit.h"
 
 namespace flexai::limit::opencl {
@@ -16,7 +17,7 @@ CostTable::Entry& kernel_cost(cl_kernel kernel, cl_uint dimensions, const size_t
     if (global != nullptr) key = CostTable::mix(key, global[i]);
     if (local != nullptr) key = CostTable::mix(key, local[i]);
   }
-  return Process::get().costs().find(key);
+  return Process::get().costs().find(key, KernelArgs::get().digest(kernel));
 }
 
 }  // namespace
