@@ -5,10 +5,11 @@
 namespace flexai::limit {
 namespace {
 
-// One pass of a bucket: full buckets neither grow nor lose what an overrun let them earn.
-int64_t fill(int64_t level, int64_t earned, int64_t cap, int64_t hard_cap, bool overrun) {
-  if (overrun) return std::min(level + earned, std::max(hard_cap, level));
-  return std::min(level + earned, std::max(cap, level));
+// What a bucket keeps of `level`, of which `earned` came in since the last time. A full one earns
+// nothing more, but neither loses what an overrun let it earn, nor what it earned while it was
+// being emptied.
+int64_t kept(int64_t level, int64_t earned, int64_t cap) {
+  return std::min(level, std::max(cap, level - earned));
 }
 
 constexpr Nanos kOverrunAllowance = 200 * base::kMillisecond;  // wall time
@@ -37,7 +38,10 @@ int64_t Account::threshold(const ArbiterConfig& config) const {
 }
 
 void Account::set_terms(const Terms& terms, const ArbiterConfig& config, Nanos now) {
-  if (opened_) accrue(config, now, false);
+  if (opened_) {
+    accrue(now);
+    settle(config, false);
+  }
   terms_ = terms;
   terms_.share_milli = std::min(terms_.share_milli, 1000u);
   terms_.ceiling_milli = std::min(terms_.ceiling_milli, 1000u);
@@ -50,19 +54,24 @@ void Account::set_terms(const Terms& terms, const ArbiterConfig& config, Nanos n
   room_ = std::min(room_, cap(config, terms_.ceiling_milli));
 }
 
-void Account::accrue(const ArbiterConfig& config, Nanos now, bool overrun) {
+void Account::accrue(Nanos now) {
   Nanos passed = std::clamp<Nanos>(now - accrued_at_, 0, 1000 * base::kSecond);
   accrued_at_ = now;
-  int64_t share = terms_.share_milli;
-  int64_t ceiling = terms_.ceiling_milli;
-  int64_t cap_share = cap(config, terms_.share_milli);
-  int64_t cap_ceiling = cap(config, terms_.ceiling_milli);
-  credit_ =
-      fill(credit_, passed * share, cap_share, cap_share + kOverrunAllowance * share, overrun);
-  room_ = fill(room_, passed * ceiling, cap_ceiling, cap_ceiling + kOverrunAllowance * ceiling,
-               overrun);
-  if (credit_ >= threshold(config)) spent_ = false;
-  if (room_ >= threshold(config)) full_ = false;
+  earned_ += passed;
+  credit_ += passed * terms_.share_milli;
+  room_ += passed * terms_.ceiling_milli;
+}
+
+void Account::settle(const ArbiterConfig& config, bool overrun) {
+  auto settle_one = [&](int64_t level, uint32_t milli) {
+    int64_t most = cap(config, milli) + (overrun ? kOverrunAllowance * milli : 0);
+    return kept(level, earned_ * milli, most);
+  };
+  credit_ = settle_one(credit_, terms_.share_milli);
+  room_ = settle_one(room_, terms_.ceiling_milli);
+  earned_ = 0;
+  if (credit_ <= 0 || credit_ >= threshold(config)) spent_ = credit_ <= 0;
+  if (room_ <= 0 || room_ >= threshold(config)) full_ = room_ <= 0;
 }
 
 void Account::charge(Nanos used, Band band, bool alone) {
@@ -79,8 +88,6 @@ void Account::charge(Nanos used, Band band, bool alone) {
     double& time = band == Band::kGuarantee ? guarantee_time_ : surplus_time_;
     time += static_cast<double>(used) * 1000.0 / terms_.weight();
   }
-  if (credit_ <= 0) spent_ = true;
-  if (room_ <= 0) full_ = true;
 }
 
 Band Account::band(Nanos ahead) const {

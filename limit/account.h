@@ -47,9 +47,11 @@ class Account {
  public:
   // New terms at `now`; credit is kept, clamped to what the new terms allow to keep.
   void set_terms(const Terms& terms, const ArbiterConfig& config, Nanos now);
-  // Earns up to `now`. `overrun`: the card was blocked by somebody's long work, so what is earned
-  // may pass the cap (the tenant could not have used it).
-  void accrue(const ArbiterConfig& config, Nanos now, bool overrun);
+  // One pass is accrue(), any number of charge(), settle(). Earns up to `now`.
+  void accrue(Nanos now);
+  // Limits what is kept. `overrun`: the card was blocked by somebody's long work, so what was
+  // earned may pass the cap (the tenant could not have used it).
+  void settle(const ArbiterConfig& config, bool overrun);
   // Pays for device time used as `band`. Alone on the card, an elastic tenant pays from its
   // guarantee what there is, and the rest was nobody's.
   void charge(Nanos used, Band band, bool alone);
@@ -78,6 +80,7 @@ class Account {
   Terms terms_;
   Nanos accrued_at_ = 0;
   bool opened_ = false;
+  Nanos earned_ = 0;           // wall time accrued and not yet settled
   int64_t credit_ = 0;         // guarantee earned and not used, thousandths of nanoseconds
   int64_t room_ = 0;           // likewise of the ceiling
   bool spent_ = false;         // credit ran out and is not yet worth a lease again

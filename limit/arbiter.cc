@@ -12,6 +12,10 @@ int priority_index(const Account& account) {
   return std::clamp(static_cast<int>(account.terms().priority), 0, 2);
 }
 
+bool outranks(const Account& one, const Account& other) {
+  return one.band() == Band::kGuarantee && priority_index(one) > priority_index(other);
+}
+
 }  // namespace
 
 void Arbiter::set_terms(TenantId tenant, const Terms& terms, Nanos now) {
@@ -100,7 +104,7 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
 
   if (tenant->wants && !wanted && holder_ != id && !draining(id)) {
     tenant->returned = now - tenant->last_active >= config_.lease_max;
-    tenant->account.accrue(config_, now, false);
+    tenant->account.accrue(now);
     tenant->account.join(Band::kGuarantee, last_order(*tenant, Band::kGuarantee));
     tenant->account.join(Band::kSurplus, last_order(*tenant, Band::kSurplus));
   }
@@ -122,11 +126,18 @@ bool Arbiter::others_want(TenantId id) const {
                      [&](TenantId other) { return other != id && at(other).wants; });
 }
 
-// Somebody's work keeps the card beyond what the in-flight bound explains.
+// Somebody's work keeps, or since the last pass kept, the card beyond what the in-flight bound
+// explains.
 bool Arbiter::overrun(Nanos now) const {
+  auto beyond = [&](const Tenant& tenant, Nanos end) {
+    Nanos until = tenant.demand.in_flight ? now
+                  : tenant.was_in_flight  ? tenant.demand.idle_since
+                                          : 0;
+    return until > end + config_.lease_min;
+  };
   for (const Drain& d : drains_)
-    if (at(d.tenant).demand.in_flight && now > d.end + config_.lease_min) return true;
-  return holder_ && contended_ && at(*holder_).demand.in_flight && now > end_ + config_.lease_min;
+    if (beyond(at(d.tenant), d.end)) return true;
+  return holder_ && contended_ && beyond(at(*holder_), end_);
 }
 
 double& Arbiter::last_order(const Tenant& tenant, Band band) {
@@ -144,7 +155,7 @@ void Arbiter::settle(Nanos now) {
       tenant.use.lease_wait += now - last_;
       if (tenant.account.band() == Band::kNone) tenant.use.throttled += now - last_;
     }
-    tenant.account.accrue(config_, now, blocked);
+    tenant.account.accrue(now);
   }
   drained_at_ = settle_drains(now);
   if (holder_) pay(&at(*holder_), now - drained_at_, band_, keeps_out_);
@@ -154,6 +165,7 @@ void Arbiter::settle(Nanos now) {
       if (tenant.reported > 0) pay(&tenant, 0, Band::kGuarantee, false);  // a late report
       tenant.reported = 0;
     }
+    tenant.account.settle(config_, blocked);
   }
   last_ = now;
 }
@@ -275,8 +287,7 @@ void Arbiter::cut_for(TenantId best, Nanos now) {
   Tenant& tenant = at(*holder_);
   const Account& other = at(best).account;
   Band band = other.band();
-  bool outranked =
-      band == Band::kGuarantee && priority_index(other) > priority_index(tenant.account);
+  bool outranked = outranks(other, tenant.account);
   bool leftover = band_ == Band::kIdleTime && band != Band::kIdleTime;
   // At most once per lease_max of idleness, so this does not chop up what others do.
   bool settled_in = !fresh_ || now >= start_ + config_.lease_min;
@@ -312,8 +323,11 @@ void Arbiter::hand_over_contended(Nanos now) {
   if (next == holder_) {
     renew(now);
   } else if (next) {
+    // A higher priority does not wait for what is in flight, which is little: its work is behind
+    // that on the card before the card is free.
     Nanos free = std::max({end_, predicted_end(at(*holder_), end_, now), drains_end(now)});
-    if (now < free - config_.wake_lead) return;
+    if (now < free - config_.wake_lead && !outranks(at(*next).account, at(*holder_).account))
+      return;
     end_lease(now, false);
     grant(*next, now);
   } else if (now >= end_) {

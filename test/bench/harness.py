@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+MS = 1_000_000  # nanoseconds
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -1,7 +1,8 @@
 """Share error, sum of slices, and whether the agent's own account agrees with what the programs counted."""
 import statistics
 
-from harness import median, note, spread, together, work_between
+from harness import median, note, spread
+from turns import Turns
 
 
 def loads(loops):
@@ -29,34 +30,38 @@ def charged(agent):
     return {name: row["charged_ns"] for name, row in agent.use().items()}
 
 
-def measure(agent, figures, loops, windows, seconds):
+TURNS_A_WINDOW = 5
+
+
+def measure(agent, figures, loops, windows, window_seconds):
+    """Slices and one native process of each kind take turns; a window is TURNS_A_WINDOW turns of the slices."""
     kinds = loads(loops)
+    turn = int(window_seconds * 1000 / TURNS_A_WINDOW)
     errors, sums, disagreements, details = [], [], [], []
     for configuration in CONFIGURATIONS:
         names = [f"t{i}" for i in range(len(configuration))]
         for name, (share, _) in zip(names, configuration):
             agent.slice(name, f"{share}%", qos="fixed")
-        got, total, own = [[] for _ in names], [], [[] for _ in names]
-        for _ in range(windows):
-            native = {}
-            for kind in sorted({kind for _, kind in configuration}):
-                points, begin, end = together(agent, [(None, kinds[kind])], max(seconds / 3, 2))
-                native[kind] = work_between(points[0], begin, end) / (end - begin)
-            before = charged(agent)
-            points, begin, end = together(agent, [(n, kinds[k]) for n, (_, k) in zip(names, configuration)], seconds)
-            after = charged(agent)
-            shares = [work_between(p, begin, end) / (end - begin) / native[k] * 100 for p, (_, k) in zip(points, configuration)]
+        alone = sorted({kind for _, kind in configuration})
+        groups = [[(None, kinds[kind])] for kind in alone] + [[(n, kinds[k]) for n, (_, k) in zip(names, configuration)]]
+        turns = Turns(agent, groups, turn, windows * TURNS_A_WINDOW + 1)
+        own = charged(agent)
+        got, total = [[] for _ in names], []
+        for window in range(windows):
+            rounds = range(1 + window * TURNS_A_WINDOW, 1 + (window + 1) * TURNS_A_WINDOW)
+            native = {kind: sum(turns.rate(i, 0, r) for r in rounds) for i, kind in enumerate(alone)}
+            shares = [sum(turns.rate(len(alone), i, r) for r in rounds) / native[kind] * 100
+                      for i, (_, kind) in enumerate(configuration)]
             total.append(sum(shares))
-            all_charged = sum(after[n] - before[n] for n in names) or 1
-            for i, name in enumerate(names):
-                # Of what was done in this window: free of the machine's drift between the native run and this one.
-                got[i].append(shares[i] / sum(shares) * 100)
-                own[i].append((after[name] - before[name]) / all_charged * 100)
+            for i, share in enumerate(shares):
+                got[i].append(share)
         row = []
         for i, (share, kind) in enumerate(configuration):
+            part, account = median(got[i]) / median(total) * 100, own[names[i]] / sum(own.values()) * 100
             errors.append(abs(median(got[i]) - share))
-            disagreements.append(abs(median(got[i]) - median(own[i])))
-            row.append(f"{share}% {kind}: {median(got[i]):.1f}+-{spread(got[i]):.1f} (own account {median(own[i]):.1f})")
+            disagreements.append(abs(part - account))
+            row.append(f"{share}% {kind}: {median(got[i]):.1f}+-{spread(got[i]):.1f} of native, {part:.1f} of all slices' "
+                       f"(own account {account:.1f})")
         sums.append(median(total))
         details.append("; ".join(row) + f"; sum {median(total):.1f}+-{spread(total):.1f}")
         note(details[-1])
@@ -64,5 +69,5 @@ def measure(agent, figures, loops, windows, seconds):
     figures.add("share error, mean", statistics.mean(errors), "points", "<= 2", statistics.mean(errors) <= 2, detail=details)
     figures.add("share error, worst", max(errors), "points", "<= 5", max(errors) <= 5)
     figures.add("own account against programs, worst", max(disagreements), "points", "<= 2", max(disagreements) <= 2)
-    figures.add("sum of slices, median of configurations", median(sums), "% of native", ">= 97", median(sums) >= 97,
-                worst=round(min(sums), 1))
+    figures.add("sum of slices, mean of configurations", statistics.mean(sums), "% of native", ">= 97",
+                statistics.mean(sums) >= 97, worst=round(min(sums), 1))

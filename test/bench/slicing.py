@@ -31,7 +31,7 @@ def main():
         if "overhead" in parts:
             overhead.programs(agent, figures, 5 if quick else 15)
         if "shares" in parts:
-            shares.measure(agent, figures, loops, 3 if quick else 9, 4 if quick else 10)
+            shares.measure(agent, figures, loops, 3 if quick else 9, 3 if quick else 10)
         if "resize" in parts:
             changes.resize(agent, figures, loops, 4 if quick else 11)
         if "idle" in parts:

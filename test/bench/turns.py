@@ -1,0 +1,65 @@
+"""Comparisons on a machine that drifts: every program runs all the time, but each works only in its turn, so that
+what is compared was measured within the same few seconds. Programs that know --turn stand still by themselves, all
+others are stopped and continued by signals."""
+import os
+import signal
+import statistics
+import time
+
+from harness import MS, Load, now_ns, work_between
+
+SETTLE = 100 * MS  # of every turn: caches, and credit saved while standing still
+
+
+class Turns:
+    """Load programs that take turns. `groups`: one list of (slice or None, load arguments) per turn."""
+
+    def __init__(self, agent, groups, milliseconds, rounds, lead=1.5):
+        self.length, self.count, self.rounds = milliseconds * MS, len(groups), rounds
+        self.start = now_ns() + int(lead * 1e9)
+        seconds = milliseconds / 1000 * len(groups) * rounds
+        loads = [[Load(agent, name, [*args, "--start", str(self.start), "--turn", f"{milliseconds}:{i}:{len(groups)}"],
+                       seconds, self.start) for name, args in group] for i, group in enumerate(groups)]
+        self.points = [[load.collect() for load in group] for group in loads]
+
+    def rate(self, group, member, round_):
+        """Work per nanosecond of one program in one of its turns."""
+        begin = self.start + (round_ * self.count + group) * self.length
+        return work_between(self.points[group][member], begin + SETTLE, begin + self.length) / (self.length - SETTLE)
+
+
+def alternate(processes, seconds, turns, settle=0.0):
+    """Lets `processes` (Popen, all started and stopped) run one after the other, `turns` times each. Returns for each
+    process the list of (begin, end) of its turns, in nanoseconds."""
+    spans = [[] for _ in processes]
+    for _ in range(turns):
+        for i, process in enumerate(processes):
+            _signal_tree(process.pid, signal.SIGCONT)
+            begin = now_ns()
+            time.sleep(seconds)
+            spans[i].append((begin + int(settle * 1e9), now_ns()))
+            _signal_tree(process.pid, signal.SIGSTOP)
+    return spans
+
+
+def stop(process):
+    _signal_tree(process.pid, signal.SIGSTOP)
+
+
+def _signal_tree(pid, what):
+    """The program itself, not the launcher that passes its exit code on."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            children = [int(c) for c in f.read().split()]
+    except OSError:
+        children = []
+    for child in children:
+        _signal_tree(child, what)
+    try:
+        os.kill(pid, what)
+    except ProcessLookupError:
+        pass
+
+
+def standard_error(values):
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
