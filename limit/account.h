@@ -27,7 +27,7 @@ struct ArbiterConfig {
       500 * base::kMicrosecond;  // the next tenant is woken this long before the last work ends
   Nanos silent = 50 * base::kMillisecond;   // a holder without heartbeat loses its lease after this
   Nanos overrun = 50 * base::kMillisecond;  // patience with work in flight beyond its predicted end
-  Nanos tick = 500 * base::kMicrosecond;    // how often a contended holder is looked at
+  Nanos tick = 1 * base::kMillisecond;      // how often a contended holder is looked at
   Nanos open_lease = 40 * base::kMillisecond;  // lease renewed while nobody else waits
   Nanos longest = 1 * base::kSecond;  // a predicted end further away than this is not believed
 };

@@ -166,7 +166,7 @@ void ArbiterSim::settle_end(Actor* actor, Nanos length) {
   if (actor->in_flight == 0) {
     actor->idle_since = now_;
     bool holds = actor->lease.granted && now_ < actor->lease.end;
-    bool told = actor->idle_told && now_ - actor->idle_told_at < 400 * kMicrosecond;
+    bool told = actor->idle_told && now_ - actor->idle_told_at < 900 * kMicrosecond;
     if (!holds || (actor->lease.contended && !told)) {
       rung_ = actor->idle_told = true;
       actor->idle_told_at = now_;

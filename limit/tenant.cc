@@ -22,7 +22,7 @@ using base::MutexLock;
 
 namespace {
 
-constexpr Nanos kTellIdle = 400 * base::kMicrosecond;  // below the arbiter's tick
+constexpr Nanos kTellIdle = 900 * base::kMicrosecond;  // below the arbiter's tick
 
 template <size_t N>
 void copy_text(char (&out)[N], const std::string& text) {

@@ -4,11 +4,12 @@ import sys
 
 import changes
 import overhead
+import pair
 import scale
 import shares
 from harness import Agent, Figures, loops_for, note
 
-PARTS = ["hotpath", "overhead", "shares", "resize", "idle", "switch", "kill", "scale"]
+PARTS = ["hotpath", "overhead", "shares", "pair", "resize", "idle", "switch", "kill", "scale"]
 
 
 def main():
@@ -32,6 +33,8 @@ def main():
             overhead.programs(agent, figures, 5 if quick else 15)
         if "shares" in parts:
             shares.measure(agent, figures, loops, 3 if quick else 9, 3 if quick else 10)
+        if "pair" in parts:
+            pair.measure(agent, figures, 24 if quick else 60)
         if "resize" in parts:
             changes.resize(agent, figures, loops, 4 if quick else 11)
         if "idle" in parts:

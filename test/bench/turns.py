@@ -28,22 +28,29 @@ class Turns:
         return work_between(self.points[group][member], begin + SETTLE, begin + self.length) / (self.length - SETTLE)
 
 
-def alternate(processes, seconds, turns, settle=0.0):
-    """Lets `processes` (Popen, all started and stopped) run one after the other, `turns` times each. Returns for each
-    process the list of (begin, end) of its turns, in nanoseconds."""
-    spans = [[] for _ in processes]
+def alternate(groups, seconds, turns):
+    """Lets groups of processes (Popen, all started and stopped) run one after the other, `turns` times each. Returns
+    for each group the list of (begin, end) of its turns, in nanoseconds."""
+    spans = [[] for _ in groups]
     for _ in range(turns):
-        for i, process in enumerate(processes):
-            _signal_tree(process.pid, signal.SIGCONT)
+        for i, group in enumerate(groups):
+            for process in group:
+                _signal_tree(process.pid, signal.SIGCONT)
             begin = now_ns()
             time.sleep(seconds)
-            spans[i].append((begin + int(settle * 1e9), now_ns()))
-            _signal_tree(process.pid, signal.SIGSTOP)
+            spans[i].append((begin, now_ns()))
+            for process in group:
+                stop(process)
     return spans
 
 
 def stop(process):
     _signal_tree(process.pid, signal.SIGSTOP)
+
+
+def kill(process):
+    _signal_tree(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _signal_tree(pid, what):
