@@ -137,8 +137,7 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   slices->restore(stored);
   runs = std::make_unique<Runs>(loop.get(), slices.get(), checkpoint.get(), &events);
   runs->restore(stored, boot);
-  attachments =
-      std::make_unique<Attachments>(loop.get(), cards.get(), slices.get(), runs.get(), &events);
+  attachments = std::make_unique<Attachments>(loop.get(), slices.get(), runs.get(), &events);
   attachments->restore();
   watchdog = std::make_unique<Watchdog>(loop.get(), runs.get(), attachments.get(), &events);
   watchdog->know(cards->devices());
