@@ -156,8 +156,7 @@ void Watchdog::stop(Run* run, pid_t pid, const std::string& file) {
                        ") was stopped: it loaded the driver " + file +
                        " but not Flexai's layer, so its use could not be limited";
   if (!killed.ok()) reason += "; stopping it failed: " + killed.error().message;
-  run->stopped.push_back(Stopped{pid, reason});
-  if (run->stopped.size() > 16) run->stopped.erase(run->stopped.begin());
+  run->add_stopped(Stopped{pid, reason + "; see `flexai run --help`"});
   events_->add("unmetered", "run " + std::to_string(run->stored.id), reason);
 }
 

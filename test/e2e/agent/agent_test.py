@@ -281,11 +281,11 @@ class Runs(AgentCase):
         child = self.start("run", "--slice", "a", "--", "sh", "-c", "echo up; exec sleep 30")
         child.stdout.readline()
         begin = time.monotonic()
-        self.assertIn("has not ended", self.flexai("slice", "delete", "a", code=8))
+        self.assertIn("used by sleep (pid ", self.flexai("slice", "delete", "a", code=8))
         self.assertLess(time.monotonic() - begin, 0.9, "a run that goes on is not waited for")
         self.flexai("slice", "create", "b", "--compute", "10%")
         self.flexai("run", "--slice", "b", "--", "sh", "-c", "(sleep 5 >/dev/null 2>&1 &) ; exit 0")
-        self.assertIn("has not ended", self.flexai("slice", "delete", "b", code=8))
+        self.assertIn("used by sleep (pid ", self.flexai("slice", "delete", "b", code=8))
 
     def test_usage_errors(self):
         self.start_agent()
@@ -314,7 +314,7 @@ class Runs(AgentCase):
         second, two = self.start_client(["a"], "--hold", "30")
         self.assertNotEqual(one["slices"][0]["slot"], two["slices"][0]["slot"])
         self.assertEqual(len(self.json("slice", "show", "a")["processes"]), 2)
-        self.assertIn("processes", self.flexai("slice", "delete", "a", code=8))
+        self.assertEqual(self.flexai("slice", "delete", "a", code=8).count("(pid "), 2)
         os.kill(one["slices"][0]["pid"], signal.SIGKILL)
         self.assertEqual(first.wait(10), 137)
         wait_until("its slot is free", lambda: len(self.json("slice", "show", "a")["processes"]) == 1)

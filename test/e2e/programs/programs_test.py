@@ -161,6 +161,21 @@ def case_kills(agent):
     expect(left == 0, f"{left} bytes lost")
 
 
+def case_force(agent):
+    """slice delete --force stops a program at work and says what came back; the rest of the card is as it was."""
+    before = devices(agent)[0]["free_memory_bytes"]
+    agent.slice("gone", "40%", memory="64MiB")
+    load = agent.popen("gone", [tool("flexai-load-opencl"), "--groups", "4096", "--seconds", "60"], stderr=subprocess.PIPE)
+    deadline = time.time() + 20
+    while used(agent, "gone") == 0 and time.time() < deadline:
+        time.sleep(0.05)
+    told = json.loads(agent.cli("slice", "delete", "gone", "--force", "--json").stdout)
+    expect(told["returned_bytes"] == 4096 * 64 * 4 and told["stopped"][0].startswith("flexai-load"), str(told))
+    error = load.communicate()[1]
+    expect(load.returncode == 137 and "slice gone was deleted with --force" in error, f"exit {load.returncode}: {error}")
+    expect(devices(agent)[0]["free_memory_bytes"] == before, "memory of the card is missing")
+
+
 def case_agent_killed(agent):
     """The agent dies under load: programs go on at their guarantee, do not stall, and re-attach when it is back."""
     kernels = ["--loops", "400", "--depth", "4"]
