@@ -141,6 +141,8 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   attachments->restore();
   watchdog = std::make_unique<Watchdog>(loop.get(), runs.get(), attachments.get(), &events);
   watchdog->know(cards->devices());
+  Injection injection = Injection::load(config.inject_folder, config.libdir);
+  watchdog->know_layers(injection.files());
   runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
   for (auto& [id, run] : runs->all())
     if (run->draining) watchdog->find_orphans(run.get());
@@ -148,8 +150,7 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
                     base::monotonic_now()};
   api = std::make_unique<Api>(loop.get(), cards.get(), slices.get(), runs.get(), attachments.get(),
-                              watchdog.get(), &events,
-                              Injection::load(config.inject_folder, config.libdir), identity);
+                              watchdog.get(), &events, std::move(injection), identity);
   http = std::make_unique<HttpServer>(loop.get(), api.get());
   return {};
 }
