@@ -118,10 +118,10 @@ base::Result<Progress> read_progress(pid_t pid) {
 }
 
 base::Nanos own_time(base::Nanos passed, const Progress& before, const Progress& after,
-                     bool on_disk) {
+                     bool asleep) {
   // A thread that ended took its counters along.
   const base::Nanos run = std::clamp<base::Nanos>(after.run - before.run, 0, passed);
-  if (on_disk) return run;
+  if (!asleep) return run;
   const base::Nanos queued = std::clamp<base::Nanos>(after.queued - before.queued, 0, passed);
   return std::max(run, passed - queued);
 }

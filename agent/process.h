@@ -35,10 +35,11 @@ struct Progress {
 };
 // kUnsupported on a kernel that does not count it.
 base::Result<Progress> read_progress(pid_t pid);
-// Of `passed` time, what the process could make use of: it ran, or slept by its own choice. Waiting
-// for a CPU does not count; neither does waiting for a disk (`on_disk`).
+// Of `passed` time, what the process could make use of: it ran, or slept by its own choice (its
+// state is now `asleep`). Waiting for a CPU or a disk does not count. The kernel counts a wait for
+// a CPU when it is over, so while it lasts only what ran counts.
 base::Nanos own_time(base::Nanos passed, const Progress& before, const Progress& after,
-                     bool on_disk);
+                     bool asleep);
 
 // Threads of the host that want a CPU right now, and how many CPUs there are for them: the part of
 // a CPU that one of them can expect, 0..1.

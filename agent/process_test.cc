@@ -30,13 +30,13 @@ TEST(Process, ReadsItsOwnStateWhateverItsName) {
 
 TEST(Process, TimeInWhichAProcessCouldDoNothingIsNotItsOwn) {
   constexpr base::Nanos kMs = base::kMillisecond;
-  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {250 * kMs, 0}, false), 250 * kMs);        // it ran
-  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {0, 0}, false), 250 * kMs);                // it slept
-  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 230 * kMs}, false), 20 * kMs);  // it queued
-  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 0}, true), 20 * kMs);           // for a disk
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {250 * kMs, 0}, false), 250 * kMs);       // it ran
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {0, 0}, true), 250 * kMs);                // it slept
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 230 * kMs}, true), 20 * kMs);  // it queued
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 0}, false), 20 * kMs);         // it still queues
   // One thread that always queues hides nothing of what the others do.
   EXPECT_EQ(own_time(250 * kMs, {0, 0}, {400 * kMs, 900 * kMs}, false), 250 * kMs);
-  EXPECT_EQ(own_time(250 * kMs, {100 * kMs, 9 * kMs}, {0, 0}, false), 250 * kMs);  // a thread ended
+  EXPECT_EQ(own_time(250 * kMs, {100 * kMs, 9 * kMs}, {0, 0}, true), 250 * kMs);  // a thread ended
 }
 
 TEST(Process, CountsWhatItRan) {

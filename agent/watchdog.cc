@@ -157,7 +157,7 @@ bool Watchdog::look_at(Run* run, const ProcessStat& stat) {
 Nanos Watchdog::own_step(const ProcessStat& stat, Suspect* suspect) const {
   auto progress = read_progress(stat.pid);
   if (!progress.ok()) return static_cast<Nanos>(static_cast<double>(step_) * expected_cpu());
-  const Nanos own = own_time(step_, suspect->progress, *progress, stat.state == 'D');
+  const Nanos own = own_time(step_, suspect->progress, *progress, stat.state == 'S');
   suspect->progress = *progress;
   return own;
 }
