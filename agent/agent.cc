@@ -137,11 +137,12 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   slices->restore(stored);
   runs = std::make_unique<Runs>(loop.get(), slices.get(), checkpoint.get(), &events);
   runs->restore(stored, boot);
-  attachments =
-      std::make_unique<Attachments>(loop.get(), cards.get(), slices.get(), runs.get(), &events);
+  attachments = std::make_unique<Attachments>(loop.get(), slices.get(), runs.get(), &events);
   attachments->restore();
   watchdog = std::make_unique<Watchdog>(loop.get(), runs.get(), attachments.get(), &events);
   watchdog->know(cards->devices());
+  Injection injection = Injection::load(config.inject_folder, config.libdir);
+  watchdog->know_layers(injection.files());
   runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
   for (auto& [id, run] : runs->all())
     if (run->draining) watchdog->find_orphans(run.get());
@@ -149,8 +150,7 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
                     base::monotonic_now()};
   api = std::make_unique<Api>(loop.get(), cards.get(), slices.get(), runs.get(), attachments.get(),
-                              watchdog.get(), &events,
-                              Injection::load(config.inject_folder, config.libdir), identity);
+                              watchdog.get(), &events, std::move(injection), identity);
   http = std::make_unique<HttpServer>(loop.get(), api.get());
   return {};
 }

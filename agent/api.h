@@ -60,11 +60,17 @@ class Api {
   void post_slice(const Request&, const Reply&);
   void get_slice(const Request&, const Reply&);
   void patch_slice(const Request&, const Reply&);
-  void delete_slice(const Request&, const Reply&);
-  void try_delete(const Request&, const Reply&, base::Nanos until);
-  base::Status unused(const SliceEntry& entry) const;
   nlohmann::json slice_facts(const SliceEntry& entry) const;
   base::Result<SliceEntry*> owned_slice(const Call& call);
+  // api_delete.cc
+  struct Removal;
+  void delete_slice(const Request&, const Reply&);
+  void try_delete(const std::shared_ptr<Removal>& removal);
+  void finish_delete(const Removal& removal, const base::Status& done);
+  void give_up(const Removal& removal, const base::Status& why);
+  std::vector<std::string> users(const SliceEntry& entry) const;
+  base::Status unused(const SliceEntry& entry) const;
+  base::Status stop_users(Removal* removal, const SliceEntry& entry);
   // api_runs.cc
   void post_run(const Request&, const Reply&);
   void get_run(const Request&, const Reply&);

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "agent/api.h"
 #include "agent/fields.h"
 #include "model/json.h"
@@ -10,8 +8,6 @@ namespace {
 using base::Code;
 using base::fail;
 using nlohmann::json;
-
-constexpr base::Nanos kLookAgain = 10 * base::kMillisecond;
 
 base::Result<SliceChange> read_change(const json& body) {
   Fields fields(body);
@@ -100,42 +96,6 @@ void Api::patch_slice(const Request& call, const Reply& reply) {
   auto changed = slices_->set(call->names[0], *change);
   if (!changed.ok()) return reply->finish(changed.error());
   reply->finish(Answer{200, "", "", slice_facts(**changed)});
-}
-
-base::Status Api::unused(const SliceEntry& entry) const {
-  const std::string& name = entry.slice.name;
-  size_t processes = attachments_->of_slice(entry.id).size();
-  if (processes != 0)
-    return fail(Code::kConflict, "slice " + name + " has " + std::to_string(processes) +
-                                     " running processes; stop them first (`flexai slice show " +
-                                     name + "` lists them)");
-  if (runs_->uses(entry.id))
-    return fail(Code::kConflict,
-                "slice " + name + " is used by a `flexai run` that has not ended; stop it first");
-  return {};
-}
-
-// A program that has just ended may leave processes that are about to: they get a second.
-void Api::delete_slice(const Request& call, const Reply& reply) {
-  try_delete(call, reply, base::monotonic_now() + base::kSecond);
-}
-
-void Api::try_delete(const Request& call, const Reply& reply, base::Nanos until) {
-  attachments_->check_ended();
-  watchdog_->pass();
-  auto entry = owned_slice(*call);
-  if (!entry.ok()) return reply->finish(entry.error());
-  base::Status status = unused(**entry);
-  const base::Nanos now = base::monotonic_now();
-  if (!status.ok() && now < until && runs_->only_draining((*entry)->id)) {
-    loop_->at(now + kLookAgain, [this, call, reply, until] {
-      if (!reply->finished()) try_delete(call, reply, until);
-    });
-    return;
-  }
-  if (status.ok()) status = slices_->remove((*entry)->slice.name);
-  if (!status.ok()) return reply->finish(status.error());
-  reply->finish(Answer{200, "", "", json::object()});
 }
 
 }  // namespace flexai::agent

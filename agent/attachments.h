@@ -26,8 +26,8 @@ namespace flexai::agent {
 
 class Attachments {
  public:
-  Attachments(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Events* events)
-      : loop_(loop), cards_(cards), slices_(slices), runs_(runs), events_(events) {}
+  Attachments(base::Loop* loop, Slices* slices, Runs* runs, Events* events)
+      : loop_(loop), slices_(slices), runs_(runs), events_(events) {}
   ~Attachments();
 
   // Walks the slots of all slices: living owners are watched again, dead ones reaped.
@@ -84,7 +84,6 @@ class Attachments {
   void drop_stale(Process* process, pid_t pid);
 
   base::Loop* loop_;
-  Cards* cards_;
   Slices* slices_;
   Runs* runs_;
   Events* events_;

@@ -90,12 +90,16 @@ base::Result<std::vector<std::string>> list_drivers(const std::string& probe,
 
 std::vector<Device> probe_driver(const std::string& probe, const std::string& driver,
                                  const ChildLimits& limits) {
+  const base::Nanos begin = base::monotonic_now();
   auto output = run_child({probe, "--icd", driver}, limits);
+  const base::Nanos took = base::monotonic_now() - begin;
   if (!output.ok())
     return {broken(probe, driver, "probing " + driver + ": " + output.error().message)};
   auto devices = read_devices(output->out);
   if (!devices.ok())
     return {broken(probe, driver, "probing " + driver + ": " + devices.error().message)};
+  for (Device& device : *devices)
+    device.start_ms = static_cast<uint32_t>(took / base::kMillisecond);
   return std::move(*devices);
 }
 

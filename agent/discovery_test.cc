@@ -44,6 +44,13 @@ class DiscoveryTest : public testing::Test {
   base::Nanos limit_ = 10 * base::kSecond;
 };
 
+TEST_F(DiscoveryTest, SaysHowLongADriverTookToStart) {
+  auto found =
+      find({probe("fake", R"(["slow"])", "slow) sleep 0.2; echo '[" + card("a") + "]' ;;")});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_GE(found[0].start_ms, 200u);
+}
+
 TEST_F(DiscoveryTest, NumbersCardsByPrefixInOrder) {
   auto found = find({probe("fake", R"(["one","two"])",
                            "one) echo '[" + card("a") + "," + card("b") + "]' ;;\n" +

@@ -38,10 +38,12 @@ std::string reason(const model::Slice& slice, const SliceUse& use, const CardUse
     return "no process is attached: start one with `flexai run --slice " + slice.name + " -- CMD`";
   if (!use.waiting && !use.in_flight && use.got_1s < 0.005)
     return "its programs ask for nothing now";
+  if (slice.qos == Qos::kFixed && use.got_1s > promised - 0.03)
+    return "it gets what it was promised and a fixed slice gets no more; raise that with `flexai "
+           "slice set " +
+           slice.name + " --compute`, or let it use idle time with --qos elastic";
   if (ceiling < 1 && use.got_1s > ceiling - 0.03)
     return "it is at its ceiling; raise it with `flexai slice set " + slice.name + " --ceiling`";
-  if (slice.qos == Qos::kFixed && use.got_1s > promised - 0.03)
-    return "it gets what it was promised; a fixed slice gets no idle time (--qos elastic does)";
   if (!use.waiting && use.got_1s < promised)
     return "its programs ask for less than it was promised";
   if (use.waiting && card.got_1s > 0.95)

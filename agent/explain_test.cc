@@ -46,6 +46,15 @@ TEST_F(ExplainTest, NamesTheCeilingWhenThatIsTheReason) {
   EXPECT_THAT(text(), HasSubstr("at its ceiling"));
 }
 
+TEST_F(ExplainTest, AFixedSliceIsNotToldToRaiseItsCeiling) {
+  slice_.qos = model::Qos::kFixed;
+  slice_.ceiling_milli = slice_.compute_milli;
+  use_.got_1s = 0.3;
+  use_.waiting = true;
+  EXPECT_THAT(text(), AllOf(HasSubstr("--compute"), HasSubstr("--qos elastic"),
+                            testing::Not(HasSubstr("--ceiling"))));
+}
+
 TEST_F(ExplainTest, NamesAFullCard) {
   use_.got_1s = 0.3;
   use_.waiting = true;

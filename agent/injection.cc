@@ -88,4 +88,12 @@ base::Result<std::vector<Variable>> Injection::variables(const std::set<std::str
   return all;
 }
 
+std::vector<std::string> Injection::files() const {
+  std::vector<std::string> files;
+  for (const auto& [api, variables] : by_api_)
+    for (const Variable& variable : variables)
+      if (!variable.value.empty() && variable.value[0] == '/') files.push_back(variable.value);
+  return files;
+}
+
 }  // namespace flexai::agent

@@ -30,6 +30,9 @@ class Injection {
   // when a library it names is not there: a program is never started without its limits.
   base::Result<std::vector<Variable>> variables(const std::set<std::string>& apis) const;
 
+  // Absolute paths among the values: the libraries that limit.
+  std::vector<std::string> files() const;
+
  private:
   std::map<std::string, std::vector<Variable>> by_api_;
 };

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "agent/keeper_socket.h"
@@ -97,7 +98,8 @@ base::Result<KeeperReply> Keeper::call(const KeeperRequest& request, int fd, Fd*
   if (size != sizeof reply || reply.magic != kKeeperMagic)
     return fail(Code::kCorrupt, "what listens on the keeper's socket is not a keeper");
   if (reply.status != 0) {
-    auto code = static_cast<Code>(reply.status - 1);
+    const uint32_t known = std::min(reply.status - 1, static_cast<uint32_t>(Code::kInternal));
+    const auto code = static_cast<Code>(known);
     return fail(code, std::string("keeper: ") + base::code_name(code) + ": " + request.name);
   }
   if (got != nullptr) *got = std::move(received);
@@ -140,7 +142,8 @@ base::Result<std::vector<std::string>> Keeper::list() {
     request.op = KeeperOp::kList;
     request.from = static_cast<uint32_t>(names.size());
     FLEXAI_TRY_ASSIGN(KeeperReply reply, call(request, -1, nullptr));
-    if (reply.count > std::size(reply.names)) return fail(Code::kCorrupt, "keeper: bad list");
+    if (reply.count > std::size(reply.names) || names.size() + reply.count > kKeeperMaxHeld)
+      return fail(Code::kCorrupt, "keeper: bad list");
     for (uint32_t i = 0; i < reply.count; ++i)
       names.emplace_back(reply.names[i], ::strnlen(reply.names[i], kKeeperMaxName));
     if (reply.count == 0 || names.size() >= reply.total) return names;

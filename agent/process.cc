@@ -17,6 +17,8 @@
 #define SO_PEERPIDFD 77
 #endif
 
+#include <algorithm>
+
 namespace flexai::agent {
 namespace {
 
@@ -93,6 +95,35 @@ uint64_t newest_pid() {
   if (!text.ok()) return 0;
   size_t blank = text->rfind(' ');
   return blank == std::string::npos ? 0 : strtoull(text->c_str() + blank, nullptr, 10);
+}
+
+base::Result<Progress> read_progress(pid_t pid) {
+  const std::string folder = proc_path(pid, "task");
+  DIR* dir = ::opendir(folder.c_str());
+  if (dir == nullptr) return fail_errno(folder);
+  Progress all;
+  bool counted = false;
+  while (dirent* entry = ::readdir(dir)) {
+    if (entry->d_name[0] == '.') continue;
+    auto text = read_small(folder + "/" + entry->d_name + "/schedstat");
+    long long run = 0, queued = 0;
+    if (!text.ok() || sscanf(text->c_str(), "%lld %lld", &run, &queued) != 2) continue;
+    all.run += run;
+    all.queued += queued;
+    counted = true;
+  }
+  ::closedir(dir);
+  if (!counted) return fail(Code::kUnsupported, "this kernel does not count waiting for CPUs");
+  return all;
+}
+
+base::Nanos own_time(base::Nanos passed, const Progress& before, const Progress& after,
+                     bool asleep) {
+  // A thread that ended took its counters along.
+  const base::Nanos run = std::clamp<base::Nanos>(after.run - before.run, 0, passed);
+  if (!asleep) return run;
+  const base::Nanos queued = std::clamp<base::Nanos>(after.queued - before.queued, 0, passed);
+  return std::max(run, passed - queued);
 }
 
 double expected_cpu() {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -26,6 +27,19 @@ base::Result<ProcessStat> read_stat(pid_t pid);
 std::vector<ProcessStat> all_processes();
 // The newest pid given out in our pid namespace: unchanged means no process is new. 0 = not known.
 uint64_t newest_pid();
+
+// What the threads of a process did so far, together.
+struct Progress {
+  base::Nanos run = 0;     // on a CPU
+  base::Nanos queued = 0;  // wanted one and had none
+};
+// kUnsupported on a kernel that does not count it.
+base::Result<Progress> read_progress(pid_t pid);
+// Of `passed` time, what the process could make use of: it ran, or slept by its own choice (its
+// state is now `asleep`). Waiting for a CPU or a disk does not count. The kernel counts a wait for
+// a CPU when it is over, so while it lasts only what ran counts.
+base::Nanos own_time(base::Nanos passed, const Progress& before, const Progress& after,
+                     bool asleep);
 
 // Threads of the host that want a CPU right now, and how many CPUs there are for them: the part of
 // a CPU that one of them can expect, 0..1.

@@ -28,6 +28,26 @@ TEST(Process, ReadsItsOwnStateWhateverItsName) {
   EXPECT_GT(stat->start, 1000u);
 }
 
+TEST(Process, TimeInWhichAProcessCouldDoNothingIsNotItsOwn) {
+  constexpr base::Nanos kMs = base::kMillisecond;
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {250 * kMs, 0}, false), 250 * kMs);       // it ran
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {0, 0}, true), 250 * kMs);                // it slept
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 230 * kMs}, true), 20 * kMs);  // it queued
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {20 * kMs, 0}, false), 20 * kMs);         // it still queues
+  // One thread that always queues hides nothing of what the others do.
+  EXPECT_EQ(own_time(250 * kMs, {0, 0}, {400 * kMs, 900 * kMs}, false), 250 * kMs);
+  EXPECT_EQ(own_time(250 * kMs, {100 * kMs, 9 * kMs}, {0, 0}, true), 250 * kMs);  // a thread ended
+}
+
+TEST(Process, CountsWhatItRan) {
+  auto before = read_progress(getpid());
+  if (!before.ok()) GTEST_SKIP() << before.error().message;
+  for (base::Nanos begin = base::monotonic_now(); base::monotonic_now() < begin + 50000000;) {
+  }
+  auto after = read_progress(getpid());
+  EXPECT_GT(after->run + after->queued, before->run + before->queued);
+}
+
 TEST(Process, APidfdSeesTheEnd) {
   pid_t child = fork();
   if (child == 0) {

@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace flexai::agent {
@@ -131,11 +133,12 @@ Run* Runs::by_grant(const std::string& grant) {
   return nullptr;
 }
 
-bool Runs::uses(uint64_t slice) const {
+std::vector<uint64_t> Runs::users_of(uint64_t slice) const {
+  std::vector<uint64_t> ids;
   for (const auto& [id, run] : runs_)
-    for (uint64_t used : run->stored.slices)
-      if (used == slice) return true;
-  return false;
+    if (std::count(run->stored.slices.begin(), run->stored.slices.end(), slice) != 0)
+      ids.push_back(id);
+  return ids;
 }
 
 bool Runs::only_draining(uint64_t slice) const {

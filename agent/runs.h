@@ -30,7 +30,12 @@ struct Run {
   bool draining = false;              // that process has ended, others remain
   std::map<pid_t, uint64_t> members;  // processes seen below it: pid -> start time
   uint32_t attached = 0;              // attachments of its processes that live
-  std::vector<Stopped> stopped;       // by the watchdog; the last 16
+  std::vector<Stopped> stopped;       // by us; the last 16
+
+  void add_stopped(Stopped one) {
+    stopped.push_back(std::move(one));
+    if (stopped.size() > 16) stopped.erase(stopped.begin());
+  }
 };
 
 class Runs {
@@ -57,7 +62,8 @@ class Runs {
   Run* by_id(uint64_t id);
   Run* by_grant(const std::string& grant);
   std::map<uint64_t, std::unique_ptr<Run>>& all() { return runs_; }
-  bool uses(uint64_t slice) const;
+  bool uses(uint64_t slice) const { return !users_of(slice).empty(); }
+  std::vector<uint64_t> users_of(uint64_t slice) const;  // ids of runs
   // Whether every run that uses it waits for nothing but the end of processes left behind.
   bool only_draining(uint64_t slice) const;
 

@@ -29,11 +29,22 @@ std::string describe(const Slice& slice) {
          model::priority_name(slice.priority);
 }
 
+// A promise that would not be kept is refused rather than ignored.
+base::Status promise_makes_sense(const Slice& slice) {
+  if (slice.qos != Qos::kBestEffort || slice.compute_milli == 0) return {};
+  return fail(Code::kInvalid,
+              "a besteffort slice is promised no compute; leave out --compute, limit it with "
+              "--ceiling, or use --qos elastic");
+}
+
 Slice changed(Slice slice, const SliceChange& change) {
   if (change.qos) slice.qos = *change.qos;
   if (change.priority) slice.priority = *change.priority;
   if (change.memory_bytes) slice.memory_bytes = *change.memory_bytes;
-  if (change.compute_milli) slice.compute_milli = *change.compute_milli;
+  if (change.compute_milli)
+    slice.compute_milli = *change.compute_milli;
+  else if (slice.qos == Qos::kBestEffort)
+    slice.compute_milli = 0;  // from now on nothing is promised
   if (change.ceiling_milli)
     slice.ceiling_milli = *change.ceiling_milli;
   else if (slice.qos == Qos::kFixed)
@@ -167,6 +178,7 @@ void Slices::retry_cards() {
 }
 
 base::Result<Slice> Slices::plan(Slice wanted) const {
+  FLEXAI_TRY(promise_makes_sense(wanted));
   std::vector<Slice> present = values();
   for (const Slice& slice : present)
     if (slice.name == wanted.name)
@@ -229,6 +241,7 @@ base::Result<SliceEntry*> Slices::set(const std::string& name, const SliceChange
     return fail(Code::kUnavailable, "slice " + name + " cannot serve: " + entry->trouble);
   Card* card = cards_->by_key(entry->card_key);
   Slice wanted = changed(entry->slice, change);
+  FLEXAI_TRY(promise_makes_sense(wanted));
   FLEXAI_TRY(admit(card->device, values(), wanted));
   if (wanted == entry->slice) return entry;
   Change record;

@@ -72,6 +72,11 @@ class Slices {
   // Gives a new keeper all pages.
   void keep_again();
 
+  // Why the slice cannot serve on its card now; empty = it can.
+  std::string trouble_of(const SliceEntry& entry) {
+    return trouble_of(entry.slice.card, entry.card_key);
+  }
+
   std::function<void()> on_room;  // called when something promised has been given back
 
  private:

@@ -10,9 +10,9 @@ namespace flexai::agent {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    char name[] = "/tmp/flexai-test-XXXXXX";
-    path_ = ::mkdtemp(name);
+  explicit TemporaryFolder(const std::string& below = "/tmp")
+      : path_(below + "/flexai-test-XXXXXX") {
+    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
   }
   ~TemporaryFolder() {
     std::error_code ignored;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/log.h"
@@ -48,8 +49,15 @@ Watchdog::Watchdog(base::Loop* loop, Runs* runs, Attachments* attachments, Event
     : loop_(loop), runs_(runs), attachments_(attachments), events_(events) {}
 
 void Watchdog::know(const std::vector<model::Device>& cards) {
-  for (const model::Device& card : cards)
+  for (const model::Device& card : cards) {
     for (const std::string& file : card.driver_files) driver_files_.add(file);
+    const Nanos start = std::min<Nanos>(card.start_ms, 10000) * base::kMillisecond;
+    driver_start_ = std::max(driver_start_, start);
+  }
+}
+
+void Watchdog::know_layers(const std::vector<std::string>& files) {
+  for (const std::string& file : files) layer_files_.add(file);
 }
 
 void Watchdog::start() {
@@ -91,8 +99,7 @@ void Watchdog::pass() {
     last_runs_ = runs_->all().size();
   }
   Nanos now = base::monotonic_now();
-  Nanos passed = last_pass_ == 0 ? 0 : now - last_pass_;
-  step_ = static_cast<Nanos>(static_cast<double>(passed) * expected_cpu());
+  step_ = last_pass_ == 0 ? 0 : now - last_pass_;
   last_pass_ = now;
   std::map<pid_t, Suspect> before = std::move(suspects_);
   suspects_.clear();
@@ -127,19 +134,32 @@ bool Watchdog::look_at(Run* run, const ProcessStat& stat) {
     suspects_.erase(pid);
     return false;
   }
-  Nanos now = base::monotonic_now();
-  auto [it, fresh] = suspects_.emplace(pid, Suspect{stat.start, now, 0, false});
+  if (auto layer = layer_files_.first_mapped(pid); layer.ok() && !layer->empty()) {
+    suspects_.erase(pid);
+    return false;
+  }
+  auto [it, fresh] = suspects_.emplace(pid, Suspect{stat.start, 0, {}, false});
   Suspect& suspect = it->second;
+  const Nanos own = own_step(stat, &suspect);
   if (fresh) {
     suspect.expects_layer =
         started_with(pid, std::string(limit::kEnvGrant) + "=" + run->stored.grant);
     return false;
   }
-  suspect.age += step_;
-  Nanos patience = suspect.expects_layer ? kLayerPatience : kPatience;
-  if (suspect.age < patience && now - suspect.since < kMostPatience) return false;
+  suspect.age += own;
+  const Nanos patience =
+      suspect.expects_layer ? std::max(kLayerPatience, driver_start_ + kStartSlack) : kPatience;
+  if (suspect.age < patience) return false;
   stop(run, pid, *mapped);
   return true;
+}
+
+Nanos Watchdog::own_step(const ProcessStat& stat, Suspect* suspect) const {
+  auto progress = read_progress(stat.pid);
+  if (!progress.ok()) return static_cast<Nanos>(static_cast<double>(step_) * expected_cpu());
+  const Nanos own = own_time(step_, suspect->progress, *progress, stat.state == 'S');
+  suspect->progress = *progress;
+  return own;
 }
 
 void Watchdog::stop(Run* run, pid_t pid, const std::string& file) {
@@ -156,8 +176,7 @@ void Watchdog::stop(Run* run, pid_t pid, const std::string& file) {
                        ") was stopped: it loaded the driver " + file +
                        " but not Flexai's layer, so its use could not be limited";
   if (!killed.ok()) reason += "; stopping it failed: " + killed.error().message;
-  run->stopped.push_back(Stopped{pid, reason});
-  if (run->stopped.size() > 16) run->stopped.erase(run->stopped.begin());
+  run->add_stopped(Stopped{pid, reason + "; see `flexai run --help`"});
   events_->add("unmetered", "run " + std::to_string(run->stored.id), reason);
 }
 

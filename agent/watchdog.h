@@ -3,11 +3,16 @@
 // without limits. Such a process maps a vendor driver but has not attached; it is stopped, and the
 // run is told.
 //
-// Between loading the driver and attaching lies a moment in which an honest process looks the same:
-// loaders initialise every driver before any layer. So one is stopped only after kPatience, or
-// kLayerPatience when it still carries the environment that will load the layer. The time counts as
-// the process can expect to run: on a host with more runnable threads than CPUs it passes slower,
-// up to kMostPatience. A process that is itself stopped is left alone.
+// A process that maps the layer is left alone: its calls go through the layer, which attaches at
+// the first one and shows no card before. So a forked child that never uses what it inherited
+// lives.
+//
+// Between loading the driver and loading the layer lies a moment in which an honest process looks
+// like one that goes round us: loaders start every driver before any layer. So one is stopped only
+// after kPatience, or kLayerPatience when it still carries the environment that will load the
+// layer; that one grows to what the slowest driver took to start when it was probed, and
+// kStartSlack. The time counts while the process could make use of it: it ran or slept; waiting for
+// a CPU or a disk does not count, nor does the time while it is stopped.
 //
 // Cheap: attached processes are not looked into; with no new pid since the last pass, no tree walk.
 //
@@ -33,12 +38,14 @@ class Watchdog {
   static constexpr base::Nanos kPeriod = 250 * base::kMillisecond;
   static constexpr base::Nanos kPatience = 400 * base::kMillisecond;
   static constexpr base::Nanos kLayerPatience = 700 * base::kMillisecond;
-  static constexpr base::Nanos kMostPatience = 5 * base::kSecond;
+  static constexpr base::Nanos kStartSlack = 250 * base::kMillisecond;
 
   Watchdog(base::Loop* loop, Runs* runs, Attachments* attachments, Events* events);
 
   // Learns which driver files to look for; again after cards were found.
   void know(const std::vector<model::Device>& cards);
+  // The libraries that limit.
+  void know_layers(const std::vector<std::string>& files);
   void start();  // looks every kPeriod from now on
   // One pass: brings the members of all runs up to date, stops what must be stopped, sweeps runs.
   void pass();
@@ -49,8 +56,8 @@ class Watchdog {
  private:
   struct Suspect {
     uint64_t start = 0;
-    base::Nanos since = 0;  // mapped a driver without being attached
-    base::Nanos age = 0;    // what of the time since then it could expect to run
+    base::Nanos age = 0;  // own time since it was seen to map a driver without layer
+    Progress progress;    // at the last pass
     bool expects_layer = false;
   };
 
@@ -63,9 +70,13 @@ class Watchdog {
   Runs* runs_;
   Attachments* attachments_;
   Events* events_;
+  base::Nanos own_step(const ProcessStat& stat, Suspect* suspect) const;
+
   MappedFiles driver_files_;
+  MappedFiles layer_files_;
+  base::Nanos driver_start_ = 0;  // of the slowest driver
   base::Nanos last_pass_ = 0;
-  base::Nanos step_ = 0;  // what the time since the last pass counts for
+  base::Nanos step_ = 0;  // time since the last pass
   uint64_t last_newest_ = 0;
   size_t last_runs_ = 0;
   std::map<pid_t, Suspect> suspects_;

@@ -19,6 +19,7 @@ find_program(FLEXAI_MOLD mold)
 
 option(FLEXAI_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(FLEXAI_TSAN "ThreadSanitizer" OFF)
+option(FLEXAI_FUZZ "libFuzzer programs instead of those that run the corpus (clang)" OFF)
 
 add_library(flexai_flags INTERFACE)
 target_compile_options(flexai_flags INTERFACE -Wall -Wextra -Wconversion -Werror -Wno-missing-field-initializers)
@@ -40,6 +41,10 @@ endif()
 if(FLEXAI_TSAN)
   target_compile_options(flexai_flags INTERFACE -fsanitize=thread $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
   target_link_options(flexai_flags INTERFACE -fsanitize=thread)
+endif()
+
+if(FLEXAI_FUZZ)
+  target_compile_options(flexai_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # flexai_library(<folder> SOURCES a.cc ... DEPS base model ...): static library flexai_<folder>; DEPS that name

@@ -20,6 +20,7 @@ struct Device {
   uint32_t compute_units = 0;
   // True when host<->card copies run beside kernels (own engines) and so need no compute lease.
   bool copy_engine = false;
+  uint32_t start_ms = 0;  // what its driver took to start when it was probed
   bool healthy = true;
   std::string health;  // one line; why it is not healthy
   std::vector<std::string>

@@ -95,6 +95,7 @@ json to_json(const Device& d) {
               {"memory_bytes", d.memory_bytes},
               {"compute_units", d.compute_units},
               {"copy_engine", d.copy_engine},
+              {"start_ms", d.start_ms},
               {"healthy", d.healthy},
               {"health", d.health},
               {"driver_files", d.driver_files}};
@@ -126,6 +127,7 @@ base::Result<Device> device_from_json(const json& value) {
   r.get("memory_bytes", &d.memory_bytes, true);
   r.get("compute_units", &d.compute_units);
   r.get("copy_engine", &d.copy_engine);
+  r.get("start_ms", &d.start_ms);
   r.get("healthy", &d.healthy);
   r.get("health", &d.health);
   r.get("driver_files", &d.driver_files);

@@ -7,6 +7,19 @@ sanitized() {  # PRESET TARGETS CTEST-ARGUMENTS...
     ctest --test-dir "build/$preset" --output-on-failure "$@"
 }
 
+fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it finds stays in build/fuzz/found
+  local program name found
+  echo "dev: fuzz: building"
+  dev_configure fuzz && cmake --build build/fuzz --target fuzz_targets || return
+  for program in build/fuzz/bin/fuzz-*; do
+    name="${program##*/fuzz-}" found="build/fuzz/found/${program##*/fuzz-}"
+    mkdir -p "$found"
+    echo "dev: fuzz: $name for $FLEXAI_FUZZ_SECONDS s"
+    "$program" -max_total_time="$FLEXAI_FUZZ_SECONDS" -max_len=8192 -print_funcs=0 -verbosity=0 -artifact_prefix="$found/" \
+      "$found" "test/fuzz/corpus/$name" 2>"$found.log" || { tail -40 "$found.log" >&2; return 1; }
+  done
+}
+
 dev_test() {
   local full=""
   case "${1:-}" in
@@ -18,7 +31,8 @@ dev_test() {
   if [ -n "$full" ]; then
     sanitized asan "unit_tests arbiter_scenarios" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
     sanitized tsan tests_threads -L threads || { echo "dev: ThreadSanitizer run failed" >&2; return 1; }
-    export FLEXAI_FUZZ_SECONDS=60 FLEXAI_FULL=1
+    export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1
+    fuzzed || { echo "dev: a fuzz target failed; its input is in build/fuzz/found, add it to test/fuzz/corpus" >&2; return 1; }
   fi
   echo "dev: building"
   dev_build dev || return

@@ -15,11 +15,13 @@ OPENCL = HERE.parent / "opencl.toml"
 GOLDEN = HERE / "golden"
 
 # One of each kind: outputs, lists and callbacks, no arguments, nothing returned, nested arrays,
-# async data, pointers by value, a refusal, a slot the header knows as void*, names only.
+# async data, pointers by value, a refusal, a slot the header knows as void*, names only, the way to
+# functions by name.
 REPRESENTATIVE = (
     "clGetPlatformIDs", "clCreateContext", "clUnloadCompiler", "clCreateProgramWithSource",
     "clReleaseEvent", "clEnqueueReadBuffer", "clSVMFree", "clCreateFromGLBuffer",
-    "clCreateFromD3D10BufferKHR", "clIcdGetPlatformIDsKHR", "clEnqueueCommandBufferKHR")
+    "clCreateFromD3D10BufferKHR", "clIcdGetPlatformIDsKHR", "clEnqueueCommandBufferKHR",
+    "clGetExtensionFunctionAddressForPlatform")
 
 SMALL = """
 api = "tiny"

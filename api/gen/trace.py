@@ -9,13 +9,18 @@ namespace flexai::driver::{api} {{
 
 // `next` with every entry wrapped: each call becomes one line on `fd` (arguments, result, then
 // what it returned through pointers). One per process: a second call replaces `next` and `fd` of
-// the first. What `next` lacks stays null. Call it before other threads use the Table.
+// the first. What `next` lacks stays null. Call it before other threads use the Table. A function
+// that is asked for by name is answered with its traced form, unless two platforms give different
+// ones: then only the first one's calls are printed.
 Table trace(const Table& next, int fd);
 
 }}  // namespace flexai::driver::{api}
 """
 
 SOURCE = """#include "driver/{api}/trace.h"
+
+#include <atomic>
+#include <cstring>
 
 #include "driver/trace_line.h"
 
@@ -25,7 +30,24 @@ namespace {{
 Table g_next;
 int g_fd = -1;
 
+// The traced form of `found`, which `next` gave for `name`.
+void* traced_by_name(const char* name, void* found);
+
 {functions}
+template <typename F>
+void* traced(F* next, F wrapper, void* found) {{
+  F expected = nullptr, real = reinterpret_cast<F>(found);
+  std::atomic_ref<F> known(*next);
+  if (known.compare_exchange_strong(expected, real) || expected == real)
+    return reinterpret_cast<void*>(wrapper);
+  return found;
+}}
+
+void* traced_by_name(const char* name, void* found) {{
+  if (name == nullptr || found == nullptr) return found;
+{by_name}  return found;
+}}
+
 }}  // namespace
 
 Table trace(const Table& next, int fd) {{
@@ -77,6 +99,10 @@ def show_out(arg, kinds):
     return f"  if ({arg.name} != nullptr) {show_value(kinds[arg.type], '*' + arg.name, '*' + arg.name)}\n"
 
 
+def finds_by_name(entry):
+    return entry.name.startswith("clGetExtensionFunctionAddress")
+
+
 def show_result(entry):
     if entry.result == "void":
         return "line.result_none();"
@@ -92,6 +118,8 @@ def function(entry, kinds):
         after = "  if (result != CL_SUCCESS) return result;\n" + after
     keep = "" if entry.result == "void" else "const auto result = "
     back = "" if entry.result == "void" else "  return result;\n"
+    if finds_by_name(entry):
+        back = f"  return traced_by_name({entry.args[-1].name}, result);\n"
     return (f"{entry.result} CL_API_CALL trace_{entry.name}({parameters(entry)}) {{\n"
             f'  driver::TraceLine line(g_fd, "{entry.name}");\n{before}'
             f"  {keep}g_next.{entry.name}({names(entry)});\n"
@@ -102,6 +130,9 @@ def products(spec):
     fills = "".join(f"  if (next.{e.name} != nullptr) table.{e.name} = trace_{e.name};\n"
                     for e in spec.entries)
     functions = "\n".join(function(e, spec.kinds) for e in spec.entries)
+    by_name = "".join(f'  if (std::strcmp(name, "{e.name}") == 0) return traced(&g_next.{e.name}, &trace_{e.name}, found);\n'
+                      for e in spec.entries)
     note = NOTE.format(api=spec.api)
     return {f"driver/{spec.api}/trace.h": note + HEADER.format(api=spec.api),
-            f"driver/{spec.api}/trace.cc": note + SOURCE.format(api=spec.api, functions=functions, fills=fills)}
+            f"driver/{spec.api}/trace.cc": note + SOURCE.format(api=spec.api, functions=functions, fills=fills,
+                                                                     by_name=by_name)}

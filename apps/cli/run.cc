@@ -67,8 +67,7 @@ base::Status run(Shell& shell, const State& state, Client& client) {
   auto end = client.remove(path);
   if (end.ok() && end->contains("stopped"))
     for (const json& stopped : (*end)["stopped"])
-      fprintf(stderr, "flexai: %s; see `flexai run --help`\n",
-              stopped.value("reason", "a process was stopped").c_str());
+      fprintf(stderr, "flexai: %s\n", stopped.value("reason", "a process was stopped").c_str());
   FLEXAI_TRY_ASSIGN(shell.code, std::move(code));
   return {};
 }

@@ -17,6 +17,7 @@ struct State {
   SliceOptions options;
   Wait wait;
   bool names_only = false;
+  bool force = false;
 };
 
 void print_slice(const json& s) {
@@ -59,6 +60,14 @@ void print_list(const json& slices) {
                {"PROCESSES", true},
                {"TROUBLE"}},
               rows);
+}
+
+void print_stopped(const std::string& name, const json& answer) {
+  std::string stopped;
+  for (const json& one : answer["stopped"])
+    stopped += (stopped.empty() ? "; stopped " : ", ") + one.get<std::string>();
+  printf("slice %s deleted%s; %s returned\n", name.c_str(), stopped.c_str(),
+         model::format_bytes(answer.value("returned_bytes", uint64_t{0})).c_str());
 }
 
 void add_create(CLI::App& app, Shell& shell, const std::shared_ptr<State>& state) {
@@ -136,12 +145,20 @@ void add_show(CLI::App& app, Shell& shell, const std::shared_ptr<State>& state) 
 }
 
 void add_delete(CLI::App& app, Shell& shell, const std::shared_ptr<State>& state) {
-  CLI::App* command = declare(app, shell, "delete", "delete a slice that nothing runs in",
-                              "  flexai slice delete trainer\n");
+  CLI::App* command =
+      declare(app, shell, "delete", "delete a slice",
+              "  flexai slice delete trainer\n"
+              "  flexai slice delete trainer --force\n"
+              "Without --force a slice that something runs in stays, and who uses it is named.\n");
   command->add_option("name", state->name, "name of the slice")->required()->type_name("NAME");
+  command->add_flag("--force", state->force, "stop (SIGKILL) whatever runs in it first");
   perform(command, shell, [&shell, state](Client& client) -> base::Status {
-    FLEXAI_TRY_ASSIGN(json answer, client.remove("/v1/slices/" + escape(state->name)));
-    if (shell.json) print_json(answer);
+    const std::string path = "/v1/slices/" + escape(state->name);
+    FLEXAI_TRY_ASSIGN(json answer, client.remove(path + (state->force ? "?force=1" : "")));
+    if (shell.json)
+      print_json(answer);
+    else if (state->force)
+      print_stopped(state->name, answer);
     return {};
   });
 }

@@ -129,8 +129,6 @@ cl_int CL_API_CALL limit_clFinish(cl_command_queue handle) {
   return rc;
 }
 
-cl_int CL_API_CALL limit_clFlush(cl_command_queue handle) { return next().clFlush(handle); }
-
 cl_int CL_API_CALL limit_clWaitForEvents(cl_uint count, const cl_event* events) {
   cl_int rc = next().clWaitForEvents(count, events);
   if (rc != CL_SUCCESS || events == nullptr) return rc;

@@ -56,8 +56,4 @@ cl_int CL_API_CALL limit_clEnqueueNativeKernel(cl_command_queue queue, NativeKer
                 });
 }
 
-cl_int CL_API_CALL limit_clReleaseKernel(cl_kernel kernel) {
-  return next().clReleaseKernel(kernel);
-}
-
 }  // namespace flexai::limit::opencl

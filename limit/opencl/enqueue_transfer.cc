@@ -1,16 +1,12 @@
 // Host <-> card copies.
 #include "limit/opencl/entries.h"
+#include "limit/opencl/region.h"
 #include "limit/opencl/submit.h"
 
 namespace flexai::limit::opencl {
 namespace {
 
 const Table& next() { return Process::get().next(); }
-
-// Elements of a region; what the driver will refuse counts as nothing.
-size_t volume(const size_t* region) {
-  return region == nullptr ? 0 : region[0] * region[1] * region[2];
-}
 
 }  // namespace
 

@@ -49,6 +49,38 @@ cl_mem charged(cl_context context, size_t bytes, cl_int* error, Create&& create)
   return object;
 }
 
+// Larger than any card of the context can give at once, slice or not: that is the program's error
+// and not a lack of memory (clCreateBuffer: CL_INVALID_BUFFER_SIZE).
+bool larger_than_cards(cl_context context, size_t bytes) {
+  bool over = false;
+  for (Tenant* tenant : Process::get().tenants_of(context)) over |= bytes > tenant->memory_limit();
+  if (!over) return false;  // the usual case asks no driver
+  size_t size = 0;
+  if (next().clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, nullptr, &size) != CL_SUCCESS)
+    return false;
+  std::vector<cl_device_id> devices(size / sizeof(cl_device_id));
+  if (next().clGetContextInfo(context, CL_CONTEXT_DEVICES, size, devices.data(), nullptr) !=
+      CL_SUCCESS)
+    return false;
+  for (cl_device_id device : devices) {
+    cl_ulong most = 0;
+    if (next().clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof most, &most, nullptr) !=
+            CL_SUCCESS ||
+        bytes <= most)
+      return false;
+  }
+  return true;
+}
+
+template <typename Create>
+cl_mem charged_buffer(cl_context context, size_t bytes, cl_int* error, Create&& create) {
+  if (larger_than_cards(context, bytes)) {
+    if (error != nullptr) *error = CL_INVALID_BUFFER_SIZE;
+    return nullptr;
+  }
+  return charged(context, bytes, error, create);
+}
+
 size_t element_size(const cl_image_format* format) {
   if (format == nullptr) return 0;
   size_t channels = 4;
@@ -206,15 +238,15 @@ void free_svm_when_done(cl_event event, std::vector<void*> pointers) {
 
 cl_mem CL_API_CALL limit_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size,
                                         void* host, cl_int* error) {
-  return charged(context, size, error,
-                 [&] { return next().clCreateBuffer(context, flags, size, host, error); });
+  return charged_buffer(context, size, error,
+                        [&] { return next().clCreateBuffer(context, flags, size, host, error); });
 }
 
 cl_mem CL_API_CALL limit_clCreateBufferWithProperties(cl_context context,
                                                       const cl_mem_properties* properties,
                                                       cl_mem_flags flags, size_t size, void* host,
                                                       cl_int* error) {
-  return charged(context, size, error, [&] {
+  return charged_buffer(context, size, error, [&] {
     return next().clCreateBufferWithProperties(context, properties, flags, size, host, error);
   });
 }

@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def build_dir():
+    if "FLEXAI_BUILD" in os.environ:
+        return pathlib.Path(os.environ["FLEXAI_BUILD"])
     return ROOT / "build" / os.environ.get("FLEXAI_PRESET", "dev")
 
 
@@ -174,14 +176,14 @@ def spread(values):
 
 class Figures:
     def __init__(self, bench):
-        self.bench, self.figures = bench, []
+        self.bench, self.figures, self.facts = bench, [], {}
 
     def add(self, name, value, unit, target, holds, **more):
         self.figures.append({"name": name, "value": round(value, 4), "unit": unit, "target": target, "holds": bool(holds), **more})
         note(f"{'ok  ' if holds else 'MISS'} {name}: {value:.4g} {unit} (target {target}) {more if more else ''}")
 
     def finish(self, path):
-        text = json.dumps({"bench": self.bench, "figures": self.figures}, indent=1)
+        text = json.dumps({"bench": self.bench, **self.facts, "figures": self.figures}, indent=1)
         if path:
             pathlib.Path(path).write_text(text + "\n")
         print(text)

@@ -10,12 +10,9 @@
 // N-th stretch of MS milliseconds since --start, the I-th of them, so that several programs can be
 // compared on a machine that drifts. --calibrate prints how many loops make a kernel of US
 // microseconds.
-#include <CL/cl.h>
 #include <CL/cl_ext.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,27 +20,11 @@
 #include <string>
 #include <vector>
 
+#include "test/load/card.h"
+
+using namespace flexai::test;
+
 namespace {
-
-long long now() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-void check(cl_int rc, const char* what) {
-  if (rc == CL_SUCCESS) return;
-  fprintf(stderr, "%s: error %d\n", what, rc);
-  exit(3);
-}
-
-const char* kSource =
-    "__kernel void work(__global float* a, int loops) {\n"
-    "  size_t i = get_global_id(0);\n"
-    "  float x = a[i];\n"
-    "  for (int j = 0; j < loops; ++j) x = x * 0.9999f + 0.0001f;\n"
-    "  a[i] = x;\n"
-    "}\n";
 
 struct Options {
   std::vector<int> loops{1000};
@@ -56,61 +37,15 @@ struct Options {
   double calibrate_us = 0;
 };
 
-struct Device {
-  cl_device_id id;
-  cl_context context;
-  cl_command_queue queue;
-  cl_kernel kernel;
-  cl_mem buffer;
-};
-
-Device open_device(const Options& o) {
-  Device d{};
-  cl_platform_id platforms[16];
-  cl_uint count = 0;
-  check(clGetPlatformIDs(16, platforms, &count), "clGetPlatformIDs");
-  for (cl_uint i = 0; i < std::min(count, 16u) && d.id == nullptr; ++i)
-    if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, &d.id, nullptr) != CL_SUCCESS)
-      d.id = nullptr;
-  check(d.id == nullptr ? CL_DEVICE_NOT_FOUND : CL_SUCCESS, "no device");
-  cl_int rc;
-  d.context = clCreateContext(nullptr, 1, &d.id, nullptr, nullptr, &rc);
-  check(rc, "clCreateContext");
-  d.queue = clCreateCommandQueueWithProperties(d.context, d.id, nullptr, &rc);
-  check(rc, "clCreateCommandQueue");
-  cl_program program = clCreateProgramWithSource(d.context, 1, &kSource, nullptr, &rc);
-  check(rc, "clCreateProgram");
-  check(clBuildProgram(program, 1, &d.id, "", nullptr, nullptr), "clBuildProgram");
-  d.kernel = clCreateKernel(program, "work", &rc);
-  check(rc, "clCreateKernel");
-  d.buffer =
-      clCreateBuffer(d.context, CL_MEM_READ_WRITE, o.groups * 64 * sizeof(float), nullptr, &rc);
-  check(rc, "clCreateBuffer");
-  check(clSetKernelArg(d.kernel, 0, sizeof d.buffer, &d.buffer), "clSetKernelArg");
-  float zero = 0;
-  check(clEnqueueFillBuffer(d.queue, d.buffer, &zero, sizeof zero, 0, o.groups * 64 * sizeof(float),
-                            0, nullptr, nullptr),
-        "fill");
-  check(clFinish(d.queue), "clFinish");
-  return d;
-}
-
-void launch(const Device& d, const Options& o, int loops, cl_event* event) {
-  size_t global = o.groups * 64, local = 64;
-  check(clSetKernelArg(d.kernel, 1, sizeof loops, &loops), "clSetKernelArg");
-  check(clEnqueueNDRangeKernel(d.queue, d.kernel, 1, nullptr, &global, &local, 0, nullptr, event),
-        "clEnqueueNDRangeKernel");
-}
-
-void calibrate(const Device& d, const Options& o) {
+void calibrate(const Card& card, const Options& o) {
   int loops = 1000;
   double best = 0;
   for (int round = 0; round < 12; ++round) {
     std::vector<double> times;
     for (int i = 0; i < 9; ++i) {
       long long t = now();
-      for (int k = 0; k < 8; ++k) launch(d, o, loops, nullptr);
-      check(clFinish(d.queue), "clFinish");
+      for (int k = 0; k < 8; ++k) launch(card, loops, nullptr);
+      check(clFinish(card.queue), "clFinish");
       times.push_back(static_cast<double>(now() - t) / 8e3);
     }
     std::sort(times.begin(), times.end());
@@ -137,9 +72,9 @@ struct Recorded {
   EnqueueBuffer enqueue = nullptr;
 };
 
-Recorded record(const Device& d, const Options& o, int loops) {
+Recorded record(const Card& card, int loops) {
   cl_platform_id platform;
-  clGetDeviceInfo(d.id, CL_DEVICE_PLATFORM, sizeof platform, &platform, nullptr);
+  clGetDeviceInfo(card.id, CL_DEVICE_PLATFORM, sizeof platform, &platform, nullptr);
   auto find = [&](const char* name) {
     return clGetExtensionFunctionAddressForPlatform(platform, name);
   };
@@ -151,14 +86,14 @@ Recorded record(const Device& d, const Options& o, int loops) {
   check(create && record_kernel && finalize && r.enqueue ? CL_SUCCESS : CL_INVALID_OPERATION,
         "no cl_khr_command_buffer");
   cl_int rc;
-  r.buffer = create(1, &d.queue, nullptr, &rc);
+  r.buffer = create(1, &card.queue, nullptr, &rc);
   check(rc, "clCreateCommandBufferKHR");
-  size_t global = o.groups * 64, local = 64;
+  size_t local = 64;
   cl_sync_point_khr last = 0;
   for (int i = 0; i < 4; ++i) {  // four kernels of a quarter of the work
     int part = loops / 4;
-    check(clSetKernelArg(d.kernel, 1, sizeof part, &part), "clSetKernelArg");
-    check(record_kernel(r.buffer, nullptr, nullptr, d.kernel, 1, nullptr, &global, &local,
+    check(clSetKernelArg(card.kernel, 1, sizeof part, &part), "clSetKernelArg");
+    check(record_kernel(r.buffer, nullptr, nullptr, card.kernel, 1, nullptr, &card.items, &local,
                         i != 0 ? 1 : 0, i != 0 ? &last : nullptr, &last, nullptr),
           "clCommandNDRangeKernelKHR");
   }
@@ -176,17 +111,17 @@ void finish_first(Flight* flight, Done* done) {
   flight->pop_front();
 }
 
-void finish_all(const Device& d, Flight* flight, Done* done) {
-  check(clFinish(d.queue), "clFinish");
+void finish_all(const Card& card, Flight* flight, Done* done) {
+  check(clFinish(card.queue), "clFinish");
   while (!flight->empty()) finish_first(flight, done);
 }
 
-void run(const Device& d, const Options& o) {
+void run(const Card& card, const Options& o) {
   Done done;
   done.reserve(1 << 20);
   std::vector<Recorded> recorded;
   if (o.mode == "buffer")
-    for (int loops : o.loops) recorded.push_back(record(d, o, loops));
+    for (int loops : o.loops) recorded.push_back(record(card, loops));
   while (o.start != 0 && now() < o.start) usleep(200);
   long long begin = now(), end = begin + static_cast<long long>(o.seconds * 1e9);
   if (o.start != 0) end = o.start + static_cast<long long>(o.seconds * 1e9);
@@ -195,11 +130,11 @@ void run(const Device& d, const Options& o) {
   for (size_t i = 0; now() < end; ++i) {
     if (!paused && now() - begin > o.pause_at) {
       paused = true;
-      clFinish(d.queue);
+      clFinish(card.queue);
       usleep(static_cast<useconds_t>(o.pause_for / 1000));
     }
     if (o.turn != 0 && (now() - o.start) / o.turn % o.turn_count != o.turn_index) {
-      finish_all(d, &flight, &done);
+      finish_all(card, &flight, &done);
       while (now() < end && (now() - o.start) / o.turn % o.turn_count != o.turn_index) usleep(200);
       continue;
     }
@@ -209,14 +144,14 @@ void run(const Device& d, const Options& o) {
       Recorded& r = recorded[i % recorded.size()];
       check(r.enqueue(0, nullptr, r.buffer, 0, nullptr, &event), "clEnqueueCommandBufferKHR");
     } else {
-      launch(d, o, loops, &event);
+      launch(card, loops, &event);
     }
     flight.emplace_back(event, loops);
-    clFlush(d.queue);
+    clFlush(card.queue);
     size_t keep = o.mode == "queued" ? o.depth : 0;
     while (flight.size() > keep) finish_first(&flight, &done);
   }
-  check(clFinish(d.queue), "clFinish");
+  check(clFinish(card.queue), "clFinish");
   long long work = 0;
   for (auto& [t, w] : done) work += w;
   printf("{\"launches\": %zu, \"work\": %lld, \"begin_ns\": %lld, \"end_ns\": %lld}\n", done.size(),
@@ -275,10 +210,10 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   Options o = parse(argc, argv);
-  Device d = open_device(o);
+  Card card = open_card(o.groups * 64, false);
   if (o.calibrate_us > 0) {
-    calibrate(d, o);
+    calibrate(card, o);
   } else {
-    run(d, o);
+    run(card, o);
   }
 }

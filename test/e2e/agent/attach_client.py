@@ -62,9 +62,11 @@ def check_pages(fds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--map")
+    parser.add_argument("--map-layer")
     parser.add_argument("--no-attach", action="store_true")
     parser.add_argument("--hold", type=float, default=0)
     parser.add_argument("--late", type=float, default=0, help="seconds between mapping and attaching")
+    parser.add_argument("--late-cpu", type=float, default=0, help="seconds of CPU time in between")
     parser.add_argument("--busy", action="store_true", help="use the CPU while holding")
     parser.add_argument("--api", default="fake")
     parser.add_argument("--exec", nargs=argparse.REMAINDER)
@@ -72,7 +74,13 @@ def main():
     if args.map:
         with open(args.map, "rb") as f:
             keep = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)  # noqa: F841
+    if args.map_layer:
+        with open(args.map_layer, "rb") as f:
+            layer = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)  # noqa: F841
     time.sleep(args.late)
+    begin = time.process_time()
+    while time.process_time() < begin + args.late_cpu:
+        pass
     end = time.time() + args.hold
     if args.no_attach:
         while time.time() < end:

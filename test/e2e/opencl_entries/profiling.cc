@@ -41,6 +41,27 @@ void on_queue(Session& s, cl_command_queue queue, const char* what) {
   clReleaseKernel(kernel);
 }
 
+// Without profiling there is nothing to tell, whatever the queue is below.
+void plain(Session& s) {
+  cl_mem buffer = s.buffer(64);
+  const cl_uint one = 1;
+  cl_event event = nullptr;
+  clEnqueueFillBuffer(s.queue, buffer, &one, 4, 0, 64, 0, nullptr, &event);
+  clFinish(s.queue);
+  cl_ulong value = 0;
+  say("plain event %s", error_name(clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START,
+                                                           sizeof(value), &value, nullptr))
+                            .c_str());
+  clReleaseEvent(event);
+  cl_event user = clCreateUserEvent(s.context, nullptr);
+  say("user event %s", error_name(clGetEventProfilingInfo(user, CL_PROFILING_COMMAND_START,
+                                                          sizeof(value), &value, nullptr))
+                           .c_str());
+  clSetUserEventStatus(user, CL_COMPLETE);
+  clReleaseEvent(user);
+  clReleaseMemObject(buffer);
+}
+
 }  // namespace
 
 void run_profiling(Session& session) {
@@ -62,6 +83,7 @@ void run_profiling(Session& session) {
     say("old properties %llx", static_cast<unsigned long long>(has));
     clReleaseCommandQueue(queue);
   }
+  plain(session);
   cl_command_queue_properties has = 99;
   clGetCommandQueueInfo(session.queue, CL_QUEUE_PROPERTIES, sizeof(has), &has, nullptr);
   say("plain properties %llx", static_cast<unsigned long long>(has));

@@ -18,7 +18,7 @@ void creations(Session& s) {
   clCreateBuffer(s.context, CL_MEM_READ_WRITE, 0, nullptr, &error);
   say("buffer of 0 %s", error_name(error).c_str());
   clCreateBuffer(s.context, CL_MEM_READ_WRITE, 1ull << 62, nullptr, &error);
-  say("buffer of too much %s", error == CL_SUCCESS ? "made" : "refused");
+  say("buffer of too much %s", error_name(error).c_str());
   clCreateBuffer(s.context, CL_MEM_USE_HOST_PTR, 64, nullptr, &error);
   say("buffer without pointer %s", error_name(error).c_str());
   clCreateBuffer(s.context, CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY, 64, nullptr, &error);

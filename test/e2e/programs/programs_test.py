@@ -96,6 +96,27 @@ def case_ffmpeg(agent):
                  "-f", "md5", "-"], HALF)
 
 
+def case_trace(agent):
+    """FLEXAI_TRACE prints the calls as the program sees them, limits included, and nothing of it on standard output."""
+    small = ("--compute", "50%", "--memory", "48MiB")
+    command = [tool("flexai-memory-opencl"), "--chunk-mib", "16"]
+    plain = run(agent, command, small)
+    path = pathlib.Path(agent.dir) / "calls"
+    traced = run(agent, command, small, FLEXAI_TRACE=str(path))
+    expect(traced.returncode == 0 and traced.stdout == plain.stdout, f"standard output changed: {traced.stdout}")
+    expect("clCreateBuffer" not in traced.stderr, "calls on standard error as well")
+    refused = re.findall(r"^clCreateBuffer\(.*size=16777216.* = null, \*errcode_ret=-4$", path.read_text(), re.M)
+    expect(len(refused) == 1, f"{len(refused)} refused buffers in the trace")
+    load = [tool("flexai-load-opencl"), "--loops", "100", "--seconds", "0.1", "--mode", "buffer"]
+    traced = run(agent, load, small, FLEXAI_TRACE="1")
+    expect(re.search(r"^clBuildProgram\(.*\) = 0$", traced.stderr, re.M), "no calls on standard error: " + traced.stderr[-300:])
+    expect(re.search(r"^clEnqueueCommandBufferKHR\(.*\) = 0", traced.stderr, re.M), "a function found by name is not in the trace")
+    json.loads(traced.stdout)
+    expect("clBuildProgram" not in run(agent, load, small, FLEXAI_TRACE="0").stderr, "printed although it is off")
+    lost = run(agent, load, small, FLEXAI_TRACE="/nowhere/calls")
+    expect(lost.returncode == 0 and "FLEXAI_TRACE=/nowhere/calls cannot be written" in lost.stderr, lost.stderr)
+
+
 def case_gated(agent):
     """10,000 commands that cannot start, by two tenants at once; neither blocks an enqueue or the other."""
     command = [tool("flexai"), "run", *HALF[:2], "--memory", "64MiB", "--", tool("opencl-gated"), "5000"]
@@ -138,6 +159,21 @@ def case_kills(agent):
     left = used(agent, "victim")
     agent.drop("victim")
     expect(left == 0, f"{left} bytes lost")
+
+
+def case_force(agent):
+    """slice delete --force stops a program at work and says what came back; the rest of the card is as it was."""
+    before = devices(agent)[0]["free_memory_bytes"]
+    agent.slice("gone", "40%", memory="64MiB")
+    load = agent.popen("gone", [tool("flexai-load-opencl"), "--groups", "4096", "--seconds", "60"], stderr=subprocess.PIPE)
+    deadline = time.time() + 20
+    while used(agent, "gone") == 0 and time.time() < deadline:
+        time.sleep(0.05)
+    told = json.loads(agent.cli("slice", "delete", "gone", "--force", "--json").stdout)
+    expect(told["returned_bytes"] == 4096 * 64 * 4 and told["stopped"][0].startswith("flexai-load"), str(told))
+    error = load.communicate()[1]
+    expect(load.returncode == 137 and "slice gone was deleted with --force" in error, f"exit {load.returncode}: {error}")
+    expect(devices(agent)[0]["free_memory_bytes"] == before, "memory of the card is missing")
 
 
 def case_agent_killed(agent):

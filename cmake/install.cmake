@@ -1,0 +1,33 @@
+# What `cmake --install BUILD [--prefix PREFIX]` puts where. Programs find their companions from their own place
+# (apps/installation.h), so any prefix works; the unit gets the path of its program when it is installed.
+set(pages ${CMAKE_BINARY_DIR}/share)
+set(flexai ${CMAKE_BINARY_DIR}/bin/flexai)
+add_custom_command(OUTPUT ${pages}/man/man1/flexai.1 ${pages}/completion/flexai ${pages}/completion/_flexai ${pages}/completion/flexai.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${pages}/man/man1 ${pages}/completion
+  COMMAND ${flexai} man > ${pages}/man/man1/flexai.1
+  COMMAND ${flexai} completion bash > ${pages}/completion/flexai
+  COMMAND ${flexai} completion zsh > ${pages}/completion/_flexai
+  COMMAND ${flexai} completion fish > ${pages}/completion/flexai.fish
+  DEPENDS flexai VERBATIM)
+add_custom_target(flexai_pages ALL DEPENDS ${pages}/man/man1/flexai.1)
+
+install(TARGETS flexai flexaid RUNTIME DESTINATION bin)
+install(TARGETS flexai-keeper flexai-probe-opencl RUNTIME DESTINATION libexec/flexai)
+install(TARGETS flexai_opencl_layer LIBRARY DESTINATION lib/flexai)
+install(DIRECTORY deploy/inject DESTINATION share/flexai FILES_MATCHING PATTERN "*.json")
+install(FILES docs/api/openapi.json DESTINATION share/flexai)
+install(FILES ${pages}/man/man1/flexai.1 DESTINATION share/man/man1)
+install(FILES deploy/man/flexaid.8 DESTINATION share/man/man8)
+install(FILES ${pages}/completion/flexai DESTINATION share/bash-completion/completions)
+install(FILES ${pages}/completion/_flexai DESTINATION share/zsh/site-functions)
+install(FILES ${pages}/completion/flexai.fish DESTINATION share/fish/vendor_completions.d)
+install(FILES LICENSE DESTINATION share/doc/flexai)
+install(FILES deploy/systemd/flexai-sysusers.conf DESTINATION lib/sysusers.d RENAME flexai.conf)
+install(FILES deploy/systemd/flexai-tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME flexai.conf)
+install(CODE "
+  file(READ \"${CMAKE_SOURCE_DIR}/deploy/systemd/flexaid.service\" unit)
+  string(REPLACE /usr/bin/flexaid \"\${CMAKE_INSTALL_PREFIX}/bin/flexaid\" unit \"\${unit}\")
+  set(file \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/flexaid.service\")
+  message(STATUS \"Installing: \$ENV{DESTDIR}\${file}\")
+  file(WRITE \"\$ENV{DESTDIR}\${file}\" \"\${unit}\")
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${file}\")")
