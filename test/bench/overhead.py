@@ -1,80 +1,108 @@
-"""What a slice costs a program that has the card to itself: with and without, alternating, ratio of each pair."""
+"""What a slice costs a program that has the card to itself: with and without, in turns."""
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 
-from harness import ROOT, median, note, spread, tool
-
-
-def clpeak_latency(text):
-    return float(re.search(r"Kernel launch latency\s*:\s*([\d.]+)", text).group(1))
-
-
-def gemm_time(text):
-    return 1.0 / json.loads(text.strip().splitlines()[-1])["gflops"]
+from harness import MS, ROOT, median, now_ns, spread, tool
+from pair import Hashcat
+from turns import SETTLE, alternate, kill, proceed, standard_error, stop
 
 
-def hashcat_time(text):
-    speeds = [json.loads(line)["devices"][0]["speed"] for line in text.splitlines() if line.startswith("{")]
-    steady = [s for s in speeds[1:] if s > 0] or speeds
-    return 1.0 / median(steady)
-
-
-def tinygrad_step(text):
-    return json.loads(text.strip().splitlines()[-1])["step_ms_median"]
-
-
-HASHCAT = ["hashcat", "-m", "0", "-a", "3", "-D", "1", "--potfile-disable", "--logfile-disable", "--restore-disable", "-w", "3", "-O", "--runtime=9", "--status", "--status-timer", "1",
-           "--status-json", "ffffffffffffffffffffffffffffffff", "?a?a?a?a?a?a?a?a"]
-
-
-def measured():
+def programs(agent, figures, rounds):
+    agent.slice("alone", "50%", qos="elastic", memory="1200MiB")
+    launch_latency(agent, figures, rounds)
     python = str(ROOT / ".venv" / "bin" / "python")
     train = str(ROOT / "test" / "programs" / "train_tinygrad.py")
-    return {
-        "clpeak launch latency": (["clpeak", "--kernel-latency"], clpeak_latency, "us"),
-        "CLBlast GEMM": ([tool("gemm-clblast"), "--n", "384", "--seconds", "3"], gemm_time, "s/Gflop"),
-        "hashcat MD5": (HASHCAT, hashcat_time, "s/hash"),
-        "tinygrad step": ([python, train, "--seconds", "4", "--json"], tinygrad_step, "ms"),
-    }
-
-
-def run(agent, slice_name, command, read):
-    process = agent.popen(slice_name, command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate()
-    try:
-        return read(out)
-    except (AttributeError, KeyError, ValueError, IndexError) as e:
-        sys.exit(f"{command[0]} in slice {slice_name}: exit {process.returncode}, {e!r}\n{out[-400:]}\n{err[-800:]}")
+    traced(agent, figures, "CLBlast GEMM", [tool("gemm-clblast"), "--n", "384"], rounds)
+    traced(agent, figures, "tinygrad step", [python, train], rounds)
+    hashcat(agent, figures, rounds)
+    agent.drop("alone")
 
 
 def launches(agent):
     return agent.use()["alone"]["launches"]
 
 
-def programs(agent, figures, pairs):
-    agent.slice("alone", "50%", qos="elastic")
-    for name, (command, read, unit) in measured().items():
-        run(agent, None, command, read)  # kernels into the cache
-        before = launches(agent)
-        ratios, with_slice, without = [], [], []
-        for i in range(pairs):
-            order = [None, "alone"] if i % 2 == 0 else ["alone", None]
-            got = {where: run(agent, where, command, read) for where in order}
-            ratios.append(got["alone"] / got[None])
-            with_slice.append(got["alone"])
-            without.append(got[None])
-        metered = launches(agent) - before
-        percent = (median(ratios) - 1) * 100
-        more = dict(spread=round(spread(ratios) * 100, 2), pairs=pairs, metered_launches=metered)
-        if name == "clpeak launch latency":
-            added = median(with_slice) - median(without)
-            figures.add("overhead, " + name + ", added", added, "us", "<= 0.3", added <= 0.3 and metered > 0,
-                        native_us=round(median(without), 2), **more)
-        else:
-            figures.add("overhead, " + name, percent, "%", "<= 1", percent <= 1 and metered > 0, **more)
-    agent.drop("alone")
+def launch_latency(agent, figures, rounds):
+    before, got = launches(agent), {None: [], "alone": []}
+    for i in range(rounds):
+        for where in [None, "alone"] if i % 2 == 0 else ["alone", None]:
+            process = agent.popen(where, ["clpeak", "--kernel-latency"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            out, err = process.communicate()
+            found = re.search(r"Kernel launch latency\s*:\s*([\d.]+)", out)
+            if found is None:
+                sys.exit(f"clpeak in slice {where}: exit {process.returncode}\n{out[-400:]}\n{err[-800:]}")
+            got[where].append(float(found.group(1)))
+    metered = launches(agent) - before
+    added = median(got["alone"]) - median(got[None])
+    figures.add("overhead, clpeak launch latency, added", added, "us", "<= 0.3", added <= 0.3 and metered > 0,
+                native_us=round(median(got[None]), 2), spread=round(spread(got["alone"]), 2), rounds=rounds, metered_launches=metered)
+
+
+def traced(agent, figures, name, command, rounds):
+    """Programs that write down when each piece of work was done."""
+    turn, turns = 0.5, 6 * rounds
+    before, start = launches(agent), now_ns() + int(8e9)
+    folder = tempfile.mkdtemp(dir=agent.dir)
+    traces = [os.path.join(folder, "native"), os.path.join(folder, "slice")]
+    runs = [agent.popen(where, [*command, "--start", str(start), "--seconds", str(2 * turn * turns + 2), "--trace", trace],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) for where, trace in zip((None, "alone"), traces)]
+    _sleep_until(start - 500 * MS)
+    for run in runs:
+        stop(run)
+    spans = alternate([[run] for run in runs], turn, turns)
+    for run in runs:
+        proceed(run)
+    for run in runs:
+        out, err = run.communicate()
+        if run.returncode != 0:
+            sys.exit(f"{command[0]}: exit {run.returncode}\n{out[-400:]}\n{err[-800:]}")
+    done = []
+    for trace in traces:
+        with open(trace) as f:
+            done.append([int(line.split()[0]) for line in f])
+    ratios = []
+    for native, sliced in zip(*spans):
+        rates = [_rate(points, span) for points, span in zip(done, (native, sliced))]
+        if all(rates):
+            ratios.append(rates[0] / rates[1])
+    _add(figures, name, ratios, launches(agent) - before)
+
+
+def _rate(points, span):
+    """Pieces of work a nanosecond between the first and the last that ended in the span."""
+    inside = [t for t in points if span[0] + SETTLE <= t <= span[1]]
+    return (len(inside) - 1) / (inside[-1] - inside[0]) if len(inside) > 2 else 0
+
+
+def hashcat(agent, figures, rounds):
+    before, runs = launches(agent), []
+    try:
+        for where in (None, "alone"):
+            runs.append(Hashcat(agent, where).started())
+            stop(runs[-1].process)
+        ratios = []
+        for _ in range(3):
+            spans = alternate([[run.process] for run in runs], 3, max(2, rounds // 3))
+            ratios.append(runs[0].speed(spans[0]) / runs[1].speed(spans[1]))
+    finally:
+        for run in runs:
+            kill(run.process)
+    _add(figures, "hashcat MD5", ratios, launches(agent) - before)
+
+
+def _add(figures, name, ratios, metered):
+    percent = (median(ratios) - 1) * 100
+    figures.add("overhead, " + name, percent, "%", "<= 1", percent <= 1 and metered > 0,
+                standard_error=round(standard_error(ratios) * 100, 2), turns=len(ratios), metered_launches=metered)
+
+
+def _sleep_until(when):
+    time.sleep(max(0, (when - now_ns()) / 1e9))
 
 
 def hot_path(agent, figures):

@@ -35,7 +35,7 @@ def alternate(groups, seconds, turns):
     for _ in range(turns):
         for i, group in enumerate(groups):
             for process in group:
-                _signal_tree(process.pid, signal.SIGCONT)
+                proceed(process)
             begin = now_ns()
             time.sleep(seconds)
             spans[i].append((begin, now_ns()))
@@ -46,6 +46,10 @@ def alternate(groups, seconds, turns):
 
 def stop(process):
     _signal_tree(process.pid, signal.SIGSTOP)
+
+
+def proceed(process):
+    _signal_tree(process.pid, signal.SIGCONT)
 
 
 def kill(process):
