@@ -1,8 +1,12 @@
-# Packages and Python environment. Does nothing, quickly, when all is there.
+# Packages. Does nothing, quickly, when all is there.
 dev_setup() {
-  local want missing=() p
-  want=$(grep -v '^#' tools/packages.txt)
-  for p in $want; do
+  # shellcheck disable=SC2046  # names are words
+  dev_packages $(grep -v '^#' tools/packages.txt)
+}
+
+dev_packages() {  # NAMES...
+  local missing=() p
+  for p in "$@"; do
     dpkg-query -W -f='${Status}\n' "$p" 2>/dev/null | grep -q '^install ok' || missing+=("$p")
   done
   if [ ${#missing[@]} -gt 0 ]; then

@@ -31,6 +31,7 @@ dev_test() {
   if [ -n "$full" ]; then
     sanitized asan "unit_tests arbiter_scenarios" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
     sanitized tsan tests_threads -L threads || { echo "dev: ThreadSanitizer run failed" >&2; return 1; }
+    dev_packages ffmpeg || return  # 90 packages, 157 MB on disk: too much for every run
     export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1
     fuzzed || { echo "dev: a fuzz target failed; its input is in build/fuzz/found, add it to test/fuzz/corpus" >&2; return 1; }
   fi
