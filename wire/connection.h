@@ -1,0 +1,39 @@
+// Connection: one transport of a session and what belongs to it alone. A session that is cut gets
+// another one. Its owner, the Session, guards it: `reading` and `writing` are roles, held by at
+// most one thread each, which alone touches the fields named under them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "wire/frame_reader.h"
+#include "wire/outbox.h"
+
+namespace flexai::wire {
+
+struct Connection {
+  explicit Connection(std::unique_ptr<Transport> t) : transport(std::move(t)) {}
+
+  const std::unique_ptr<Transport> transport;
+
+  // Under the session's mutex.
+  bool reading = false, writing = false;
+  bool waits_to_write = false;  // the reader's wait ends also when there is room to write
+  base::Nanos due_since = 0;    // bytes of the peer are due since then; 0: none are
+  bool pinged = false;          // because of that
+  bool want_ping = false, want_pong = false, want_ack = false;
+  std::vector<std::byte> farewell;  // a Refusal to be sent
+
+  // The reader's.
+  FrameReader reader;
+  std::vector<InFrame> frames;
+
+  // The writer's: what is offered to the transport until all of it is taken.
+  std::vector<iovec> parts;
+  size_t first_part = 0;  // parts before it are gone
+  size_t frames_in_parts = 0;
+  Writer notes;  // frames without a sequence, in front
+};
+
+}  // namespace flexai::wire

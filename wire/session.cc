@@ -1,0 +1,298 @@
+#include "wire/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "wire/exchange.h"
+#include "wire/lane.h"
+#include "wire/waiter.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::monotonic_now;
+using base::MutexLock;
+using base::Nanos;
+using base::Result;
+
+namespace {
+
+constexpr uint32_t kLeastWindow = 256u << 10, kMostWindow = 1u << 30;
+constexpr uint16_t kMostLanes = 256;
+
+base::Status check_windows(uint32_t window, uint32_t lane_window) {
+  for (uint32_t size : {window, lane_window})
+    if (size < kLeastWindow || size > kMostWindow)
+      return fail(Code::kCorrupt, "the peer announces a window of " + std::to_string(size) +
+                                      " bytes; from 262144 to 1073741824 are allowed");
+  return {};
+}
+
+}  // namespace
+
+Session::Session(Connector connector, SessionOptions options)
+    : connector_(std::move(connector)), options_(std::move(options)), outbox_(options_.window) {}
+
+Session::~Session() {
+  if (fork_.in_child()) {
+    // Locks and threads are in the state of some moment of the parent: leave all of it as it is.
+    new std::shared_ptr<Connection>(std::move(connection_));
+    return;
+  }
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    wake_keeper();
+  }
+  if (keeper_ != nullptr) keeper_->join();
+  delete keeper_;
+}
+
+base::Status Session::not_child() const {
+  if (!fork_.in_child()) return {};
+  return fail(Code::kUnavailable,
+              "this process was forked; the session belongs to its parent, open another one");
+}
+
+Hello Session::make_hello() const {
+  Hello hello;
+  hello.version = options_.version;
+  hello.features = options_.features;
+  hello.session = id_;
+  hello.key = key_;
+  hello.epoch = epoch_;
+  hello.received = received_;
+  hello.window = options_.window;
+  hello.lane_window = options_.lane_window;
+  hello.lease = options_.lease;
+  return hello;
+}
+
+Welcome Session::make_welcome(Bytes note) const {
+  Welcome welcome;
+  welcome.version = options_.version;
+  welcome.features = features_;
+  welcome.session = id_;
+  welcome.key = key_;
+  welcome.epoch = epoch_;
+  welcome.received = received_;
+  welcome.window = options_.window;
+  welcome.lane_window = options_.lane_window;
+  welcome.lanes = lanes_;
+  welcome.grace_ms = static_cast<uint32_t>(options_.grace / base::kMillisecond);
+  welcome.note.assign(note.begin(), note.end());
+  return welcome;
+}
+
+Result<Welcome> Session::greet(Transport& transport, const Hello& hello, bool& refused) {
+  Nanos deadline = monotonic_now() + options_.handshake;
+  Writer writer;
+  encode(hello, writer);
+  FLEXAI_TRY(send_frame(transport, FrameType::kHello, writer.bytes(), deadline));
+  FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(transport, kMaxGreeting, deadline));
+  if (frame.header.type == FrameType::kRefuse) {
+    FLEXAI_TRY_ASSIGN(Refusal refusal, decode_refusal(frame.payload));
+    refused = refusal.code != RefusalCode::kStale;
+    return error_of(refusal);
+  }
+  if (frame.header.type != FrameType::kWelcome)
+    return fail(Code::kCorrupt, transport.peer().name + " answers a hello with something else");
+  FLEXAI_TRY_ASSIGN(Welcome welcome, decode_welcome(frame.payload));
+  RefusalCode code{};
+  std::string why = mismatch(hello.version, welcome.version, code);
+  if (!why.empty()) {
+    refused = true;
+    return error_of({.code = code, .text = why});
+  }
+  return welcome;
+}
+
+base::Status Session::take_terms(const Welcome& welcome) {
+  FLEXAI_TRY(check_windows(welcome.window, welcome.lane_window));
+  if (is_none(welcome.session) || welcome.lanes == 0 || welcome.lanes > kMostLanes)
+    return fail(Code::kCorrupt, "a welcome without session or lanes");
+  id_ = welcome.session;
+  key_ = welcome.key;
+  lanes_ = welcome.lanes;
+  features_ = welcome.features & options_.features;
+  note_ = welcome.note;
+  peer_window_ = welcome.window;
+  peer_lane_window_ = welcome.lane_window;
+  options_.grace = welcome.grace_ms * base::kMillisecond;
+  return {};
+}
+
+Result<std::unique_ptr<Session>> Session::connect(Connector connector, SessionOptions options) {
+  std::unique_ptr<Session> session(new Session(std::move(connector), std::move(options)));
+  MutexLock lock(session->mutex_);
+  FLEXAI_TRY_ASSIGN(
+      auto transport,
+      session->connector_(Purpose::kCommands, monotonic_now() + session->options_.handshake));
+  session->peer_ = transport->peer();
+  bool refused = false;
+  FLEXAI_TRY_ASSIGN(Welcome welcome, session->greet(*transport, session->make_hello(), refused));
+  FLEXAI_TRY(session->take_terms(welcome));
+  session->lane_.resize(session->lanes_);
+  FLEXAI_TRY(session->install(std::move(transport), welcome.received));
+  session->start();
+  return session;
+}
+
+Result<std::unique_ptr<Session>> Session::accept(std::unique_ptr<Transport> transport,
+                                                 const Hello& hello, SessionOptions options,
+                                                 Bytes note) {
+  FLEXAI_TRY(check_windows(hello.window, hello.lane_window));
+  std::unique_ptr<Session> session(new Session({}, std::move(options)));
+  FLEXAI_TRY_ASSIGN(session->id_, random_session());
+  FLEXAI_TRY_ASSIGN(session->key_, random_key());
+  session->peer_ = transport->peer();
+  session->lanes_ = std::min(session->options_.lanes, kMostLanes);
+  session->features_ = hello.features & session->options_.features;
+  session->peer_window_ = hello.window;
+  session->peer_lane_window_ = hello.lane_window;
+  MutexLock lock(session->mutex_);
+  session->lane_.resize(session->lanes_);
+  session->epoch_ = hello.epoch;
+  Writer writer;
+  encode(session->make_welcome(note), writer);
+  FLEXAI_TRY(send_frame(*transport, FrameType::kWelcome, writer.bytes(),
+                        monotonic_now() + session->options_.handshake));
+  FLEXAI_TRY(session->install(std::move(transport), hello.received));
+  session->start();
+  return session;
+}
+
+base::Status Session::check_again(const Hello& hello, const Peer& peer) {
+  if (over_) return fail(Code::kNotFound, "session " + text_of(id_) + " has ended");
+  if (!equal_secret(hello.key, key_) || peer.identity != peer_.identity)
+    return fail(Code::kDenied, "session " + text_of(id_) + " belongs to somebody else");
+  if (hello.epoch <= epoch_)
+    return fail(Code::kConflict, "a later connection of session " + text_of(id_) + " was first");
+  if (hello.received > outbox_.last())
+    return fail(Code::kCorrupt, "the hello names frames that were never sent");
+  return {};
+}
+
+base::Status Session::resume(std::unique_ptr<Transport>& transport, const Hello& hello) {
+  MutexLock lock(mutex_);
+  FLEXAI_TRY(check_again(hello, transport->peer()));
+  epoch_ = hello.epoch;
+  // From here on nothing of the earlier connection is taken in, so `received_` stands.
+  if (connection_ != nullptr)
+    drop(*connection_, fail(Code::kUnavailable, "the peer connected anew"));
+  Writer writer;
+  encode(make_welcome({}), writer);
+  mutex_.unlock();
+  auto sent = send_frame(*transport, FrameType::kWelcome, writer.bytes(),
+                         monotonic_now() + options_.handshake);
+  mutex_.lock();
+  FLEXAI_TRY(sent);
+  if (over_ || epoch_ != hello.epoch) return fail(Code::kConflict, "overtaken");
+  auto installed = install(std::move(transport), hello.received);
+  if (!installed.ok()) finish(installed.error());
+  return installed;
+}
+
+base::Status Session::install(std::unique_ptr<Transport> transport, uint64_t received) {
+  // Its writer still looks at frames that the rewind may free.
+  while (retired_ != nullptr && retired_->writing) {
+    mutex_.unlock();
+    ::usleep(20);
+    mutex_.lock();
+  }
+  retired_.reset();
+  FLEXAI_TRY(outbox_.rewind(received));
+  connection_ = std::make_shared<Connection>(std::move(transport));
+  if (!outbox_.empty()) connection_->due_since = monotonic_now();
+  unanswered_ = 0;
+  attempts_ = 0;
+  cut_since_ = 0;
+  credits_due_ = all_credits_due_ = true;
+  if (keeper_ != nullptr) ++resumes_;
+  write_out(connection_);
+  wake_all();
+  wake_keeper();
+  return {};
+}
+
+void Session::start() {
+  keeper_ = new std::thread([this] { keep(); });
+}
+
+Lane& Session::lane_of(uint16_t id) {
+  auto& lane = lane_[id];
+  if (lane == nullptr) lane.reset(new Lane(*this, id, peer_lane_window_, options_.lane_window));
+  return *lane;
+}
+
+Result<Lane*> Session::lane(uint16_t id) {
+  FLEXAI_TRY(not_child());
+  if (id >= lanes_)
+    return fail(Code::kInvalid,
+                "lane " + std::to_string(id) + "; there are " + std::to_string(lanes_));
+  MutexLock lock(mutex_);
+  return &lane_of(id);
+}
+
+base::Status Session::status() const {
+  FLEXAI_TRY(not_child());
+  MutexLock lock(mutex_);
+  if (over_) return end_why_;
+  return {};
+}
+
+SessionStats Session::stats() const {
+  if (fork_.in_child()) return {};
+  MutexLock lock(mutex_);
+  return {.frames_sent = outbox_.last(),
+          .frames_received = received_,
+          .messages_sent = messages_.load(std::memory_order_relaxed),
+          .resumes = resumes_,
+          .unacknowledged = outbox_.held(),
+          .connected = connection_ != nullptr};
+}
+
+void Session::cut() {
+  MutexLock lock(mutex_);
+  if (connection_ != nullptr) drop(*connection_, fail(Code::kUnavailable, "cut on request"));
+}
+
+base::Status Session::drain(Nanos deadline) {
+  FLEXAI_TRY(flush());
+  MutexLock lock(mutex_);
+  if (outbox_.empty()) return {};
+  if (connection_ != nullptr) {
+    connection_->want_ping = true;
+    write_out(connection_);
+  }
+  Waiter waiter;
+  return await([this]() FLEXAI_REQUIRES(mutex_) { return outbox_.empty(); }, waiter, deadline);
+}
+
+void Session::close(Nanos deadline) {
+  if (!not_child().ok() || ended()) return;
+  Block key(Bytes{key_});
+  if (flush().ok() && post(FrameType::kGoodbye, nullptr, std::move(key), true, deadline).ok()) {
+    [[maybe_unused]] auto sent = drain(deadline);
+  }
+  MutexLock lock(mutex_);
+  closing_ = true;
+  if (!over_) finish(fail(Code::kUnavailable, "the session was closed"));
+}
+
+void Session::end(const Refusal& refusal) {
+  if (!not_child().ok()) return;
+  MutexLock lock(mutex_);
+  if (over_) return;
+  if (connection_ != nullptr && !connection_->writing) {
+    Writer writer;
+    encode(refusal, writer);
+    connection_->farewell.assign(writer.bytes().begin(), writer.bytes().end());
+    write_out(connection_);
+  }
+  finish(error_of(refusal));
+}
+
+}  // namespace flexai::wire

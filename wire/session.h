@@ -1,0 +1,201 @@
+// Session: ordered streams of messages (lanes) between two processes that survive a cut of the
+// connection below them: everything sent arrives exactly once, in the order of its lane.
+//
+// Threads: everything may be called from any thread, also at once, except where it says otherwise.
+// A thread that waits receives by itself (no hop through another thread): the first one takes the
+// role of the reader, others sleep until it hands them their messages or the role. A keeper thread
+// a session receives when nobody waits, flushes late batches, and takes a cut session up again.
+// Memory: unacknowledged frames up to `window`, unread ones up to `lane_window` a lane; a sender
+// without room blocks.
+// Cuts: while the session is cut, senders go on until the window is full; waits wait. After `grace`
+// without a new connection the session has ended. It ends at once, with the reason, when the peer
+// says so (known death), says goodbye, or breaks the protocol. All later calls fail with that
+// reason.
+// Fork: in a child everything fails with kUnavailable, and nothing of the parent's is touched.
+// Signals: none are raised or caught.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "wire/connection.h"
+#include "wire/fork_guard.h"
+#include "wire/hello.h"
+#include "wire/inbox.h"
+
+namespace flexai::wire {
+
+class Lane;
+
+struct SessionOptions {
+  Version version;
+  uint64_t features = 0;
+  uint32_t window = 2u << 20;         // bytes sent and not acknowledged
+  uint32_t lane_window = 512u << 10;  // bytes received and not read, each lane
+  uint16_t lanes = 64;                // the host's word counts
+  uint32_t batch_bytes = 16u << 10;
+  uint32_t batch_messages = 64;
+  base::Nanos batch_delay = 100 * base::kMicrosecond;
+  base::Nanos silence = 2 * base::kSecond;  // without a byte while one is due: a ping; twice: a cut
+  base::Nanos grace = 30 * base::kSecond;   // the host's word counts
+  base::Nanos handshake = 5 * base::kSecond;
+  std::vector<std::byte> lease;  // client: opaque, goes with every hello
+  // Called once, on the session's own thread, when it ends other than by close().
+  std::function<void(const base::Error&)> on_end;
+};
+
+// Makes a connection to the host, TLS handshake included.
+using Connector =
+    std::function<base::Result<std::unique_ptr<Transport>>(Purpose purpose, base::Nanos deadline)>;
+
+struct SessionStats {
+  uint64_t frames_sent = 0, frames_received = 0;  // sequenced ones, repeats not counted
+  uint64_t messages_sent = 0;
+  uint64_t resumes = 0;
+  size_t unacknowledged = 0;  // bytes held now
+  bool connected = false;
+};
+
+class Session {
+ public:
+  // A new session with the host that `connector` reaches; fails before the first message when
+  // protocol, Spec, lease or room are not right.
+  static base::Result<std::unique_ptr<Session>> connect(Connector connector,
+                                                        SessionOptions options);
+  // The host's side of a new session, on a connection whose hello was read. Answers it.
+  static base::Result<std::unique_ptr<Session>> accept(std::unique_ptr<Transport> transport,
+                                                       const Hello& hello, SessionOptions options,
+                                                       Bytes note = {});
+  // The client came again: `hello` names this session. Takes the transport when it succeeds. Else
+  // kNotFound (it has ended), kDenied (of another peer), kConflict (a later connection was first),
+  // or what went wrong.
+  base::Status resume(std::unique_ptr<Transport>& transport, const Hello& hello);
+
+  ~Session();
+
+  // 0 to lanes()-1; kInvalid for others. The lane lives as long as the session.
+  base::Result<Lane*> lane(uint16_t id);
+  uint16_t lanes() const { return lanes_; }
+
+  base::Status flush();                      // batches of all lanes
+  base::Status drain(base::Nanos deadline);  // flush, and wait until all of it has arrived
+
+  // Flushes, says goodbye and waits until that has arrived, at most until `deadline`.
+  void close(base::Nanos deadline);
+  // Tells the peer why it is over; the session has ended on this side at once.
+  void end(const Refusal& refusal);
+
+  base::Status status() const;  // the reason once it has ended
+  bool ended() const { return over_.load(std::memory_order_acquire); }
+  const SessionId& id() const { return id_; }
+  const SessionKey& key() const { return key_; }
+  const Peer& peer() const { return peer_; }                    // of the first connection
+  uint64_t features() const { return features_; }               // that both have
+  const std::vector<std::byte>& note() const { return note_; }  // of the welcome
+  const SessionOptions& options() const { return options_; }
+  SessionStats stats() const;
+  // Drops the connection as a bad network would. For tests and benchmarks.
+  void cut();
+
+ private:
+  friend class Lane;
+  struct Waiter;
+
+  Session(Connector connector, SessionOptions options);
+  Hello make_hello() const FLEXAI_REQUIRES(mutex_);
+  Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
+  base::Result<Welcome> greet(Transport& transport, const Hello& hello, bool& refused);
+  base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);
+  base::Status take_terms(const Welcome& welcome);
+  void start();
+  base::Status install(std::unique_ptr<Transport> transport, uint64_t received)
+      FLEXAI_REQUIRES(mutex_);
+  Lane& lane_of(uint16_t id) FLEXAI_REQUIRES(mutex_);
+
+  // Sending, session_send.cc.
+  base::Status post(FrameType type, Lane* lane, Block payload, bool may_wait, base::Nanos deadline);
+  void write_out(const std::shared_ptr<Connection>& connection) FLEXAI_REQUIRES(mutex_);
+  bool build(Connection& connection) FLEXAI_REQUIRES(mutex_);
+  void build_notes(Connection& connection) FLEXAI_REQUIRES(mutex_);
+  void add_note(Connection& connection, FrameType type, Bytes payload) FLEXAI_REQUIRES(mutex_);
+  void arm_flush();
+  base::Status flush_lanes(bool may_wait);
+
+  // Receiving, session_receive.cc.
+  base::Status await(const std::function<bool()>& ready, Waiter& waiter, base::Nanos deadline)
+      FLEXAI_REQUIRES(mutex_);
+  void read_once(const std::shared_ptr<Connection>& connection, base::Nanos deadline)
+      FLEXAI_REQUIRES(mutex_);
+  base::Status take_in(Connection& connection) FLEXAI_REQUIRES(mutex_);
+  base::Status take_frame(Connection& connection, InFrame& frame) FLEXAI_REQUIRES(mutex_);
+  base::Status take_data(InFrame& frame) FLEXAI_REQUIRES(mutex_);
+  base::Status take_credits(Bytes payload) FLEXAI_REQUIRES(mutex_);
+  void call_sinks() FLEXAI_REQUIRES(mutex_);
+  void check_silence(const std::shared_ptr<Connection>& connection) FLEXAI_REQUIRES(mutex_);
+  void follow(Waiter& waiter, base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
+  void wake_all() FLEXAI_REQUIRES(mutex_);
+  void hand_on() FLEXAI_REQUIRES(mutex_);
+
+  // Keeping, session_keep.cc.
+  void keep();
+  void keep_connected() FLEXAI_REQUIRES(mutex_);
+  void keep_cut() FLEXAI_REQUIRES(mutex_);
+  void reconnect() FLEXAI_REQUIRES(mutex_);
+  void keeper_sleep(base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
+  void wake_keeper() FLEXAI_REQUIRES(mutex_);
+  void drop(Connection& connection, const base::Error& why) FLEXAI_REQUIRES(mutex_);
+  void finish(base::Error why) FLEXAI_REQUIRES(mutex_);
+
+  base::Status not_child() const;
+
+  const Connector connector_;  // empty on the host's side
+  SessionOptions options_;
+  ForkGuard fork_;
+  SessionId id_{};
+  SessionKey key_{};
+  Peer peer_;
+  uint64_t features_ = 0;
+  std::vector<std::byte> note_;
+  uint16_t lanes_ = 0;
+  uint32_t peer_window_ = 0, peer_lane_window_ = 0;
+
+  mutable base::Mutex mutex_;
+  std::shared_ptr<Connection> connection_ FLEXAI_GUARDED_BY(mutex_);   // null while cut
+  std::shared_ptr<Connection> retired_ FLEXAI_GUARDED_BY(mutex_);      // dropped while written to
+  std::vector<std::unique_ptr<Lane>> lane_ FLEXAI_GUARDED_BY(mutex_);  // null until used
+  std::vector<Lane*> sinks_ FLEXAI_GUARDED_BY(mutex_);
+  Outbox outbox_ FLEXAI_GUARDED_BY(mutex_);
+  uint32_t epoch_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  uint64_t received_ FLEXAI_GUARDED_BY(mutex_) = 0;  // sequences taken in
+  size_t unanswered_ FLEXAI_GUARDED_BY(mutex_) = 0;  // bytes taken in and not acknowledged
+  base::Nanos cut_since_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  base::Error cut_why_ FLEXAI_GUARDED_BY(mutex_);
+  base::Error end_why_ FLEXAI_GUARDED_BY(mutex_);
+  bool credits_due_ FLEXAI_GUARDED_BY(mutex_) = false;
+  bool all_credits_due_ FLEXAI_GUARDED_BY(mutex_) = false;  // a new connection
+  bool closing_ FLEXAI_GUARDED_BY(mutex_) = false;          // close() was called
+  Waiter* waiters_ FLEXAI_GUARDED_BY(mutex_) = nullptr;
+  uint64_t resumes_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint64_t> messages_{0};
+  std::atomic<bool> over_{false};
+
+  // The keeper's.
+  std::thread* keeper_ = nullptr;  // leaked in a forked child, where there is nothing to join
+  std::atomic<uint32_t> keeper_word_{0};
+  std::atomic<bool> flush_armed_{false};
+  base::Nanos flush_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  base::Nanos led_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // last time a caller was the reader
+  uint64_t leads_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  int attempts_ FLEXAI_GUARDED_BY(mutex_) = 0;  // to connect again, since the cut
+  bool keeper_reads_ FLEXAI_GUARDED_BY(mutex_) = false;
+  bool keeper_deep_ FLEXAI_GUARDED_BY(mutex_) = false;  // sleeps until a reader leaves
+  bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace flexai::wire

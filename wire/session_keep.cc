@@ -1,0 +1,159 @@
+// The thread of a Session: receives when nobody waits, flushes late batches, connects again, and
+// ends the session when its grace is over.
+#include <algorithm>
+
+#include "base/futex.h"
+#include "wire/lane.h"
+#include "wire/waiter.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::kMillisecond;
+using base::monotonic_now;
+using base::MutexLock;
+using base::Nanos;
+
+namespace {
+
+// A caller that has just been the reader will be again: the keeper stays out of its way so long.
+constexpr Nanos kLeadMemory = 2 * kMillisecond;
+constexpr Nanos kFirstPause = kMillisecond / 2, kLongestPause = 500 * kMillisecond;
+
+Nanos earlier(Nanos a, Nanos b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+
+}  // namespace
+
+void Session::keep() {
+  std::function<void(const base::Error&)> on_end;
+  base::Error why;
+  {
+    MutexLock lock(mutex_);
+    while (!stopping_ && !over_) {
+      if (connection_ == nullptr) {
+        keep_cut();
+      } else {
+        keep_connected();
+      }
+    }
+    if (!stopping_ && !closing_) on_end = options_.on_end;
+    why = end_why_;
+    if (!over_) finish(fail(Code::kUnavailable, "the session was let go"));
+  }
+  if (on_end) on_end(why);
+}
+
+void Session::keep_connected() {
+  Nanos now = monotonic_now();
+  if (flush_at_ != 0 && now >= flush_at_) {
+    flush_at_ = 0;
+    flush_armed_.store(false, std::memory_order_release);
+    mutex_.unlock();
+    [[maybe_unused]] auto flushed = flush_lanes(false);
+    mutex_.lock();
+    return;
+  }
+  std::shared_ptr<Connection> connection = connection_;
+  if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
+    keeper_reads_ = true;
+    read_once(connection, flush_at_);
+    keeper_reads_ = false;
+    if (waiters_ != nullptr) {
+      waiters_->word.store(1, std::memory_order_release);
+      base::futex_wake(&waiters_->word, 1);
+      led_at_ = monotonic_now();
+    }
+    return;
+  }
+  uint64_t leads = leads_;
+  keeper_sleep(earlier(flush_at_, std::max(now, led_at_) + kLeadMemory));
+  // One caller waits for long: nothing to do until it leaves.
+  if (connection == connection_ && connection->reading && leads_ == leads && !stopping_) {
+    keeper_deep_ = true;
+    keeper_sleep(flush_at_);
+    keeper_deep_ = false;
+  }
+}
+
+void Session::keep_cut() {
+  Nanos end = cut_since_ + options_.grace;
+  if (monotonic_now() >= end) {
+    finish(fail(Code::kUnavailable, "no connection to " + peer_.name + " for " +
+                                        std::to_string(options_.grace / base::kSecond) +
+                                        " s: " + cut_why_.message));
+    return;
+  }
+  if (!connector_) {
+    keeper_sleep(end);
+    return;
+  }
+  reconnect();
+}
+
+void Session::reconnect() {
+  if (attempts_ != 0) {
+    Nanos pause = std::min(kLongestPause, kFirstPause << std::min(attempts_, 12));
+    keeper_sleep(monotonic_now() + pause);
+    if (stopping_ || over_ || connection_ != nullptr) return;
+  }
+  ++attempts_;
+  ++epoch_;
+  Hello hello = make_hello();
+  Nanos deadline = monotonic_now() + options_.handshake;
+  mutex_.unlock();
+  bool refused = false;
+  auto transport = connector_(Purpose::kCommands, deadline);
+  base::Result<Welcome> welcome = fail(Code::kUnavailable, "not connected");
+  if (transport.ok()) welcome = greet(**transport, hello, refused);
+  mutex_.lock();
+  if (stopping_ || over_) return;
+  if (refused) {
+    finish(welcome.error());
+  } else if (!transport.ok() || !welcome.ok()) {
+    cut_why_ = transport.ok() ? welcome.error() : transport.error();
+  } else if (welcome->session != id_) {
+    finish(fail(Code::kCorrupt, "the host answers for another session"));
+  } else {
+    auto installed = install(std::move(transport).value(), welcome->received);
+    if (!installed.ok()) finish(installed.error());
+  }
+}
+
+void Session::drop(Connection& connection, const base::Error& why) {
+  if (connection_.get() != &connection) return;
+  connection.transport->shutdown();
+  if (connection.writing) retired_ = connection_;
+  connection_.reset();
+  cut_since_ = monotonic_now();
+  cut_why_ = why;
+  wake_all();
+  wake_keeper();
+}
+
+void Session::finish(base::Error why) {
+  if (over_) return;
+  end_why_ = std::move(why);
+  over_.store(true, std::memory_order_release);
+  if (connection_ != nullptr) drop(*connection_, end_why_);
+  wake_all();
+  wake_keeper();
+}
+
+void Session::keeper_sleep(Nanos deadline) {
+  uint32_t seen = keeper_word_.load(std::memory_order_acquire);
+  mutex_.unlock();
+  base::futex_wait(&keeper_word_, seen, deadline);
+  mutex_.lock();
+}
+
+void Session::wake_keeper() {
+  keeper_word_.fetch_add(1, std::memory_order_acq_rel);
+  if (keeper_reads_ && connection_ != nullptr) {
+    connection_->transport->wake();
+  } else {
+    base::futex_wake(&keeper_word_, 1);
+  }
+}
+
+}  // namespace flexai::wire

@@ -1,0 +1,234 @@
+// How a Session receives: one thread at a time is the reader (leader), the others follow
+// (Schmidt et al., Leader/Followers, PLoP 2000).
+#include <algorithm>
+
+#include "base/futex.h"
+#include "wire/lane.h"
+#include "wire/notes.h"
+#include "wire/waiter.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::monotonic_now;
+using base::Nanos;
+
+namespace {
+
+Nanos earlier(Nanos a, Nanos b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+
+base::Error broken(std::string what) { return fail(Code::kCorrupt, std::move(what)); }
+
+}  // namespace
+
+base::Status Session::await(const std::function<bool()>& ready, Waiter& waiter, Nanos deadline) {
+  base::Status result;
+  while (!ready()) {
+    if (over_) {
+      result = end_why_;
+      break;
+    }
+    if (deadline != 0 && monotonic_now() >= deadline) {
+      result = fail(Code::kTimeout, "nothing from " + peer_.name + " in time");
+      break;
+    }
+    std::shared_ptr<Connection> connection = connection_;
+    if (connection == nullptr || connection->reading) {
+      follow(waiter, deadline);
+      continue;
+    }
+    // A host may wait for its client for ever; a client is owed an answer.
+    if (connector_ && connection->due_since == 0) connection->due_since = monotonic_now();
+    read_once(connection, deadline);
+  }
+  hand_on();
+  return result;
+}
+
+// When the caller stops being the reader, or leaves before it could: somebody else must be woken.
+void Session::hand_on() {
+  led_at_ = monotonic_now();
+  ++leads_;
+  if (connection_ == nullptr || connection_->reading) return;
+  if (waiters_ != nullptr) {
+    waiters_->word.store(1, std::memory_order_release);
+    base::futex_wake(&waiters_->word, 1);
+  } else if (keeper_deep_) {
+    wake_keeper();
+  }
+}
+
+void Session::follow(Waiter& waiter, Nanos deadline) {
+  waiter.word.store(0, std::memory_order_relaxed);
+  waiter.next = waiters_;
+  waiter.here = &waiters_;
+  if (waiters_ != nullptr) waiters_->here = &waiter.next;
+  waiters_ = &waiter;
+  if (waiter.lane != nullptr) waiter.lane->waiter_ = &waiter;
+  mutex_.unlock();
+  base::futex_wait(&waiter.word, 0, deadline);
+  mutex_.lock();
+  *waiter.here = waiter.next;
+  if (waiter.next != nullptr) waiter.next->here = waiter.here;
+  if (waiter.lane != nullptr) waiter.lane->waiter_ = nullptr;
+}
+
+void Session::wake_all() {
+  for (Waiter* waiter = waiters_; waiter != nullptr; waiter = waiter->next) {
+    waiter->word.store(1, std::memory_order_release);
+    base::futex_wake(&waiter->word, 1);
+  }
+}
+
+void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos deadline) {
+  connection->reading = true;
+  bool write = !connection->writing && !connection->parts.empty();
+  connection->waits_to_write = write;
+  if (connection->due_since != 0) {
+    Nanos patience = options_.silence * (connection->pinged ? 2 : 1);
+    deadline = earlier(deadline, connection->due_since + patience);
+  }
+  mutex_.unlock();
+  connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
+  auto got = connection->reader.receive(*connection->transport, connection->frames);
+  mutex_.lock();
+  connection->waits_to_write = false;
+  // What an earlier connection brings is nobody's: its successor began by saying what had arrived.
+  if (connection == connection_) {
+    if (got.ok() && *got != 0) {
+      connection->due_since = outbox_.empty() ? 0 : monotonic_now();
+      connection->pinged = false;
+    }
+    auto taken = take_in(*connection);
+    if (!taken.ok()) {
+      finish(taken.error());
+    } else if (!got.ok()) {
+      drop(*connection, got.error());
+    } else {
+      check_silence(connection);
+      call_sinks();
+      write_out(connection);
+    }
+  }
+  connection->frames.clear();
+  connection->reading = false;
+}
+
+base::Status Session::take_in(Connection& connection) {
+  for (InFrame& frame : connection.frames) {
+    FLEXAI_TRY(take_frame(connection, frame));
+    if (over_) break;
+  }
+  if (unanswered_ >= peer_window_ / 4) connection.want_ack = true;
+  return {};
+}
+
+base::Status Session::take_frame(Connection& connection, InFrame& frame) {
+  const FrameHeader& header = frame.header;
+  bool was_empty = outbox_.empty();
+  size_t held = outbox_.held();
+  FLEXAI_TRY(outbox_.acknowledge(header.ack));
+  if (outbox_.held() != held) wake_all();
+  if (!was_empty && outbox_.empty()) connection.due_since = 0;
+  switch (header.type) {
+    case FrameType::kData:
+    case FrameType::kGoodbye:
+      return take_data(frame);
+    case FrameType::kCredit:
+      return take_credits(frame.payload.bytes());
+    case FrameType::kPing:
+      connection.want_pong = true;
+      return {};
+    case FrameType::kAck:
+    case FrameType::kPong:
+      return {};
+    case FrameType::kDead: {
+      FLEXAI_TRY_ASSIGN(Refusal refusal, decode_refusal(frame.payload.bytes()));
+      finish(error_of(refusal));
+      return {};
+    }
+    default:
+      return broken("the peer sent a frame that has no place in a session");
+  }
+}
+
+base::Status Session::take_data(InFrame& frame) {
+  const FrameHeader& header = frame.header;
+  if (header.seq <= received_) return {};  // again
+  if (header.seq != received_ + 1)
+    return broken("frame " + std::to_string(header.seq) + " follows frame " +
+                  std::to_string(received_));
+  received_ = header.seq;
+  unanswered_ += frame_cost(frame.payload.size());
+  if (header.type == FrameType::kGoodbye) {
+    SessionKey key{};
+    if (frame.payload.size() != key.size()) return broken("a goodbye without a key");
+    std::copy_n(frame.payload.data(), key.size(), key.begin());
+    if (!equal_secret(key, key_)) return broken("a goodbye with the wrong key");
+    connection_->want_ack = true;
+    write_out(connection_);
+    finish(fail(Code::kUnavailable, peer_.name + " said goodbye"));
+    return {};
+  }
+  if (header.lane >= lanes_)
+    return broken("a message for lane " + std::to_string(header.lane) + "; there are " +
+                  std::to_string(lanes_));
+  Lane& lane = lane_of(header.lane);
+  FLEXAI_TRY(lane.inbox_.arrive(std::move(frame.payload)));
+  if (lane.waiter_ != nullptr) {
+    led_at_ = monotonic_now();
+    lane.waiter_->word.store(1, std::memory_order_release);
+    base::futex_wake(&lane.waiter_->word, 1);
+  }
+  return {};
+}
+
+base::Status Session::take_credits(Bytes payload) {
+  FLEXAI_TRY_ASSIGN(auto credits, decode_credits(payload));
+  for (const Credit& credit : credits) {
+    if (credit.lane >= lanes_) return broken("credit for a lane that is not there");
+    Lane& lane = lane_of(credit.lane);
+    lane.credit_ = std::max(lane.credit_, credit.granted);
+  }
+  wake_all();
+  return {};
+}
+
+void Session::call_sinks() {
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    Lane* lane = sinks_[i];
+    while (!lane->inbox_.empty()) {
+      Block payload = lane->inbox_.take();
+      if (lane->inbox_.credit_is_due()) credits_due_ = true;
+      mutex_.unlock();
+      size_t at = 0;
+      base::Status parsed;
+      while (parsed.ok() && at < payload.size()) {
+        auto message = next_record(payload.bytes(), at);
+        if (message.ok()) {
+          lane->sink_(*message);
+        } else {
+          parsed = message.error();
+        }
+      }
+      mutex_.lock();
+      if (!parsed.ok()) {
+        finish(parsed.error());
+        return;
+      }
+    }
+  }
+}
+
+void Session::check_silence(const std::shared_ptr<Connection>& connection) {
+  if (connection->due_since == 0) return;
+  Nanos silent = monotonic_now() - connection->due_since;
+  if (silent >= 2 * options_.silence) {
+    drop(*connection, fail(Code::kTimeout, peer_.name + " is silent"));
+  } else if (silent >= options_.silence && !connection->pinged) {
+    connection->pinged = connection->want_ping = true;
+  }
+}
+
+}  // namespace flexai::wire
