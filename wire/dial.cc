@@ -1,0 +1,73 @@
+#include "wire/dial.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "wire/shm_layout.h"
+#include "wire/shm_transport.h"
+#include "wire/socket.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::Nanos;
+using base::Result;
+
+namespace {
+
+// Bulk data wants more room than commands.
+constexpr uint64_t kBulkRing = 4u << 20;
+
+Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
+                                            const std::shared_ptr<TlsContext>& tls, Nanos deadline,
+                                            uint64_t ring) {
+  if (endpoint.carrier == Carrier::kTls && tls == nullptr)
+    return fail(Code::kInvalid, text_of(endpoint) + " needs a certificate; see flexai pki");
+  FLEXAI_TRY_ASSIGN(base::Fd socket, connect_socket(endpoint, deadline));
+  switch (endpoint.carrier) {
+    case Carrier::kTls:
+      return tls->secure(std::move(socket), endpoint.place, deadline);
+    case Carrier::kShared:
+      return offer_shared_memory(std::move(socket), deadline, ring);
+    case Carrier::kUnix:
+    case Carrier::kTcp:
+      break;
+  }
+  return make_socket_transport(std::move(socket), endpoint.carrier);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Transport>> dial(const Endpoint& endpoint,
+                                        const std::shared_ptr<TlsContext>& tls, Nanos deadline) {
+  return dial_for(endpoint, tls, deadline, kRingBytes);
+}
+
+Connector make_connector(Endpoint endpoint, std::shared_ptr<TlsContext> tls) {
+  return [endpoint = std::move(endpoint), tls = std::move(tls)](Purpose purpose, Nanos deadline) {
+    return dial_for(endpoint, tls, deadline, purpose == Purpose::kBulk ? kBulkRing : kRingBytes);
+  };
+}
+
+Result<std::unique_ptr<Transport>> greet_carrier(base::Fd socket, Carrier carrier,
+                                                 const std::shared_ptr<TlsContext>& tls,
+                                                 Nanos deadline) {
+  if (carrier == Carrier::kTcp) return make_socket_transport(std::move(socket), carrier);
+  if (carrier == Carrier::kTls) {
+    if (tls == nullptr) return fail(Code::kInvalid, "a tls: endpoint needs a certificate");
+    return tls->secure(std::move(socket), "", deadline);
+  }
+  for (;;) {
+    uint32_t magic = 0;
+    ssize_t n = ::recv(socket.get(), &magic, sizeof magic, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0) return fail(Code::kUnavailable, "the client closed before it said anything");
+    if (n == sizeof magic && magic == kShmMagic)
+      return take_shared_memory(std::move(socket), deadline);
+    if (n == sizeof magic) return make_socket_transport(std::move(socket), Carrier::kUnix);
+    if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "the client says nothing");
+    wait_socket(socket.get(), POLLIN, -1, deadline);
+  }
+}
+
+}  // namespace flexai::wire

@@ -1,0 +1,97 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "wire/socket.h"
+#include "wire/socket_wait.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::Fd;
+using base::Nanos;
+using base::Result;
+
+namespace {
+
+class SocketTransport final : public Transport {
+ public:
+  SocketTransport(Fd socket, SocketWait wait, Peer peer)
+      : socket_(std::move(socket)), wait_(std::move(wait)), peer_(std::move(peer)) {}
+
+  Result<size_t> send(std::span<const iovec> parts) override {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts.data());
+    message.msg_iovlen = std::min<size_t>(parts.size(), 512);
+    ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) return size_t{0};
+    return over();
+  }
+
+  Result<size_t> receive(std::span<std::byte> into) override {
+    ssize_t n = ::recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    if (n > 0) return static_cast<size_t>(n);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return size_t{0};
+    return n == 0 ? fail(Code::kUnavailable, peer_.name + " closed the connection") : over();
+  }
+
+  void wait(unsigned events, Nanos deadline) override {
+    wait_.wait(socket_.get(), events, deadline);
+  }
+  void wake() override { wait_.wake(); }
+  void shutdown() override { ::shutdown(socket_.get(), SHUT_RDWR); }
+  const Peer& peer() const override { return peer_; }
+
+ private:
+  base::Error over() const {
+    return fail(Code::kUnavailable, base::fail_errno("connection to " + peer_.name).message);
+  }
+
+  const Fd socket_;
+  SocketWait wait_;
+  const Peer peer_;
+};
+
+}  // namespace
+
+Result<SocketWait> SocketWait::make() {
+  SocketWait wait;
+  wait.event_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wait.event_.valid()) return base::fail_errno("eventfd");
+  return wait;
+}
+
+void SocketWait::wait(int socket, unsigned events, Nanos deadline) {
+  short wanted = 0;
+  if ((events & kReadable) != 0) wanted = static_cast<short>(wanted | POLLIN);
+  if ((events & kWritable) != 0) wanted = static_cast<short>(wanted | POLLOUT);
+  bool reads = (events & kReadable) != 0;
+  wait_socket(socket, wanted, reads ? event_.get() : -1, deadline);
+  if (reads && rung_.load(std::memory_order_acquire)) {
+    rung_.store(false, std::memory_order_release);
+    uint64_t count = 0;
+    [[maybe_unused]] ssize_t n = ::read(event_.get(), &count, sizeof count);
+  }
+}
+
+void SocketWait::wake() {
+  rung_.store(true, std::memory_order_release);
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t n = ::write(event_.get(), &one, sizeof one);
+}
+
+Result<std::unique_ptr<Transport>> make_socket_transport(Fd socket, Carrier carrier) {
+  FLEXAI_TRY_ASSIGN(SocketWait wait, SocketWait::make());
+  Peer peer = peer_of(socket.get(), carrier);
+  return std::unique_ptr<Transport>(
+      new SocketTransport(std::move(socket), std::move(wait), std::move(peer)));
+}
+
+}  // namespace flexai::wire

@@ -1,0 +1,132 @@
+#include "wire/tls_context.h"
+
+#include <arpa/inet.h>
+
+#include "wire/openssl.h"
+#include "wire/tls_transport.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::MutexLock;
+using base::Nanos;
+using base::Result;
+
+struct TlsCallbacks {
+  static int new_ticket(SSL* ssl, SSL_SESSION* session) {
+    auto* self = static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    const char* host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    MutexLock lock(self->mutex_);
+    SSL_SESSION_free(self->ticket_);
+    self->ticket_ = session;
+    self->ticket_host_ = host != nullptr ? host : "";
+    return 1;  // it is ours now
+  }
+};
+
+namespace {
+
+Result<KeyPtr> read_key(const std::string& text) {
+  BioPtr bio = bio_of(text);
+  // No callback that asks on the terminal for a password.
+  auto none = [](char*, int, int, void*) { return 0; };
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, none, nullptr));
+  if (key == nullptr) return openssl_error(Code::kInvalid, "private key");
+  return key;
+}
+
+base::Status use_certificates(SSL_CTX* context, const std::string& text) {
+  BioPtr bio = bio_of(text);
+  CertPtr own(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1)
+    return openssl_error(Code::kInvalid, "certificate");
+  while (CertPtr next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)})
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1)
+      return openssl_error(Code::kInvalid, "certificate chain");
+  ERR_clear_error();  // of the end of the text
+  return {};
+}
+
+base::Status trust(SSL_CTX* context, const std::string& text) {
+  BioPtr bio = bio_of(text);
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  int count = 0;
+  while (CertPtr cert{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    if (X509_STORE_add_cert(store, cert.get()) != 1)
+      return openssl_error(Code::kInvalid, "authority");
+    ++count;
+  }
+  ERR_clear_error();
+  if (count == 0) return fail(Code::kInvalid, "authority: no certificate in the file");
+  return {};
+}
+
+bool is_address(const std::string& host) {
+  unsigned char bytes[sizeof(in6_addr)];
+  return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TlsContext>> TlsContext::make(const TlsIdentity& identity, TlsRole role) {
+  SslContextPtr context(
+      SSL_CTX_new(role == TlsRole::kClient ? TLS_client_method() : TLS_server_method()));
+  if (context == nullptr) return openssl_error(Code::kInternal, "TLS");
+  SSL_CTX* raw = context.get();
+  SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
+  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(raw, 1);
+  FLEXAI_TRY(use_certificates(raw, identity.certificates));
+  FLEXAI_TRY_ASSIGN(KeyPtr key, read_key(identity.key));
+  if (SSL_CTX_use_PrivateKey(raw, key.get()) != 1 || SSL_CTX_check_private_key(raw) != 1)
+    return openssl_error(Code::kInvalid, "private key does not fit the certificate");
+  FLEXAI_TRY(trust(raw, identity.authority));
+  std::shared_ptr<TlsContext> made(new TlsContext(context.release(), role));
+  SSL_CTX_set_app_data(raw, made.get());
+  if (role == TlsRole::kClient) {
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(raw, TlsCallbacks::new_ticket);
+  } else {
+    static const unsigned char kName[] = "flexai";
+    SSL_CTX_set_session_id_context(raw, kName, sizeof kName - 1);
+    SSL_CTX_set_num_tickets(raw, 1);
+  }
+  return made;
+}
+
+TlsContext::~TlsContext() {
+  SSL_SESSION_free(ticket_);
+  SSL_CTX_free(context_);
+}
+
+base::Status TlsContext::prepare(ssl_st* ssl, const std::string& host) {
+  if (role_ == TlsRole::kHost) {
+    SSL_set_accept_state(ssl);
+    return {};
+  }
+  SSL_set_connect_state(ssl);
+  if (is_address(host)) {
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) != 1)
+      return openssl_error(Code::kInternal, "TLS");
+  } else if (SSL_set1_host(ssl, host.c_str()) != 1) {
+    return openssl_error(Code::kInternal, "TLS");
+  }
+  // Also for addresses: it is how a ticket finds its host again.
+  SSL_set_tlsext_host_name(ssl, host.c_str());
+  MutexLock lock(mutex_);
+  if (ticket_ != nullptr && ticket_host_ == host) SSL_set_session(ssl, ticket_);
+  return {};
+}
+
+Result<std::unique_ptr<Transport>> TlsContext::secure(base::Fd socket, const std::string& host,
+                                                      Nanos deadline) {
+  SslPtr ssl(SSL_new(context_));
+  if (ssl == nullptr) return openssl_error(Code::kInternal, "TLS");
+  FLEXAI_TRY(prepare(ssl.get(), host));
+  return shake_hands(std::move(socket), ssl.release(), host, deadline);
+}
+
+}  // namespace flexai::wire
