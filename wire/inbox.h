@@ -18,6 +18,7 @@ class Inbox {
   base::Status arrive(Block payload);
 
   bool empty() const { return frames_.empty(); }
+  size_t frames() const { return frames_.size(); }
   Block take();  // the oldest; its bytes count as read. REQUIRES: !empty()
 
   bool credit_is_due() const { return read_ + window_ - granted_ >= window_ / 4; }

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -83,6 +84,15 @@ class Session {
   base::Result<Lane*> lane(uint16_t id);
   uint16_t lanes() const { return lanes_; }
 
+  // The next message of any lane that has no sink, in the order in which frames arrived: for one
+  // thread that serves all lanes without a hop through another. Not together with Lane::receive.
+  // The body stays valid until the next call. kTimeout after `deadline` (0 = none).
+  struct Arrival {
+    Lane* lane = nullptr;
+    Message message;
+  };
+  base::Result<Arrival> receive_any(base::Nanos deadline);
+
   base::Status flush();                      // batches of all lanes
   base::Status drain(base::Nanos deadline);  // flush, and wait until all of it has arrived
 
@@ -141,6 +151,8 @@ class Session {
   void follow(Waiter& waiter, base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
   void wake_all() FLEXAI_REQUIRES(mutex_);
   void hand_on() FLEXAI_REQUIRES(mutex_);
+  void mark_to_wake(Waiter& waiter) FLEXAI_REQUIRES(mutex_);
+  void wake_marked() FLEXAI_REQUIRES(mutex_);
 
   // Keeping, session_keep.cc.
   void keep();
@@ -181,6 +193,14 @@ class Session {
   bool all_credits_due_ FLEXAI_GUARDED_BY(mutex_) = false;  // a new connection
   bool closing_ FLEXAI_GUARDED_BY(mutex_) = false;          // close() was called
   Waiter* waiters_ FLEXAI_GUARDED_BY(mutex_) = nullptr;
+  Waiter* any_waiter_ FLEXAI_GUARDED_BY(mutex_) = nullptr;  // in receive_any()
+  std::deque<Lane*> arrivals_ FLEXAI_GUARDED_BY(mutex_);    // one entry a frame, while it is used
+  bool takes_any_ FLEXAI_GUARDED_BY(mutex_) = false;
+  std::vector<std::atomic<uint32_t>*> to_wake_ FLEXAI_GUARDED_BY(mutex_);
+  // Of the thread in receive_any().
+  Block any_frame_;
+  size_t any_at_ = 0;
+  Lane* any_lane_ = nullptr;
   uint64_t resumes_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> over_{false};

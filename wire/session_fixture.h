@@ -55,19 +55,20 @@ class TestHost {
     return std::move(near);
   }
 
-  // Waits for the newest session's host side.
-  std::shared_ptr<Session> session() {
+  // Waits for the host's side of the newest session, or of that named.
+  std::shared_ptr<Session> session(const SessionId& id = {}) {
     for (;;) {
       {
         std::lock_guard lock(mutex_);
-        if (session_ != nullptr) return session_;
+        for (auto& session : sessions_)
+          if (is_none(id) || session->id() == id) return session;
       }
       std::this_thread::yield();
     }
   }
   void forget() {
     std::lock_guard lock(mutex_);
-    session_.reset();
+    sessions_.clear();
   }
   void set_closed(bool closed) {
     std::lock_guard lock(mutex_);
@@ -82,12 +83,12 @@ class TestHost {
  private:
   void keep(std::shared_ptr<Session> session) {
     std::lock_guard lock(mutex_);
-    session_ = std::move(session);
+    sessions_.insert(sessions_.begin(), std::move(session));
   }
 
   std::function<FakeLink(int)> link_;
   std::mutex mutex_;
-  std::shared_ptr<Session> session_;
+  std::vector<std::shared_ptr<Session>> sessions_;
   std::vector<std::thread> threads_;
   int connections_ = 0;
   bool closed_ = false;

@@ -57,13 +57,13 @@ void Session::keep_connected() {
   std::shared_ptr<Connection> connection = connection_;
   if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
     keeper_reads_ = true;
+    bool waited = waiters_ != nullptr;
     read_once(connection, flush_at_);
     keeper_reads_ = false;
-    if (waiters_ != nullptr) {
-      waiters_->word.store(1, std::memory_order_release);
-      base::futex_wake(&waiters_->word, 1);
-      led_at_ = monotonic_now();
-    }
+    waited |= waiters_ != nullptr;
+    if (waiters_ != nullptr) mark_to_wake(*waiters_);
+    if (waited) led_at_ = monotonic_now();
+    wake_marked();
     return;
   }
   uint64_t leads = leads_;

@@ -66,12 +66,14 @@ void Session::follow(Waiter& waiter, Nanos deadline) {
   if (waiters_ != nullptr) waiters_->here = &waiter.next;
   waiters_ = &waiter;
   if (waiter.lane != nullptr) waiter.lane->waiter_ = &waiter;
+  if (waiter.any) any_waiter_ = &waiter;
   mutex_.unlock();
   base::futex_wait(&waiter.word, 0, deadline);
   mutex_.lock();
   *waiter.here = waiter.next;
   if (waiter.next != nullptr) waiter.next->here = waiter.here;
   if (waiter.lane != nullptr) waiter.lane->waiter_ = nullptr;
+  if (waiter.any) any_waiter_ = nullptr;
 }
 
 void Session::wake_all() {
@@ -113,6 +115,24 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   }
   connection->frames.clear();
   connection->reading = false;
+  wake_marked();
+}
+
+// Woken under the lock, a thread would run into it.
+void Session::mark_to_wake(Waiter& waiter) {
+  waiter.word.store(1, std::memory_order_release);
+  to_wake_.push_back(&waiter.word);
+}
+
+void Session::wake_marked() {
+  if (to_wake_.empty()) return;
+  // The word may be gone by then, with the thread that waited on it: nobody is woken, or somebody
+  // who looks again.
+  std::vector<std::atomic<uint32_t>*> words;
+  words.swap(to_wake_);
+  mutex_.unlock();
+  for (auto* word : words) base::futex_wake(word, 1);
+  mutex_.lock();
 }
 
 base::Status Session::take_in(Connection& connection) {
@@ -176,12 +196,44 @@ base::Status Session::take_data(InFrame& frame) {
                   std::to_string(lanes_));
   Lane& lane = lane_of(header.lane);
   FLEXAI_TRY(lane.inbox_.arrive(std::move(frame.payload)));
-  if (lane.waiter_ != nullptr) {
-    led_at_ = monotonic_now();
-    lane.waiter_->word.store(1, std::memory_order_release);
-    base::futex_wake(&lane.waiter_->word, 1);
-  }
+  if (takes_any_ && !lane.sink_) arrivals_.push_back(&lane);
+  if (lane.waiter_ != nullptr) mark_to_wake(*lane.waiter_);
+  if (any_waiter_ != nullptr) mark_to_wake(*any_waiter_);
   return {};
+}
+
+base::Result<Session::Arrival> Session::receive_any(Nanos deadline) {
+  FLEXAI_TRY(not_child());
+  if (any_at_ >= any_frame_.size()) {
+    if (flush_armed_.load(std::memory_order_acquire)) FLEXAI_TRY(flush());
+    base::MutexLock lock(mutex_);
+    if (!takes_any_) {
+      takes_any_ = true;
+      for (const auto& lane : lane_)
+        for (size_t i = 0; lane != nullptr && !lane->sink_ && i < lane->inbox_.frames(); ++i)
+          arrivals_.push_back(lane.get());
+    }
+    if (arrivals_.empty()) {
+      Waiter waiter;
+      waiter.any = true;
+      FLEXAI_TRY(
+          await([this]() FLEXAI_REQUIRES(mutex_) { return !arrivals_.empty(); }, waiter, deadline));
+    }
+    any_lane_ = arrivals_.front();
+    arrivals_.pop_front();
+    any_frame_ = any_lane_->inbox_.take();
+    any_at_ = 0;
+    if (any_lane_->inbox_.credit_is_due()) {
+      credits_due_ = true;
+      write_out(connection_);
+    }
+  }
+  auto message = next_record(any_frame_.bytes(), any_at_);
+  if (!message.ok()) {
+    end({.code = RefusalCode::kBroken, .text = message.error().message});
+    return message.error();
+  }
+  return Arrival{any_lane_, *message};
 }
 
 base::Status Session::take_credits(Bytes payload) {

@@ -29,9 +29,9 @@ using base::Result;
 
 namespace {
 
-constexpr Nanos kLongSpin = 40 * kMicrosecond, kShortSpin = kMicrosecond;
+constexpr Nanos kLongSpin = 20 * kMicrosecond, kShortSpin = kMicrosecond / 2;
 constexpr Nanos kFutexTime = 10 * kMillisecond;
-constexpr int kMostTrust = 8;
+constexpr int kMostTrust = 8, kLoss = 4, kTrialEvery = 64;
 
 void relax() {
 #if defined(__x86_64__)
@@ -92,28 +92,12 @@ class ShmTransport final : public Transport {
 
   void wait(unsigned events, Nanos deadline) override {
     Nanos begin = monotonic_now();
-    if (spin(events, begin + (trust_.load(std::memory_order_relaxed) > 0 ? kLongSpin : kShortSpin),
-             deadline)) {
-      learn(events, begin);
-      return;
-    }
-    Nanos patience = begin + kFutexTime;
     bool reads = (events & kReadable) != 0;
-    while (!ready(events)) {
-      Nanos now = monotonic_now();
-      if (deadline != 0 && now >= deadline) break;
-      if (socket_is_over()) {
-        over_.store(true, std::memory_order_release);
-        break;
-      }
-      if (now >= patience && reads) {
-        sleep_on_socket(events, deadline);
-      } else {
-        if (now >= patience) patience = now + kFutexTime;
-        sleep_on_bell(events, deadline == 0 ? patience : std::min(patience, deadline));
-      }
-    }
-    learn(events, begin);
+    bool hopes = reads && trust_.load(std::memory_order_relaxed) > 0;
+    bool came = spin(events, begin + (hopes ? kLongSpin : kShortSpin), deadline);
+    if (reads) learn(hopes, came);
+    if (!came) sleep(events, begin + kFutexTime, deadline);
+    if (reads) woken_.store(false, std::memory_order_release);
   }
 
   void wake() override {
@@ -201,13 +185,33 @@ class ShmTransport final : public Transport {
     return false;
   }
 
-  // Spinning is for peers that answer quickly: worth it while recent waits were short.
-  void learn(unsigned events, Nanos begin) {
-    if ((events & kReadable) == 0) return;
+  // Spinning is for a peer that answers quickly on a processor of its own. Where it mostly fails
+  // (one that needs our processor), it is tried now and then only.
+  void learn(bool hoped, bool came) {
     int trust = trust_.load(std::memory_order_relaxed);
-    trust += monotonic_now() - begin < kLongSpin ? 1 : -1;
-    trust_.store(std::clamp(trust, -1, kMostTrust), std::memory_order_relaxed);
-    woken_.store(false, std::memory_order_release);
+    if (hoped) {
+      trust = came ? std::min(trust + 1, kMostTrust) : trust - kLoss;
+    } else if (++short_waits_ % kTrialEvery == 0) {
+      trust = 1;
+    }
+    trust_.store(trust, std::memory_order_relaxed);
+  }
+
+  void sleep(unsigned events, Nanos patience, Nanos deadline) {
+    while (!ready(events)) {
+      Nanos now = monotonic_now();
+      if (deadline != 0 && now >= deadline) return;
+      if (socket_is_over()) {
+        over_.store(true, std::memory_order_release);
+        return;
+      }
+      if (now >= patience && (events & kReadable) != 0) {
+        sleep_on_socket(events, deadline);
+      } else {
+        if (now >= patience) patience = now + kFutexTime;
+        sleep_on_bell(events, deadline == 0 ? patience : std::min(patience, deadline));
+      }
+    }
   }
 
   void sleep_on_bell(unsigned events, Nanos deadline) {
@@ -247,6 +251,7 @@ class ShmTransport final : public Transport {
   SocketWait wait_;
   const Peer peer_;
   std::atomic<int> trust_{kMostTrust};
+  uint32_t short_waits_ = 0;  // the reader's
   std::atomic<bool> woken_{false}, over_{false};
 };
 

@@ -147,7 +147,7 @@ class TlsTransport final : public Transport {
   SslPtr ssl_ FLEXAI_GUARDED_BY(mutex_);
   size_t offered_ FLEXAI_GUARDED_BY(mutex_) = 0;  // of gathered_, not taken yet
   std::array<std::byte, kRecord> gathered_ FLEXAI_GUARDED_BY(mutex_);
-  std::atomic<bool> pending_{false};
+  std::atomic<bool> pending_{true};  // the handshake may have read more than its own
 };
 
 base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nanos deadline) {

@@ -9,6 +9,7 @@ namespace flexai::wire {
 struct Session::Waiter {
   explicit Waiter(Lane* l = nullptr) : lane(l) {}
   Lane* const lane;  // whose message it waits for; null: any change
+  bool any = false;  // waits in receive_any()
   std::atomic<uint32_t> word{0};
   Waiter* next = nullptr;
   Waiter** here = nullptr;
