@@ -32,6 +32,8 @@ base::Status Host::serve(std::unique_ptr<Transport> transport) {
 }
 
 base::Status Host::begin(std::unique_ptr<Transport> transport, const Hello& hello) {
+  if (hello.purpose != Purpose::kCommands)
+    return refuse(*transport, RefusalCode::kBroken, "bulk data needs a session first");
   std::vector<std::byte> note;
   if (options_.admit) {
     auto admitted = options_.admit(hello, transport->peer());
@@ -58,7 +60,8 @@ base::Status Host::again(std::unique_ptr<Transport> transport, const Hello& hell
   if (session == nullptr)
     return refuse(*transport, RefusalCode::kUnknownSession,
                   "session " + text_of(hello.session) + " is not known here: it has ended");
-  auto resumed = session->resume(transport, hello);
+  auto resumed = hello.purpose == Purpose::kBulk ? session->take_bulk(transport, hello)
+                                                 : session->resume(transport, hello);
   if (resumed.ok() || transport == nullptr) return resumed;
   switch (resumed.error().code) {
     case Code::kNotFound:

@@ -1,5 +1,9 @@
 #include "wire/lane.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "wire/waiter.h"
 
 namespace flexai::wire {
@@ -86,8 +90,15 @@ base::Result<Message> Lane::poll() { return receive(1); }
 
 void Lane::set_sink(std::function<void(const Message&)> sink) {
   MutexLock lock(session_.mutex_);
+  // The old one may be running on the thread that reads.
+  while (session_.in_sinks_) {
+    session_.mutex_.unlock();
+    ::usleep(20);
+    session_.mutex_.lock();
+  }
+  if (std::find(session_.sinks_.begin(), session_.sinks_.end(), this) == session_.sinks_.end())
+    session_.sinks_.push_back(this);
   sink_ = std::move(sink);
-  session_.sinks_.push_back(this);
 }
 
 }  // namespace flexai::wire

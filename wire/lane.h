@@ -30,7 +30,7 @@ class Lane {
 
   // Instead of receive(): `sink` gets every message, in order, on whichever thread receives. It
   // must be quick, not wait and not send; the body is valid during the call. To be set before the
-  // first message can arrive.
+  // first message can arrive; an empty one ends it, and no call is under way afterwards.
   void set_sink(std::function<void(const Message&)> sink);
 
   uint16_t id() const { return id_; }

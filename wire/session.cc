@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "wire/exchange.h"
+#include "wire/greeting.h"
 #include "wire/lane.h"
 #include "wire/waiter.h"
 
@@ -86,29 +87,6 @@ Welcome Session::make_welcome(Bytes note) const {
   return welcome;
 }
 
-Result<Welcome> Session::greet(Transport& transport, const Hello& hello, bool& refused) {
-  Nanos deadline = monotonic_now() + options_.handshake;
-  Writer writer;
-  encode(hello, writer);
-  FLEXAI_TRY(send_frame(transport, FrameType::kHello, writer.bytes(), deadline));
-  FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(transport, kMaxGreeting, deadline));
-  if (frame.header.type == FrameType::kRefuse) {
-    FLEXAI_TRY_ASSIGN(Refusal refusal, decode_refusal(frame.payload));
-    refused = refusal.code != RefusalCode::kStale;
-    return error_of(refusal);
-  }
-  if (frame.header.type != FrameType::kWelcome)
-    return fail(Code::kCorrupt, transport.peer().name + " answers a hello with something else");
-  FLEXAI_TRY_ASSIGN(Welcome welcome, decode_welcome(frame.payload));
-  RefusalCode code{};
-  std::string why = mismatch(hello.version, welcome.version, code);
-  if (!why.empty()) {
-    refused = true;
-    return error_of({.code = code, .text = why});
-  }
-  return welcome;
-}
-
 base::Status Session::take_terms(const Welcome& welcome) {
   FLEXAI_TRY(check_windows(welcome.window, welcome.lane_window));
   if (is_none(welcome.session) || welcome.lanes == 0 || welcome.lanes > kMostLanes)
@@ -132,7 +110,8 @@ Result<std::unique_ptr<Session>> Session::connect(Connector connector, SessionOp
       session->connector_(Purpose::kCommands, monotonic_now() + session->options_.handshake));
   session->peer_ = transport->peer();
   bool refused = false;
-  FLEXAI_TRY_ASSIGN(Welcome welcome, session->greet(*transport, session->make_hello(), refused));
+  FLEXAI_TRY_ASSIGN(Welcome welcome, greet(*transport, session->make_hello(),
+                                           monotonic_now() + session->options_.handshake, refused));
   FLEXAI_TRY(session->take_terms(welcome));
   session->lane_.resize(session->lanes_);
   FLEXAI_TRY(session->install(std::move(transport), welcome.received));
@@ -252,6 +231,41 @@ SessionStats Session::stats() const {
           .resumes = resumes_,
           .unacknowledged = outbox_.held(),
           .connected = connection_ != nullptr};
+}
+
+Hello Session::bulk_hello(uint8_t stripe, uint32_t epoch) const {
+  MutexLock lock(mutex_);
+  Hello hello = make_hello();
+  hello.purpose = Purpose::kBulk;
+  hello.stripe = stripe;
+  hello.epoch = epoch;
+  hello.received = 0;
+  hello.lease.clear();
+  return hello;
+}
+
+void Session::set_bulk(BulkSink sink) {
+  MutexLock lock(bulk_mutex_);
+  bulk_ = std::move(sink);
+}
+
+base::Status Session::take_bulk(std::unique_ptr<Transport>& transport, const Hello& hello) {
+  Welcome welcome;
+  {
+    MutexLock lock(mutex_);
+    if (over_) return fail(Code::kNotFound, "session " + text_of(id_) + " has ended");
+    if (!equal_secret(hello.key, key_) || transport->peer().identity != peer_.identity)
+      return fail(Code::kDenied, "session " + text_of(id_) + " belongs to somebody else");
+    welcome = make_welcome({});
+  }
+  MutexLock lock(bulk_mutex_);
+  if (!bulk_) return fail(Code::kDenied, "this session carries no bulk data");
+  Writer writer;
+  encode(welcome, writer);
+  FLEXAI_TRY(send_frame(*transport, FrameType::kWelcome, writer.bytes(),
+                        monotonic_now() + options_.handshake));
+  bulk_(std::move(transport), hello.stripe);
+  return {};
 }
 
 void Session::cut() {

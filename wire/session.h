@@ -110,6 +110,14 @@ class Session {
   const std::vector<std::byte>& note() const { return note_; }  // of the welcome
   const SessionOptions& options() const { return options_; }
   SessionStats stats() const;
+  // Bulk connections of this session, see bulk.h: what the client says on one, who gets those that
+  // the host accepted (empty: they are refused), and the host's acceptance.
+  using BulkSink = std::function<void(std::unique_ptr<Transport>, uint8_t stripe)>;
+  Hello bulk_hello(uint8_t stripe, uint32_t epoch) const;
+  void set_bulk(BulkSink sink);
+  base::Status take_bulk(std::unique_ptr<Transport>& transport, const Hello& hello);
+  const Connector& connector() const { return connector_; }  // empty on the host's side
+
   // Drops the connection as a bad network would. For tests and benchmarks.
   void cut();
 
@@ -120,7 +128,6 @@ class Session {
   Session(Connector connector, SessionOptions options);
   Hello make_hello() const FLEXAI_REQUIRES(mutex_);
   Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
-  base::Result<Welcome> greet(Transport& transport, const Hello& hello, bool& refused);
   base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);
   base::Status take_terms(const Welcome& welcome);
   void start();
@@ -182,6 +189,7 @@ class Session {
   std::shared_ptr<Connection> retired_ FLEXAI_GUARDED_BY(mutex_);      // dropped while written to
   std::vector<std::unique_ptr<Lane>> lane_ FLEXAI_GUARDED_BY(mutex_);  // null until used
   std::vector<Lane*> sinks_ FLEXAI_GUARDED_BY(mutex_);
+  bool in_sinks_ FLEXAI_GUARDED_BY(mutex_) = false;  // the reader calls one
   Outbox outbox_ FLEXAI_GUARDED_BY(mutex_);
   uint32_t epoch_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint64_t received_ FLEXAI_GUARDED_BY(mutex_) = 0;  // sequences taken in
@@ -204,6 +212,9 @@ class Session {
   uint64_t resumes_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> over_{false};
+
+  base::Mutex bulk_mutex_;
+  BulkSink bulk_ FLEXAI_GUARDED_BY(bulk_mutex_);
 
   // The keeper's.
   std::thread* keeper_ = nullptr;  // leaked in a forked child, where there is nothing to join

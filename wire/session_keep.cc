@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/futex.h"
+#include "wire/greeting.h"
 #include "wire/lane.h"
 #include "wire/waiter.h"
 
@@ -105,7 +106,7 @@ void Session::reconnect() {
   bool refused = false;
   auto transport = connector_(Purpose::kCommands, deadline);
   base::Result<Welcome> welcome = fail(Code::kUnavailable, "not connected");
-  if (transport.ok()) welcome = greet(**transport, hello, refused);
+  if (transport.ok()) welcome = greet(**transport, hello, deadline, refused);
   mutex_.lock();
   if (stopping_ || over_) return;
   if (refused) {

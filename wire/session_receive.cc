@@ -250,9 +250,10 @@ base::Status Session::take_credits(Bytes payload) {
 void Session::call_sinks() {
   for (size_t i = 0; i < sinks_.size(); ++i) {
     Lane* lane = sinks_[i];
-    while (!lane->inbox_.empty()) {
+    while (lane->sink_ && !lane->inbox_.empty()) {
       Block payload = lane->inbox_.take();
       if (lane->inbox_.credit_is_due()) credits_due_ = true;
+      in_sinks_ = true;
       mutex_.unlock();
       size_t at = 0;
       base::Status parsed;
@@ -265,6 +266,7 @@ void Session::call_sinks() {
         }
       }
       mutex_.lock();
+      in_sinks_ = false;
       if (!parsed.ok()) {
         finish(parsed.error());
         return;

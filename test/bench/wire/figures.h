@@ -21,6 +21,9 @@ Latency session_ping_pong(wire::Carrier carrier, size_t bytes, double seconds);
 double raw_stream(wire::Carrier carrier, double seconds);
 double lane_stream(wire::Carrier carrier, double seconds);
 
+// MB/s of 64 MiB as one bulk transfer to the host, over `stripes` connections.
+double bulk_stream(wire::Carrier carrier, int stripes, double seconds);
+
 // Millions of messages of `bytes` a second, in batches, with one reply after each thousand.
 double lane_messages(wire::Carrier carrier, size_t bytes, double seconds);
 

@@ -8,9 +8,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
+#include "wire/bulk.h"
 #include "wire/door.h"
 #include "wire/lane.h"
 #include "wire/pki.h"
@@ -54,12 +56,20 @@ void serve_raw(Transport& transport, Service service) {
 
 void serve_session(std::shared_ptr<wire::Session> session) {
   std::thread([session] {
+    auto bulk = need(wire::Bulk::make(*session));
+    std::vector<std::byte> place;
     for (;;) {
       auto arrival = session->receive_any(0);
       if (!arrival.ok()) return;
       auto& [lane, message] = *arrival;
       wire::Bytes body = lane->id() == 0 ? message.body : wire::Bytes{};
       if (lane->id() == 1 && message.tag == 0) continue;
+      if (lane->id() == 1 && message.tag == 2) {
+        place.resize(kStreamBytes);
+        uint64_t id = 0;
+        std::memcpy(&id, message.body.data(), sizeof id);
+        if (!bulk->expect(id, place).ok() || !bulk->wait_received(id, 0).ok()) return;
+      }
       if (!lane->send(message.tag, body, {}, wire::Push::kNow).ok()) return;
     }
   }).detach();

@@ -1,5 +1,6 @@
 #include "test/bench/wire/figures.h"
 #include "test/bench/wire/place.h"
+#include "wire/bulk.h"
 #include "wire/exchange.h"
 #include "wire/lane.h"
 
@@ -56,6 +57,22 @@ double lane_stream(wire::Carrier carrier, double seconds) {
       need(client.lane->send(0, buffer));
     need(client.lane->send(1, {}, {}, wire::Push::kNow));
     need(client.lane->receive(0));
+  });
+}
+
+double bulk_stream(wire::Carrier carrier, int stripes, double seconds) {
+  Place place(carrier, Service::kSession);
+  Client client(place);
+  auto bulk = need(wire::Bulk::make(*client.session, stripes));
+  std::vector<std::byte> buffer(kStreamBytes);
+  uint64_t id = 0;
+  return rate(seconds, kStreamBytes / 1e6, [&] {
+    // Tag 2 has the host expect a transfer of kStreamBytes and answer when it is there.
+    need(bulk->send(++id, buffer));
+    need(client.lane->send(2, wire::Bytes(reinterpret_cast<std::byte*>(&id), 8), {},
+                           wire::Push::kNow));
+    need(client.lane->receive(0));
+    need(bulk->wait_sent(id, 0));
   });
 }
 

@@ -1,4 +1,5 @@
 // wire_bench [SECONDS] [CARRIER...]: what a session costs over what it runs on. Prints JSON.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -20,12 +21,15 @@ nlohmann::json measure(Carrier carrier, double seconds) {
   Latency raw = raw_ping_pong(carrier, 64, seconds);
   Latency session = session_ping_pong(carrier, 64, seconds);
   double raw_rate = raw_stream(carrier, seconds), lane_rate = lane_stream(carrier, seconds);
+  double bulk_rate = bulk_stream(carrier, 1, seconds), striped = bulk_stream(carrier, 2, seconds);
   return {{"raw_ping_pong", to_json(raw)},
           {"session_ping_pong", to_json(session)},
           {"round_trips", raw.p50_us > 0 ? session.p50_us / raw.p50_us : 0},
           {"raw_stream_mb_s", raw_rate},
           {"lane_stream_mb_s", lane_rate},
-          {"stream_share", raw_rate > 0 ? lane_rate / raw_rate : 0},
+          {"bulk_stream_mb_s", bulk_rate},
+          {"bulk_stream_2_stripes_mb_s", striped},
+          {"bulk_share", raw_rate > 0 ? std::max(bulk_rate, striped) / raw_rate : 0},
           {"million_messages_s_64B", lane_messages(carrier, 64, seconds)}};
 }
 

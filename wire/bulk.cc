@@ -1,0 +1,238 @@
+#include "wire/bulk.h"
+
+#include <algorithm>
+
+#include "base/futex.h"
+#include "wire/stripe.h"
+
+namespace flexai::wire {
+
+using base::Code;
+using base::fail;
+using base::monotonic_now;
+using base::MutexLock;
+using base::Nanos;
+
+namespace {
+
+constexpr uint32_t kReady = 1;  // id, size: the receiver has a place
+constexpr uint32_t kWrong = 2;  // id: the sender has another size
+constexpr size_t kMostEarly = 4096, kMostStripes = 16;
+constexpr Nanos kLook = 100 * base::kMillisecond;  // how often a wait looks at the session
+
+uint64_t chunks_of(size_t size) { return (size + kMaxChunk - 1) / kMaxChunk; }
+
+}  // namespace
+
+base::Result<std::unique_ptr<Bulk>> Bulk::make(Session& session, int stripes) {
+  FLEXAI_TRY_ASSIGN(Lane * lane, session.lane(static_cast<uint16_t>(session.lanes() - 1)));
+  std::unique_ptr<Bulk> bulk(
+      new Bulk(session, lane, std::clamp(stripes, 1, static_cast<int>(kMostStripes))));
+  Bulk* raw = bulk.get();
+  lane->set_sink([raw](const Message& message) { raw->on_message(message); });
+  if (!session.connector())
+    session.set_bulk([raw](auto transport, uint8_t n) { raw->attach(std::move(transport), n); });
+  return bulk;
+}
+
+Bulk::Bulk(Session& session, Lane* lane, int stripes)
+    : session_(session), lane_(lane), wanted_stripes_(stripes) {}
+
+Bulk::~Bulk() {
+  session_.set_bulk({});
+  lane_->set_sink({});
+  std::vector<std::unique_ptr<Stripe>> stripes;
+  {
+    MutexLock lock(mutex_);
+    stripes.swap(stripes_);
+  }
+  for (auto& stripe : stripes) stripe->stop();
+}
+
+void Bulk::on_message(const Message& message) {
+  Reader reader(message.body);
+  uint64_t id = reader.u64("id"), size = message.tag == kReady ? reader.u64("size") : 0;
+  if (!reader.finish().ok()) return;
+  MutexLock lock(mutex_);
+  if (message.tag == kWrong) {
+    auto found = incoming_.find(id);
+    if (found != incoming_.end()) found->second.cancelled = true;
+  } else if (auto found = outgoing_.find(id); found != outgoing_.end()) {
+    found->second.ready = true;
+    found->second.wrong = size != found->second.from.size();
+  } else if (early_.size() < kMostEarly) {
+    early_[id] = size;
+  }
+  wake_stripes();
+}
+
+base::Status Bulk::start() {
+  MutexLock lock(mutex_);
+  if (started_ || !session_.connector()) return session_.status();
+  started_ = true;
+  for (int n = 0; n < wanted_stripes_; ++n)
+    stripes_.push_back(std::make_unique<Stripe>(*this, static_cast<uint8_t>(n), nullptr));
+  return {};
+}
+
+void Bulk::attach(std::unique_ptr<Transport> transport, uint8_t number) {
+  std::vector<std::unique_ptr<Stripe>> over;  // joined without the lock
+  MutexLock lock(mutex_);
+  for (auto it = stripes_.begin(); it != stripes_.end();) {
+    if ((*it)->done()) {
+      over.push_back(std::move(*it));
+      it = stripes_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  if (stripes_.size() < 2 * kMostStripes)
+    stripes_.push_back(std::make_unique<Stripe>(*this, number, std::move(transport)));
+}
+
+void Bulk::wake_stripes() {
+  for (auto& stripe : stripes_) stripe->wake();
+  changed_.fetch_add(1, std::memory_order_acq_rel);
+  base::futex_wake(&changed_, INT32_MAX);
+}
+
+base::Status Bulk::expect(uint64_t id, std::span<std::byte> into) {
+  FLEXAI_TRY(start());
+  {
+    MutexLock lock(mutex_);
+    auto [at, fresh] = incoming_.try_emplace(id);
+    if (!fresh) return fail(Code::kConflict, "bulk transfer " + std::to_string(id) + " exists");
+    at->second.into = into;
+    at->second.missing = chunks_of(into.size());
+    at->second.have.assign(at->second.missing, false);
+  }
+  Writer writer;
+  writer.u64(id);
+  writer.u64(into.size());
+  return lane_->send(kReady, writer.bytes(), {}, Push::kNow);
+}
+
+base::Status Bulk::send(uint64_t id, Bytes from) {
+  FLEXAI_TRY(start());
+  bool wrong = false;
+  {
+    MutexLock lock(mutex_);
+    auto [at, fresh] = outgoing_.try_emplace(id);
+    if (!fresh) return fail(Code::kConflict, "bulk transfer " + std::to_string(id) + " exists");
+    Outgoing& out = at->second;
+    out.from = from;
+    out.chunks = out.missing = chunks_of(from.size());
+    out.acked.assign(out.missing, false);
+    if (auto early = early_.find(id); early != early_.end()) {
+      out.ready = true;
+      wrong = out.wrong = early->second != from.size();
+      early_.erase(early);
+    }
+    wake_stripes();
+  }
+  if (!wrong) return {};
+  Writer writer;
+  writer.u64(id);
+  return lane_->send(kWrong, writer.bytes(), {}, Push::kNow);
+}
+
+base::Status Bulk::wait_received(uint64_t id, Nanos deadline) {
+  for (;;) {
+    uint32_t seen = changed_.load(std::memory_order_acquire);
+    {
+      MutexLock lock(mutex_);
+      auto found = incoming_.find(id);
+      if (found == incoming_.end())
+        return fail(Code::kNotFound, "bulk transfer " + std::to_string(id) + " is not expected");
+      Incoming& in = found->second;
+      bool over = in.missing == 0 || in.cancelled || session_.ended();
+      if (over && in.writers == 0) {
+        bool whole = in.missing == 0, wrong = in.cancelled;
+        incoming_.erase(found);
+        if (whole) return {};
+        if (wrong) return fail(Code::kCorrupt, "the peer sends another size than is expected");
+        return session_.status();
+      }
+    }
+    Nanos now = monotonic_now();
+    if (deadline != 0 && now >= deadline) return fail(Code::kTimeout, "bulk data is late");
+    base::futex_wait(&changed_, seen,
+                     deadline == 0 ? now + kLook : std::min(deadline, now + kLook));
+  }
+}
+
+base::Status Bulk::wait_sent(uint64_t id, Nanos deadline) {
+  for (;;) {
+    uint32_t seen = changed_.load(std::memory_order_acquire);
+    bool tell = false;
+    {
+      MutexLock lock(mutex_);
+      auto found = outgoing_.find(id);
+      if (found == outgoing_.end())
+        return fail(Code::kNotFound, "bulk transfer " + std::to_string(id) + " is not being sent");
+      Outgoing& out = found->second;
+      bool over = (out.ready && out.missing == 0) || out.wrong || session_.ended();
+      if (over && out.senders == 0) {
+        bool whole = out.missing == 0 && !out.wrong;
+        tell = out.wrong;
+        outgoing_.erase(found);
+        if (whole) return {};
+        if (!tell) return session_.status();
+      }
+    }
+    if (tell) {
+      Writer writer;
+      writer.u64(id);
+      FLEXAI_TRY(lane_->send(kWrong, writer.bytes(), {}, Push::kNow));
+      return fail(Code::kCorrupt, "the peer expects another size than is sent");
+    }
+    Nanos now = monotonic_now();
+    if (deadline != 0 && now >= deadline) return fail(Code::kTimeout, "bulk data is not taken");
+    base::futex_wait(&changed_, seen,
+                     deadline == 0 ? now + kLook : std::min(deadline, now + kLook));
+  }
+}
+
+void Bulk::cancel_receive(uint64_t id) {
+  for (;;) {
+    uint32_t seen = changed_.load(std::memory_order_acquire);
+    {
+      MutexLock lock(mutex_);
+      auto found = incoming_.find(id);
+      if (found == incoming_.end()) return;
+      found->second.cancelled = true;
+      if (found->second.writers == 0) {
+        incoming_.erase(found);
+        return;
+      }
+      // A stripe is in the middle of a chunk; without its connection it lets go.
+      for (auto& stripe : stripes_) stripe->cut();
+    }
+    base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+  }
+}
+
+void Bulk::cancel_send(uint64_t id) {
+  for (;;) {
+    uint32_t seen = changed_.load(std::memory_order_acquire);
+    {
+      MutexLock lock(mutex_);
+      auto found = outgoing_.find(id);
+      if (found == outgoing_.end()) return;
+      found->second.cancelled = true;
+      if (found->second.senders == 0) {
+        outgoing_.erase(found);
+        return;
+      }
+      for (auto& stripe : stripes_) stripe->cut();
+    }
+    base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+  }
+}
+
+void Bulk::cut() {
+  MutexLock lock(mutex_);
+  for (auto& stripe : stripes_) stripe->cut();
+}
+
+}  // namespace flexai::wire

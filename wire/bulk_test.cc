@@ -1,0 +1,121 @@
+#include "wire/bulk.h"
+
+#include <random>
+
+#include "wire/carrier_fixture.h"
+
+namespace flexai::wire {
+namespace {
+
+std::vector<std::byte> noise(size_t size, unsigned seed) {
+  std::vector<std::byte> bytes(size);
+  std::mt19937_64 random(seed);
+  for (size_t i = 0; i + 8 <= size; i += 8) {
+    uint64_t word = random();
+    std::memcpy(bytes.data() + i, &word, 8);
+  }
+  return bytes;
+}
+
+struct Ends {
+  explicit Ends(CarrierHost& host, int stripes = 2) {
+    client = std::move(Session::connect(host.connector(), test_options())).value();
+    server = host.session();
+    near = std::move(Bulk::make(*client, stripes)).value();
+    far = std::move(Bulk::make(*server)).value();
+  }
+  std::unique_ptr<Session> client;
+  std::shared_ptr<Session> server;
+  std::unique_ptr<Bulk> near, far;
+};
+
+class BulkOver : public testing::TestWithParam<Carrier> {};
+INSTANTIATE_TEST_SUITE_P(Carriers, BulkOver,
+                         testing::Values(Carrier::kUnix, Carrier::kShared, Carrier::kTcp,
+                                         Carrier::kTls));
+
+TEST_P(BulkOver, MovesBothWaysAtOnce) {
+  CarrierHost host(GetParam());
+  Ends ends(host);
+  for (size_t size :
+       {size_t{1}, size_t{kMaxChunk}, size_t{kMaxChunk + 1}, size_t{9 * kMaxChunk + 77}}) {
+    auto up = noise(size, 1), down = noise(size, 2);
+    std::vector<std::byte> got_up(size), got_down(size);
+    ASSERT_TRUE(ends.far->expect(size, got_up).ok());
+    ASSERT_TRUE(ends.near->expect(size, got_down).ok());
+    ASSERT_TRUE(ends.near->send(size, up).ok());
+    ASSERT_TRUE(ends.far->send(size, down).ok());
+    base::Nanos deadline = monotonic_now() + 20 * kSecond;
+    ASSERT_TRUE(ends.near->wait_sent(size, deadline).ok());
+    ASSERT_TRUE(ends.far->wait_sent(size, deadline).ok());
+    ASSERT_TRUE(ends.near->wait_received(size, deadline).ok());
+    ASSERT_TRUE(ends.far->wait_received(size, deadline).ok());
+    EXPECT_TRUE(up == got_up);
+    EXPECT_TRUE(down == got_down);
+  }
+}
+
+TEST_P(BulkOver, IsRightAfterCutsInTheMiddle) {
+  CarrierHost host(GetParam());
+  Ends ends(host);
+  size_t size = 24u << 20;
+  auto data = noise(size, 3);
+  for (uint64_t round = 0; round < 3; ++round) {
+    std::vector<std::byte> got(size);
+    ASSERT_TRUE(ends.near->send(round, data).ok());
+    ASSERT_TRUE(ends.far->expect(round, got).ok());
+    for (int cut = 0; cut < 4; ++cut) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      (cut % 2 == 0 ? ends.near : ends.far)->cut();
+      if (cut == 2) ends.client->cut();
+    }
+    base::Nanos deadline = monotonic_now() + 20 * kSecond;
+    ASSERT_TRUE(ends.far->wait_received(round, deadline).ok());
+    ASSERT_TRUE(ends.near->wait_sent(round, deadline).ok());
+    ASSERT_TRUE(got == data);
+  }
+}
+
+TEST(Bulk, DifferentSizesAreAnErrorAtBothEnds) {
+  CarrierHost host(Carrier::kUnix);
+  Ends ends(host);
+  auto data = noise(1000, 4);
+  std::vector<std::byte> got(999);
+  ASSERT_TRUE(ends.far->expect(1, got).ok());
+  ASSERT_TRUE(ends.near->send(1, data).ok());
+  base::Nanos deadline = monotonic_now() + 10 * kSecond;
+  EXPECT_EQ(ends.near->wait_sent(1, deadline).error().code, base::Code::kCorrupt);
+  EXPECT_EQ(ends.far->wait_received(1, deadline).error().code, base::Code::kCorrupt);
+}
+
+TEST(Bulk, ACancelledTransferLeavesTheMemoryAlone) {
+  CarrierHost host(Carrier::kUnix);
+  Ends ends(host);
+  auto data = noise(64u << 20, 5);
+  std::vector<std::byte> got(data.size());
+  ASSERT_TRUE(ends.near->send(1, data).ok());
+  ASSERT_TRUE(ends.far->expect(1, got).ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  ends.far->cancel_receive(1);
+  ends.near->cancel_send(1);
+  std::vector<std::byte> copy = got;
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(copy == got);
+  std::vector<std::byte> small(10);
+  ASSERT_TRUE(ends.far->expect(2, small).ok());
+  ASSERT_TRUE(ends.near->send(2, Bytes(data).first(10)).ok());
+  EXPECT_TRUE(ends.far->wait_received(2, monotonic_now() + 10 * kSecond).ok());
+}
+
+TEST(Bulk, EndsWithTheSession) {
+  CarrierHost host(Carrier::kUnix);
+  Ends ends(host);
+  std::vector<std::byte> got(1000);
+  ASSERT_TRUE(ends.near->expect(1, got).ok());
+  ends.server->end({.code = RefusalCode::kEnded, .text = "over"});
+  EXPECT_EQ(ends.near->wait_received(1, monotonic_now() + 10 * kSecond).error().code,
+            base::Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace flexai::wire
