@@ -154,6 +154,7 @@ class Session {
   base::Status take_data(InFrame& frame) FLEXAI_REQUIRES(mutex_);
   base::Status take_credits(Bytes payload) FLEXAI_REQUIRES(mutex_);
   void call_sinks() FLEXAI_REQUIRES(mutex_);
+  void owe(Connection& connection) FLEXAI_REQUIRES(mutex_);
   void check_silence(const std::shared_ptr<Connection>& connection) FLEXAI_REQUIRES(mutex_);
   void follow(Waiter& waiter, base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
   void wake_all() FLEXAI_REQUIRES(mutex_);

@@ -34,16 +34,25 @@ base::Status Session::await(const std::function<bool()>& ready, Waiter& waiter, 
       break;
     }
     std::shared_ptr<Connection> connection = connection_;
+    // A host may wait for its client for ever; a client is owed an answer.
+    if (connector_ && connection != nullptr) owe(*connection);
     if (connection == nullptr || connection->reading) {
       follow(waiter, deadline);
       continue;
     }
-    // A host may wait for its client for ever; a client is owed an answer.
-    if (connector_ && connection->due_since == 0) connection->due_since = monotonic_now();
     read_once(connection, deadline);
   }
   hand_on();
   return result;
+}
+
+// From now on bytes of the peer are due.
+void Session::owe(Connection& connection) {
+  if (connection.due_since != 0) return;
+  connection.due_since = monotonic_now();
+  if (!connection.untimed) return;
+  connection.untimed = false;
+  connection.transport->wake();
 }
 
 // When the caller stops being the reader, or leaves before it could: somebody else must be woken.
@@ -91,11 +100,12 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
     Nanos patience = options_.silence * (connection->pinged ? 2 : 1);
     deadline = earlier(deadline, connection->due_since + patience);
   }
+  connection->untimed = connection->due_since == 0;
   mutex_.unlock();
   connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
   auto got = connection->reader.receive(*connection->transport, connection->frames);
   mutex_.lock();
-  connection->waits_to_write = false;
+  connection->waits_to_write = connection->untimed = false;
   // What an earlier connection brings is nobody's: its successor began by saying what had arrived.
   if (connection == connection_) {
     if (got.ok() && *got != 0) {

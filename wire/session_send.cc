@@ -34,8 +34,7 @@ base::Status Session::post(FrameType type, Lane* lane, Block payload, bool may_w
     FLEXAI_TRY(await(room, waiter, deadline));
   }
   if (lane != nullptr) lane->sent_ += cost;
-  if (connection_ != nullptr && connection_->due_since == 0 && outbox_.empty())
-    connection_->due_since = monotonic_now();
+  if (connection_ != nullptr && outbox_.empty()) owe(*connection_);
   outbox_.add(type, lane == nullptr ? uint16_t{0} : lane->id_, std::move(payload));
   write_out(connection_);
   return {};
