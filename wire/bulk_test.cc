@@ -105,6 +105,7 @@ TEST(Bulk, ACancelledTransferLeavesTheMemoryAlone) {
   ASSERT_TRUE(ends.far->expect(2, small).ok());
   ASSERT_TRUE(ends.near->send(2, Bytes(data).first(10)).ok());
   EXPECT_TRUE(ends.far->wait_received(2, monotonic_now() + 10 * kSecond).ok());
+  EXPECT_TRUE(ends.near->wait_sent(2, monotonic_now() + 10 * kSecond).ok());
 }
 
 TEST(Bulk, EndsWithTheSession) {
