@@ -45,12 +45,14 @@ base::Status Host::begin(std::unique_ptr<Transport> transport, const Hello& hell
     note = std::move(admitted).value();
   }
   FLEXAI_TRY_ASSIGN(std::shared_ptr<Session> session,
-                    Session::accept(std::move(transport), hello, options_.session, note));
+                    Session::prepare(transport->peer(), hello, options_.session));
+  // Known before the client is told: it may lose its connection and ask for it at once.
   {
     MutexLock lock(mutex_);
     std::erase_if(sessions_, [](const auto& entry) { return entry.second.expired(); });
     sessions_[session->id()] = session;
   }
+  FLEXAI_TRY(session->open(std::move(transport), hello, note));
   if (options_.on_session) options_.on_session(std::move(session));
   return {};
 }

@@ -119,14 +119,13 @@ Result<std::unique_ptr<Session>> Session::connect(Connector connector, SessionOp
   return session;
 }
 
-Result<std::unique_ptr<Session>> Session::accept(std::unique_ptr<Transport> transport,
-                                                 const Hello& hello, SessionOptions options,
-                                                 Bytes note) {
+Result<std::unique_ptr<Session>> Session::prepare(const Peer& peer, const Hello& hello,
+                                                  SessionOptions options) {
   FLEXAI_TRY(check_windows(hello.window, hello.lane_window));
   std::unique_ptr<Session> session(new Session({}, std::move(options)));
   FLEXAI_TRY_ASSIGN(session->id_, random_session());
   FLEXAI_TRY_ASSIGN(session->key_, random_key());
-  session->peer_ = transport->peer();
+  session->peer_ = peer;
   session->lanes_ = std::min(session->options_.lanes, kMostLanes);
   session->features_ = hello.features & session->options_.features;
   session->peer_window_ = hello.window;
@@ -134,13 +133,18 @@ Result<std::unique_ptr<Session>> Session::accept(std::unique_ptr<Transport> tran
   MutexLock lock(session->mutex_);
   session->lane_.resize(session->lanes_);
   session->epoch_ = hello.epoch;
-  Writer writer;
-  encode(session->make_welcome(note), writer);
-  FLEXAI_TRY(send_frame(*transport, FrameType::kWelcome, writer.bytes(),
-                        monotonic_now() + session->options_.handshake));
-  FLEXAI_TRY(session->install(std::move(transport), hello.received));
-  session->start();
   return session;
+}
+
+base::Status Session::open(std::unique_ptr<Transport> transport, const Hello& hello, Bytes note) {
+  MutexLock lock(mutex_);
+  Writer writer;
+  encode(make_welcome(note), writer);
+  FLEXAI_TRY(send_frame(*transport, FrameType::kWelcome, writer.bytes(),
+                        monotonic_now() + options_.handshake));
+  FLEXAI_TRY(install(std::move(transport), hello.received));
+  start();
+  return {};
 }
 
 base::Status Session::check_again(const Hello& hello, const Peer& peer) {

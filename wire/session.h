@@ -69,10 +69,12 @@ class Session {
   // protocol, Spec, lease or room are not right.
   static base::Result<std::unique_ptr<Session>> connect(Connector connector,
                                                         SessionOptions options);
-  // The host's side of a new session, on a connection whose hello was read. Answers it.
-  static base::Result<std::unique_ptr<Session>> accept(std::unique_ptr<Transport> transport,
-                                                       const Hello& hello, SessionOptions options,
-                                                       Bytes note = {});
+  // The host's side of a new session, for a hello that was read: first prepare(), then, when
+  // whoever asks for it by its id can find it, open(), which answers the hello. The client may come
+  // again before open() has returned.
+  static base::Result<std::unique_ptr<Session>> prepare(const Peer& peer, const Hello& hello,
+                                                        SessionOptions options);
+  base::Status open(std::unique_ptr<Transport> transport, const Hello& hello, Bytes note = {});
   // The client came again: `hello` names this session. Takes the transport when it succeeds. Else
   // kNotFound (it has ended), kDenied (of another peer), kConflict (a later connection was first),
   // or what went wrong.

@@ -15,8 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SessionOptions options;
   options.window = options.lane_window = 256u << 10;
   options.grace = 0;
-  auto session = Session::accept(std::move(far), hello, options);
-  if (!session.ok()) std::abort();
+  auto session = Session::prepare(far->peer(), hello, options);
+  if (!session.ok() || !(*session)->open(std::move(far), hello).ok()) std::abort();
   if (!send_all(*near, bytes, flexai::base::monotonic_now() + flexai::base::kSecond).ok()) return 0;
   near->shutdown();
   // Everything that arrives before the end is read; then the grace, which is none, is over.
