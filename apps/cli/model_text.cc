@@ -1,5 +1,7 @@
 #include "apps/cli/model_text.h"
 
+#include <cctype>
+
 namespace flexai::apps {
 namespace {
 
@@ -193,11 +195,15 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
 std::string man_page(const CLI::App& app) {
   std::vector<Command> commands;
   walk(app, "", &commands);
-  std::string text = ".TH FLEXAI 1\n.SH NAME\nflexai \\- " + man_text(app.get_description()) +
-                     "\n.SH SYNOPSIS\n.B flexai\nCOMMAND [OPTIONS]\n.SH COMMANDS\n";
+  const std::string name = man_text(app.get_name());
+  std::string title = app.get_name();
+  for (char& c : title) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  std::string text = ".TH " + title + " 1\n.SH NAME\n" + name + " \\- " +
+                     man_text(app.get_description()) + "\n.SH SYNOPSIS\n.B " + name +
+                     "\nCOMMAND [OPTIONS]\n.SH COMMANDS\n";
   for (const Command& command : commands) {
     if (command.path.empty() || !subcommands_of(*command.app).empty()) continue;
-    text += ".SS flexai " + man_text(command.path) + "\n" +
+    text += ".SS " + name + " " + man_text(command.path) + "\n" +
             man_text(command.app->get_description()) + "\n";
     for (const CLI::Option* option : command.app->get_options()) text += man_option(*option);
     text += ".PP\n.nf\n" + man_text(command.app->get_footer()) + "\n.fi\n";

@@ -1,0 +1,29 @@
+// The packing experiment: one policy, one list, one seed; and many of them on all processors.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apps/sim/arrivals.h"
+#include "apps/sim/packer.h"
+
+namespace flexai::apps::sim {
+
+inline constexpr size_t kPoints = 131;  // arrived demand in % of the cards, 0..130
+
+struct PackingResult {
+  std::string list, policy;
+  uint64_t seed = 0;
+  std::array<double, kPoints> allocated{};   // % of cards
+  std::array<double, kPoints> fragmented{};  // % of cards, by the published measure
+  double remote = 0;                         // % of cards used from another node, at the end
+  size_t arrived = 0, placed = 0, moves = 0;
+};
+
+// Policies: the published six, and those of hi (apps/sim/hi_packer.h).
+PackingResult run_packing(const Trace& trace, const std::string& list, const std::string& policy,
+                          double part, uint64_t seed);
+
+}  // namespace flexai::apps::sim

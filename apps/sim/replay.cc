@@ -1,0 +1,116 @@
+// hi-sim replay: the packing experiment.
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "apps/sim/commands.h"
+#include "apps/sim/hi_packer.h"
+#include "apps/sim/output.h"
+#include "apps/sim/replay_report.h"
+
+namespace flexai::apps::sim {
+namespace {
+
+using base::Code;
+using base::fail;
+
+struct ReplayOptions {
+  std::string trace = "openb", arrive = "130%", json, csv, svg;
+  std::vector<std::string> policies{"hi"}, lists{"default"};
+  int seeds = 10, threads = 0;
+  uint64_t first_seed = 42;
+  bool quiet = false;
+};
+
+// "130%" -> 130; 1..130.
+base::Result<size_t> percent_of(std::string text) {
+  if (!text.empty() && text.back() == '%') text.pop_back();
+  char* end = nullptr;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != 0 || value < 1 || value > 130)
+    return fail(Code::kInvalid, "--arrive takes 1% to 130%");
+  return static_cast<size_t>(value);
+}
+
+base::Result<std::vector<std::string>> policies_of(const std::vector<std::string>& asked) {
+  std::vector<std::string> known = published_policies(), result;
+  for (const std::string& name : hi_policies()) known.push_back(name);
+  for (const std::string& name : asked) {
+    if (name == "published") {
+      for (const std::string& p : published_policies()) result.push_back(p);
+    } else if (std::find(known.begin(), known.end(), name) != known.end()) {
+      result.push_back(name);
+    } else {
+      std::string all = "published";
+      for (const std::string& p : known) all += ", " + p;
+      return fail(Code::kInvalid, "there is no policy \"" + name + "\"; there are " + all);
+    }
+  }
+  return result;
+}
+
+base::Status write_outputs(const ReplayOptions& o, const std::vector<PackingResult>& results,
+                           const Table& table, size_t point) {
+  if (!o.json.empty()) FLEXAI_TRY(write_json(o.json, json_of(results, table, point)));
+  if (!o.csv.empty()) FLEXAI_TRY(write_file(o.csv, csv_of(results)));
+  if (o.svg.empty()) return {};
+  const std::string stem = o.svg.ends_with(".svg") ? o.svg.substr(0, o.svg.size() - 4) : o.svg;
+  for (const std::string& list : o.lists) {
+    const std::string name = o.lists.size() == 1 ? stem : stem + "-" + list;
+    FLEXAI_TRY(write_file(name + ".svg", svg_of(results, list, false)));
+    FLEXAI_TRY(write_file(name + "-fragments.svg", svg_of(results, list, true)));
+  }
+  return {};
+}
+
+base::Status replay(ReplayOptions o) {
+  ExperimentOptions e;
+  FLEXAI_TRY_ASSIGN(e.folder, find_trace(o.trace));
+  FLEXAI_TRY_ASSIGN(size_t point, percent_of(o.arrive));
+  FLEXAI_TRY_ASSIGN(e.policies, policies_of(o.policies));
+  if (std::find(o.lists.begin(), o.lists.end(), "all") != o.lists.end()) o.lists = openb_lists();
+  e.lists = o.lists;
+  e.part = static_cast<double>(point) / 100;
+  e.first_seed = o.first_seed;
+  e.seeds = o.seeds;
+  e.threads = o.threads;
+  e.progress = !o.quiet;
+  FLEXAI_TRY_ASSIGN(std::vector<PackingResult> results, run_experiment(e));
+  FLEXAI_TRY_ASSIGN(Table table, table_of(results, e.folder, point));
+  FLEXAI_TRY(write_outputs(o, results, table, point));
+  if (o.json != "-" && o.csv != "-")
+    std::printf(
+        "Allocated, %% of cards, %zu %% arrived, mean of %d seeds; after / the published "
+        "mean.\n\n%s",
+        point, o.seeds, markdown_of(table, e.lists, e.policies).c_str());
+  return {};
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, Session& session) {
+  CLI::App* command =
+      declare(app, "replay", "replay a trace with one or more policies",
+              "  hi-sim replay --trace openb --policy hi,FGD --arrive 130%\n"
+              "  hi-sim replay --trace openb --list all --policy published --json table.json\n");
+  auto o = std::make_shared<ReplayOptions>();
+  command->add_option("--trace", o->trace, "folder of the trace, or openb");
+  command
+      ->add_option("--policy", o->policies,
+                   "published, Random, DotProd, Clustering, Packing, "
+                   "BestFit, FGD, hi, hi-remote, hi-move")
+      ->delimiter(',');
+  command->add_option("--list", o->lists, "lists of tasks, or all")->delimiter(',');
+  command->add_option("--arrive", o->arrive, "demand that arrives, of the cards");
+  command->add_option("--seeds", o->seeds, "runs of each list and policy")
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--first-seed", o->first_seed, "of these runs");
+  command->add_option("--threads", o->threads, "0: one a processor")->check(CLI::Range(0, 256));
+  command->add_option("--json", o->json, "write results there; - is standard output");
+  command->add_option("--csv", o->csv, "write every run's curves there");
+  command->add_option("--svg", o->svg, "write plots there");
+  command->add_flag("--quiet", o->quiet, "no progress");
+  perform(command, session, [o] { return replay(*o); });
+}
+
+}  // namespace flexai::apps::sim

@@ -1,0 +1,87 @@
+// Cluster: nodes and cards as arrays of integers, with what is free on them. One writer; every
+// change is noted in a log, so that who keeps something derived from a node (sched/cost_table.h)
+// refreshes only what changed. Units: milli-cards, milli-cpus, MiB, Mbit/s.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sched/shape.h"
+
+namespace flexai::sched {
+
+struct NodeSpec {
+  int32_t cpu_milli = 0;
+  int32_t memory_mib = 0;
+  int32_t card_memory_mib = 0;  // of each card
+  int32_t network_mbps = 0;     // for remote cards, in and out together
+  uint8_t cards = 0;            // at most kMaxCards
+  uint8_t model = 0;            // of all its cards
+  uint16_t zone = 0;            // < 64
+  uint64_t labels = 0;
+};
+
+// One cache line and a half: a score reads nothing else.
+struct NodeState {
+  int32_t cpu_free = 0;
+  int32_t memory_free = 0;
+  int32_t network_free = 0;
+  int32_t idle = 0;           // sum of free
+  int16_t free[kMaxCards]{};  // milli of each card
+  int16_t most = 0;           // largest of free
+  uint8_t whole = 0;          // cards with nothing on them
+  uint8_t cards = 0;
+  uint8_t model = 0;
+  bool open = true;  // takes new work
+  uint16_t zone = 0;
+  uint64_t labels = 0;
+};
+
+// Where one member of a workload is. Without cards card_node == cpu_node.
+struct Placement {
+  NodeId cpu_node = kNone;
+  NodeId card_node = kNone;
+  uint32_t cards = 0;  // bit i: card i of card_node
+
+  bool remote() const { return cpu_node != card_node; }
+  bool operator==(const Placement&) const = default;
+};
+
+class Cluster {
+ public:
+  NodeId add(const NodeSpec& spec);
+  size_t size() const { return nodes_.size(); }
+  const NodeState& operator[](NodeId id) const { return nodes_[id]; }
+  const NodeSpec& spec(NodeId id) const { return specs_[id]; }
+  const int32_t* card_memory_free(NodeId id) const { return &card_memory_free_[id * kMaxCards]; }
+  int64_t card_milli() const { return card_milli_; }  // of all nodes
+  int64_t idle_milli() const { return idle_milli_; }
+
+  // REQUIRES: the demand fits (fits()). Undone exactly by give() with the same arguments.
+  void take(const Shape& shape, const Placement& at);
+  void give(const Shape& shape, const Placement& at);
+  // Whether this very placement has room, card by card; `at` may come from outside.
+  bool fits(const Shape& shape, const Placement& at) const;
+  void set_open(NodeId id, bool open);
+
+  // Position i of the log names the node of change i. Only the last of a node's entries counts.
+  uint64_t changes() const { return log_start_ + log_.size(); }
+  uint64_t log_start() const { return log_start_; }
+  NodeId changed(uint64_t position) const { return log_[position - log_start_]; }
+  bool is_last(uint64_t position) const { return last_change_[changed(position)] == position; }
+
+ private:
+  void note(NodeId id);
+  void move_cards(const Shape& shape, const Placement& at, int sign);
+
+  std::vector<NodeState> nodes_;
+  std::vector<NodeSpec> specs_;
+  std::vector<int32_t> card_memory_free_;
+  std::vector<NodeId> log_;
+  std::vector<uint64_t> last_change_;
+  uint64_t log_start_ = 0;
+  int64_t card_milli_ = 0;
+  int64_t idle_milli_ = 0;
+};
+
+}  // namespace flexai::sched

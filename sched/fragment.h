@@ -1,0 +1,72 @@
+// Fragment: how much of a node's idle cards is out of reach of the typical demand.
+//
+// Source: Weng et al., "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with
+// Fragmentation Gradient Descent", USENIX ATC 2023, section 3: for a typical demand m of
+// probability p, all idle milli of a node are fragments when the node cannot host m (no card
+// wanted, model, cpu, cards); else those on cards too small for m. Summed over m with weights p.
+//
+// The sum is not taken over m each time: for a model and an amount of free cpu everything but the
+// free milli of the cards is constant, so a row of a table holds the weight that an idle milli
+// counts with, by size of the hole, and a node costs one step a card.
+//
+// With `reach` a demand that may use remote cards is not stranded by a lack of cpu beside the card:
+// it counts with `stranded_milli` thousandths of its weight only.
+//
+// Weights are integers that add up to kOne, so results are the same on every machine.
+// Immutable after build(); any thread may read.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sched/cluster.h"
+
+namespace flexai::sched {
+
+struct TypicalDemand {
+  Shape shape;
+  double weight = 0;  // any unit
+};
+
+class Fragment {
+ public:
+  static constexpr int64_t kOne = 1 << 16;
+
+  // REQUIRES: at least one demand of positive weight. `stranded_milli` in 0..1000.
+  void build(const std::vector<TypicalDemand>& mix, int models, int stranded_milli = 1000);
+  bool built() const { return !rows_.empty(); }
+
+  // Fragments of the node in milli x kOne.
+  int64_t of(const NodeState& node) const { return of(node, row(node.model, node.cpu_free)); }
+
+  struct Choice {
+    int64_t change = 0;  // of fragments, milli x kOne; less is better
+    int card = -1;       // of a demand of one card; -1 else
+  };
+  // What placing the demand does, on the card where it does least. REQUIRES: the node has room.
+  // `memory`: free memory of the cards, looked at when the demand asks for some.
+  Choice best(const Shape& shape, const NodeState& node, const int32_t* memory) const;
+  // The same on one given card. REQUIRES: shape.cards == 1 and the card has room.
+  int64_t change_on(const Shape& shape, const NodeState& node, int card) const;
+
+ private:
+  static constexpr size_t kMaxLevels = 48;  // sizes of holes told apart
+  static constexpr size_t kMaxRows = 48;    // amounts of free cpu told apart
+  struct Row {
+    int32_t hole[kMaxLevels + 1];  // weight of an idle milli by the level of its hole
+    int32_t always;                // weight of every idle milli
+    int32_t gang[kMaxCards + 1];   // by whole cards: demand of several cards that fits
+  };
+
+  const Row& row(int model, int32_t cpu) const;
+  int32_t of(const NodeState& node, const Row& row) const;
+  void add(const TypicalDemand& demand, int32_t weight, int stranded_milli);
+
+  std::vector<Row> rows_;  // models x (thresholds of cpu + 1)
+  std::vector<int32_t> cpu_thresholds_;
+  std::vector<int16_t> milli_thresholds_;
+  uint8_t level_[kWholeCard + 1] = {};  // of a hole of so many milli
+  int models_ = 0;
+};
+
+}  // namespace flexai::sched

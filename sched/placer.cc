@@ -1,0 +1,146 @@
+#include "sched/placer.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "sched/rules/affinity.h"
+#include "sched/rules/capacity.h"
+#include "sched/rules/memory.h"
+#include "sched/rules/model.h"
+#include "sched/rules/network.h"
+#include "sched/rules/topology.h"
+
+namespace flexai::sched {
+namespace {
+
+constexpr int kMostQuanta = 30000;
+
+}  // namespace
+
+Placer::Placer(const Cluster* cluster, ShapeTable* shapes, const Policy& policy, int models,
+               std::vector<int> scarcity)
+    : cluster_(cluster),
+      shapes_(shapes),
+      policy_(policy),
+      models_(models),
+      scarcity_(std::move(scarcity)) {
+  scarcity_.resize(kMaxModels);
+}
+
+void Placer::learn(ShapeId id) {
+  mix_.add(id);
+  if (mix_.stale()) renew();
+}
+
+void Placer::renew() {
+  const std::vector<TypicalDemand> target = mix_.target(*shapes_);
+  if (target.empty()) return;
+  fragment_.build(target, models_, policy_.stranded_milli);
+  ++epoch_;
+}
+
+Cost Placer::cost_on(const Shape& s, NodeId id) const {
+  const NodeState& n = (*cluster_)[id];
+  const Policy& p = policy_;
+  if (!n.open) return kInfeasible;
+  if (p.on(Rule::kCapacity) && !(rules::processors(s, n) && rules::cards(s, n))) return kInfeasible;
+  if (p.on(Rule::kModel) && !rules::model(s, n)) return kInfeasible;
+  if (p.on(Rule::kMemory) && !rules::memory(s, n)) return kInfeasible;
+  if (p.on(Rule::kAffinity) && !rules::affinity(s, n)) return kInfeasible;
+  if (p.on(Rule::kTopology) && !rules::topology(s, n)) return kInfeasible;
+  const int32_t* memory = cluster_->card_memory_free(id);
+  if (s.card_memory_mib > 0 && p.on(Rule::kMemory) && !rules::card_memory(s, n, memory))
+    return kInfeasible;
+  int64_t milli = 0;
+  if (p.on(Rule::kFragment) && fragment_.built())
+    milli = (fragment_.best(s, n, memory).change + Fragment::kOne - 1) >> 16;
+  if (p.on(Rule::kScarcity)) milli += int64_t{scarcity_[n.model]} * s.total_milli() / kWholeCard;
+  const int64_t quanta =
+      (milli + int64_t{kMostQuanta + 1} * p.quantum_milli - 1) / p.quantum_milli - kMostQuanta;
+  return static_cast<Cost>(std::clamp<int64_t>(quanta, -kMostQuanta, kMostQuanta));
+}
+
+uint32_t Placer::cards_on(const Shape& s, NodeId id) const {
+  const NodeState& n = (*cluster_)[id];
+  const int32_t* memory = cluster_->card_memory_free(id);
+  if (s.cards == 0) return 0;
+  if (s.cards == 1 && policy_.on(Rule::kFragment) && fragment_.built()) {
+    const int card = fragment_.best(s, n, memory).card;
+    assert(card >= 0);
+    return 1u << card;
+  }
+  // The least room that does; of a demand of several cards only whole ones have any.
+  uint32_t chosen = 0;
+  for (int left = s.cards; left > 0; --left) {
+    int best = -1;
+    for (int i = 0; i < n.cards; ++i) {
+      if ((chosen >> i & 1) != 0 || n.free[i] < s.milli || memory[i] < s.card_memory_mib) continue;
+      if (best < 0 || n.free[i] < n.free[best]) best = i;
+    }
+    if (best < 0) return chosen;
+    chosen |= 1u << best;
+  }
+  return chosen;
+}
+
+CostTable& Placer::refreshed(ShapeId id) {
+  if (id >= tables_.size()) tables_.resize(shapes_->size());
+  const Shape& shape = (*shapes_)[id];
+  tables_[id].refresh(*cluster_, epoch_, [&](NodeId n) { return cost_on(shape, n); });
+  return tables_[id];
+}
+
+Placer::Parts Placer::parts_of(ShapeId id) {
+  if (id >= parts_.size()) parts_.resize(id + 1);
+  if (parts_[id].cards == kNone) {
+    Shape cards = (*shapes_)[id], processor = cards;
+    cards.cpu_milli = cards.memory_mib = 0;
+    processor.cards = 0;
+    processor.milli = 0;
+    processor.card_memory_mib = 0;
+    processor.models = kAnyModel;
+    parts_[id] = {shapes_->intern(cards), shapes_->intern(processor)};
+  }
+  return parts_[id];
+}
+
+Choice Placer::place_local(ShapeId id) {
+  const CostTable& table = refreshed(id);
+  const NodeId node = table.best();
+  if (node == kNone) return {};
+  return {{node, node, cards_on((*shapes_)[id], node)}, table.cost(node)};
+}
+
+Choice Placer::place_remote(ShapeId id) {
+  const Shape shape = (*shapes_)[id];
+  if (shape.cards == 0) return {};
+  if (policy_.on(Rule::kLocality) && shape.reach == Reach::kLocal) return {};
+  if (remote_used_ + shape.total_milli() > policy_.remote_most_milli) return {};
+  const Parts parts = parts_of(id);
+  refreshed(parts.cards);
+  refreshed(parts.processor);
+  const CostTable& cards = tables_[parts.cards];
+  const CostTable& processor = tables_[parts.processor];
+  const NodeId at = cards.best();
+  if (at == kNone || !rules::network(shape, (*cluster_)[at])) return {};
+  NodeId home = kNone;
+  for (NodeId n = 0; n < cluster_->size(); ++n) {
+    if (n == at || processor.cost(n) == kInfeasible) continue;
+    if (policy_.on(Rule::kNetwork) && !rules::network(shape, (*cluster_)[n])) continue;
+    if (home == kNone || processor.cost(n) < processor.cost(home)) home = n;
+  }
+  if (home == kNone) return {};
+  const int penalty = policy_.on(Rule::kRemote) ? shape.remote_penalty / policy_.quantum_milli : 0;
+  return {{home, at, cards_on((*shapes_)[parts.cards], at)},
+          cards.cost(at) + processor.cost(home) + penalty};
+}
+
+Choice Placer::place(ShapeId id) {
+  const Choice local = place_local(id);
+  const Choice remote = place_remote(id);
+  if (!remote.found()) return local;
+  const int margin = policy_.remote_margin_milli / policy_.quantum_milli;
+  return !local.found() || remote.cost_quanta + margin < local.cost_quanta ? remote : local;
+}
+
+}  // namespace flexai::sched

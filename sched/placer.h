@@ -1,0 +1,74 @@
+// Placer: where one member goes. Local and remote places are compared by the same cost.
+//
+// Cost, in milli-cards of future room lost: the growth of fragments over the mix of demand learnt
+// from arrivals (sched/fragment.h), plus scarcity of the card's model, plus, for a remote place,
+// the shape's penalty. It is rounded down to multiples of Policy::quantum_milli; equal costs go to
+// the lowest node, so equal work packs first fit. A remote place is the cheapest node for the cards
+// and the cheapest other node for the processor, each found as a shape of its own.
+//
+// One Placer a Cluster; not thread-safe. A decision costs a step for each node that changed since
+// the shape was last asked for, one of each 64 nodes, and no memory once the shape is known.
+#pragma once
+
+#include <vector>
+
+#include "sched/cost_table.h"
+#include "sched/fragment.h"
+#include "sched/mix.h"
+#include "sched/policy.h"
+
+namespace flexai::sched {
+
+struct Choice {
+  Placement at;         // cpu_node kNone: nowhere
+  int cost_quanta = 0;  // in quanta of the policy
+  bool found() const { return at.cpu_node != kNone; }
+};
+
+class Placer {
+ public:
+  // All three outlive the Placer. `models`: how many there are; `scarcity`: milli-cards a whole
+  // card of each model counts dearer, may be shorter than models.
+  Placer(const Cluster* cluster, ShapeTable* shapes, const Policy& policy, int models,
+         std::vector<int> scarcity = {});
+
+  // A demand arrived (placed or not): the mix learns it.
+  void learn(ShapeId id);
+  Choice place(ShapeId id);
+  Choice place_local(ShapeId id);
+  Choice place_remote(ShapeId id);
+  // By asking every node, without tables; what place() must equal. For tests and checks.
+  Choice brute_force(ShapeId id);
+
+  // In quanta, kInfeasible when a hard rule forbids the node.
+  Cost cost_on(const Shape& shape, NodeId node) const;
+  // The cards of this node that do least harm. REQUIRES: cost_on() is feasible.
+  uint32_t cards_on(const Shape& shape, NodeId node) const;
+  const Mix& mix() const { return mix_; }
+  const Fragment& fragment() const { return fragment_; }
+  const Policy& policy() const { return policy_; }
+  void set_remote_used(int64_t milli) { remote_used_ = milli; }
+
+ private:
+  struct Parts {  // of a shape that may be remote, as shapes of their own
+    ShapeId cards = kNone;
+    ShapeId processor = kNone;
+  };
+  CostTable& refreshed(ShapeId id);
+  Parts parts_of(ShapeId id);
+  void renew();
+
+  const Cluster* cluster_;
+  ShapeTable* shapes_;
+  Policy policy_;
+  int models_;
+  std::vector<int> scarcity_;
+  Mix mix_;
+  Fragment fragment_;
+  uint64_t epoch_ = 1;  // of the fragment table
+  int64_t remote_used_ = 0;
+  std::vector<CostTable> tables_;
+  std::vector<Parts> parts_;
+};
+
+}  // namespace flexai::sched
