@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "sched/worth.h"
+
 namespace flexai::sched {
 namespace {
 
@@ -26,7 +28,8 @@ size_t index_of(const std::vector<T>& sorted, T value) {
 
 }  // namespace
 
-void Fragment::build(const std::vector<TypicalDemand>& mix, int models, int stranded_milli) {
+void Fragment::build(const std::vector<TypicalDemand>& mix, int models, int stranded_milli,
+                     Holes holes) {
   double total = 0;
   std::vector<int32_t> cpus;
   std::vector<int16_t> millis;
@@ -47,6 +50,19 @@ void Fragment::build(const std::vector<TypicalDemand>& mix, int models, int stra
   rows_.assign(static_cast<size_t>(models) * (cpu_thresholds_.size() + 1), Row{});
   for (const TypicalDemand& d : mix)
     add(d, static_cast<int32_t>(d.weight / total * static_cast<double>(kOne)), stranded_milli);
+  for (int r = 0; r <= kWholeCard; ++r) short_[r] = static_cast<int16_t>(r);
+  if (holes == Holes::kByWorth) count_by_worth(mix);
+}
+
+void Fragment::count_by_worth(const std::vector<TypicalDemand>& mix) {
+  std::vector<SizeRate> demand;
+  for (const TypicalDemand& d : mix)
+    if (d.shape.cards > 0) demand.push_back({d.shape.milli, d.weight * d.shape.cards});
+  const auto worth = worth_of_holes(demand);
+  for (int r = 0; r <= kWholeCard; ++r) {
+    short_[r] = static_cast<int16_t>(r - worth[static_cast<size_t>(r)]);
+    level_[r] = 0;  // every demand of one card counts, whatever its size
+  }
 }
 
 void Fragment::add(const TypicalDemand& demand, int32_t weight, int stranded_milli) {
@@ -82,7 +98,7 @@ const Fragment::Row& Fragment::row(int model, int32_t cpu) const {
 
 int32_t Fragment::of(const NodeState& node, const Row& row) const {
   int32_t sum = node.idle * row.always - node.whole * kWholeCard * row.gang[node.whole];
-  for (int i = 0; i < node.cards; ++i) sum += node.free[i] * row.hole[level_[node.free[i]]];
+  for (int i = 0; i < node.cards; ++i) sum += lost(row, node.free[i]);
   return sum;
 }
 
@@ -91,9 +107,9 @@ Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node,
   const int32_t before = of(node, row(node.model, node.cpu_free));
   const Row& after = row(node.model, node.cpu_free - shape.cpu_milli);
   if (shape.cards == 0) return {of(node, after) - before, -1};
-  const int whole_milli = kWholeCard * after.hole[level_[kWholeCard]];
+  const int32_t whole_milli = lost(after, kWholeCard);
   int32_t holes = 0;
-  for (int i = 0; i < node.cards; ++i) holes += node.free[i] * after.hole[level_[node.free[i]]];
+  for (int i = 0; i < node.cards; ++i) holes += lost(after, node.free[i]);
   const int32_t rest = (node.idle - shape.total_milli()) * after.always;
   auto gangs = [&after](int whole) { return whole * kWholeCard * after.gang[whole]; };
   if (shape.cards > 1)
@@ -106,8 +122,7 @@ Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node,
     if (free < shape.milli || free == previous || memory[i] < shape.card_memory_mib) continue;
     previous = free;
     const int left = free - shape.milli;
-    const int32_t change = holes - free * after.hole[level_[free]] +
-                           left * after.hole[level_[left]] + rest -
+    const int32_t change = holes - lost(after, free) + lost(after, left) + rest -
                            gangs(node.whole - (free == kWholeCard)) - before;
     if (best.card < 0 || change < best.change) best = {change, i};
   }

@@ -12,6 +12,11 @@
 // With `reach` a demand that may use remote cards is not stranded by a lack of cpu beside the card:
 // it counts with `stranded_milli` thousandths of its weight only.
 //
+// Holes::kByWorth replaces the weight of a hole by what it is really short of: its milli less its
+// worth (sched/worth.h), for the part of the demand that the node can host. A hole of 190 beside a
+// slice of 810 then costs nothing where a threshold would count it as lost, and filling 470 of a
+// whole card costs what the card loses, not what most demand cannot use any more.
+//
 // Weights are integers that add up to kOne, so results are the same on every machine.
 // Immutable after build(); any thread may read.
 #pragma once
@@ -23,6 +28,8 @@
 
 namespace flexai::sched {
 
+enum class Holes { kByThreshold, kByWorth };  // as published; as above
+
 struct TypicalDemand {
   Shape shape;
   double weight = 0;  // any unit
@@ -33,7 +40,8 @@ class Fragment {
   static constexpr int64_t kOne = 1 << 16;
 
   // REQUIRES: at least one demand of positive weight. `stranded_milli` in 0..1000.
-  void build(const std::vector<TypicalDemand>& mix, int models, int stranded_milli = 1000);
+  void build(const std::vector<TypicalDemand>& mix, int models, int stranded_milli = 1000,
+             Holes holes = Holes::kByThreshold);
   bool built() const { return !rows_.empty(); }
 
   // Fragments of the node in milli x kOne.
@@ -60,12 +68,16 @@ class Fragment {
 
   const Row& row(int model, int32_t cpu) const;
   int32_t of(const NodeState& node, const Row& row) const;
+  // Of a hole of so many milli, idle milli x weight.
+  int32_t lost(const Row& row, int free) const { return short_[free] * row.hole[level_[free]]; }
   void add(const TypicalDemand& demand, int32_t weight, int stranded_milli);
+  void count_by_worth(const std::vector<TypicalDemand>& mix);
 
   std::vector<Row> rows_;  // models x (thresholds of cpu + 1)
   std::vector<int32_t> cpu_thresholds_;
   std::vector<int16_t> milli_thresholds_;
   uint8_t level_[kWholeCard + 1] = {};  // of a hole of so many milli
+  int16_t short_[kWholeCard + 1] = {};  // milli of it that count
   int models_ = 0;
 };
 

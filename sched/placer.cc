@@ -35,7 +35,7 @@ void Placer::learn(ShapeId id) {
 void Placer::renew() {
   const std::vector<TypicalDemand> target = mix_.target(*shapes_);
   if (target.empty()) return;
-  fragment_.build(target, models_, policy_.stranded_milli);
+  fragment_.build(target, models_, policy_.stranded_milli, Holes::kByWorth);
   ++epoch_;
 }
 
@@ -48,6 +48,7 @@ Cost Placer::cost_on(const Shape& s, NodeId id) const {
   if (p.on(Rule::kMemory) && !rules::memory(s, n)) return kInfeasible;
   if (p.on(Rule::kAffinity) && !rules::affinity(s, n)) return kInfeasible;
   if (p.on(Rule::kTopology) && !rules::topology(s, n)) return kInfeasible;
+  if (p.on(Rule::kNetwork) && !rules::network(s, n)) return kInfeasible;
   const int32_t* memory = cluster_->card_memory_free(id);
   if (s.card_memory_mib > 0 && p.on(Rule::kMemory) && !rules::card_memory(s, n, memory))
     return kInfeasible;
@@ -99,6 +100,7 @@ Placer::Parts Placer::parts_of(ShapeId id) {
     processor.milli = 0;
     processor.card_memory_mib = 0;
     processor.models = kAnyModel;
+    cards.node_network_mbps = processor.node_network_mbps = cards.network_mbps * cards.cards;
     parts_[id] = {shapes_->intern(cards), shapes_->intern(processor)};
   }
   return parts_[id];
@@ -111,36 +113,73 @@ Choice Placer::place_local(ShapeId id) {
   return {{node, node, cards_on((*shapes_)[id], node)}, table.cost(node)};
 }
 
+bool Placer::remote_allowed(const Shape& shape) const {
+  if (shape.cards == 0) return false;
+  if (policy_.on(Rule::kLocality) && shape.reach == Reach::kLocal) return false;
+  return remote_used_ + shape.total_milli() <= policy_.remote_most_milli;
+}
+
+// The cheapest processor for cards that are taken on `at`; the lowest of equal ones.
+template <typename CostOf>
+NodeId Placer::home_for(NodeId at, CostOf&& cost_of) const {
+  NodeId home = kNone;
+  for (NodeId n = 0; n < cluster_->size(); ++n) {
+    if (n == at || cost_of(n) == kInfeasible) continue;
+    if (home == kNone || cost_of(n) < cost_of(home)) home = n;
+  }
+  return home;
+}
+
+int Placer::penalty_of(const Shape& shape) const {
+  return policy_.on(Rule::kRemote) ? shape.remote_penalty / policy_.quantum_milli : 0;
+}
+
 Choice Placer::place_remote(ShapeId id) {
   const Shape shape = (*shapes_)[id];
-  if (shape.cards == 0) return {};
-  if (policy_.on(Rule::kLocality) && shape.reach == Reach::kLocal) return {};
-  if (remote_used_ + shape.total_milli() > policy_.remote_most_milli) return {};
+  if (!remote_allowed(shape)) return {};
   const Parts parts = parts_of(id);
   refreshed(parts.cards);
   refreshed(parts.processor);
   const CostTable& cards = tables_[parts.cards];
   const CostTable& processor = tables_[parts.processor];
   const NodeId at = cards.best();
-  if (at == kNone || !rules::network(shape, (*cluster_)[at])) return {};
-  NodeId home = kNone;
-  for (NodeId n = 0; n < cluster_->size(); ++n) {
-    if (n == at || processor.cost(n) == kInfeasible) continue;
-    if (policy_.on(Rule::kNetwork) && !rules::network(shape, (*cluster_)[n])) continue;
-    if (home == kNone || processor.cost(n) < processor.cost(home)) home = n;
-  }
+  if (at == kNone) return {};
+  const NodeId home = home_for(at, [&](NodeId n) { return processor.cost(n); });
   if (home == kNone) return {};
-  const int penalty = policy_.on(Rule::kRemote) ? shape.remote_penalty / policy_.quantum_milli : 0;
   return {{home, at, cards_on((*shapes_)[parts.cards], at)},
-          cards.cost(at) + processor.cost(home) + penalty};
+          cards.cost(at) + processor.cost(home) + penalty_of(shape)};
 }
 
-Choice Placer::place(ShapeId id) {
-  const Choice local = place_local(id);
-  const Choice remote = place_remote(id);
+Choice Placer::better(const Choice& local, const Choice& remote) const {
   if (!remote.found()) return local;
   const int margin = policy_.remote_margin_milli / policy_.quantum_milli;
   return !local.found() || remote.cost_quanta + margin < local.cost_quanta ? remote : local;
+}
+
+Choice Placer::place(ShapeId id) { return better(place_local(id), place_remote(id)); }
+
+Choice Placer::brute_force(ShapeId id) {
+  const Shape shape = (*shapes_)[id];
+  auto cheapest = [this](const Shape& s) {
+    NodeId best = kNone;
+    Cost least = kInfeasible;
+    for (NodeId n = 0; n < cluster_->size(); ++n)
+      if (const Cost cost = cost_on(s, n); cost < least) least = cost, best = n;
+    return best;
+  };
+  Choice local, remote;
+  if (const NodeId n = cheapest(shape); n != kNone)
+    local = {{n, n, cards_on(shape, n)}, cost_on(shape, n)};
+  if (!remote_allowed(shape)) return local;
+  const Parts parts = parts_of(id);
+  const Shape cards = (*shapes_)[parts.cards], processor = (*shapes_)[parts.processor];
+  const NodeId at = cheapest(cards);
+  if (at == kNone) return local;
+  const NodeId home = home_for(at, [&](NodeId n) { return cost_on(processor, n); });
+  if (home != kNone)
+    remote = {{home, at, cards_on(cards, at)},
+              cost_on(cards, at) + cost_on(processor, home) + penalty_of(shape)};
+  return better(local, remote);
 }
 
 }  // namespace flexai::sched

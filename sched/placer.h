@@ -2,7 +2,7 @@
 //
 // Cost, in milli-cards of future room lost: the growth of fragments over the mix of demand learnt
 // from arrivals (sched/fragment.h), plus scarcity of the card's model, plus, for a remote place,
-// the shape's penalty. It is rounded down to multiples of Policy::quantum_milli; equal costs go to
+// the shape's penalty. It is rounded up to multiples of Policy::quantum_milli; equal costs go to
 // the lowest node, so equal work packs first fit. A remote place is the cheapest node for the cards
 // and the cheapest other node for the processor, each found as a shape of its own.
 //
@@ -55,6 +55,11 @@ class Placer {
     ShapeId processor = kNone;
   };
   CostTable& refreshed(ShapeId id);
+  bool remote_allowed(const Shape& shape) const;
+  template <typename CostOf>
+  NodeId home_for(NodeId at, CostOf&& cost_of) const;
+  int penalty_of(const Shape& shape) const;
+  Choice better(const Choice& local, const Choice& remote) const;
   Parts parts_of(ShapeId id);
   void renew();
 

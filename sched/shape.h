@@ -31,9 +31,11 @@ struct Shape {
   int32_t memory_mib = 0;
   int32_t card_memory_mib = 0;  // of each card
   int32_t network_mbps = 0;     // needed for each card when it is remote
-  int32_t remote_penalty = 0;   // milli-cards a remote card costs more than a local one
-  int16_t milli = 0;            // of each card; kWholeCard when cards > 1
-  uint8_t cards = 0;            // 0: needs no card
+  int32_t node_network_mbps =
+      0;                       // what the node itself must have free; of parts of a remote demand
+  int32_t remote_penalty = 0;  // milli-cards a remote card costs more than a local one
+  int16_t milli = 0;           // of each card; kWholeCard when cards > 1
+  uint8_t cards = 0;           // 0: needs no card
   Reach reach = Reach::kLocal;
   uint64_t models = kAnyModel;    // bit i: cards of model i will do
   uint64_t labels = 0;            // bit i: the node must carry label i

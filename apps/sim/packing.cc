@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "apps/sim/hi_packer.h"
+#include "sched/node_order.h"
 
 namespace flexai::apps::sim {
 namespace {
@@ -14,8 +15,9 @@ using sched::ShapeId;
 
 class Run {
  public:
-  Run(const Trace& trace, double part, uint64_t seed) : trace_(trace) {
+  Run(const Trace& trace, double part, uint64_t seed, bool own) : trace_(trace) {
     arrivals_ = arrange(trace, part, seed);
+    if (own) reorder();
     for (uint32_t index : arrivals_.nodes) cluster_.add(trace.nodes[index].spec);
     for (const TraceTask& task : trace.tasks) ids_.push_back(shapes_.intern(task.shape));
     published_.build(published_mix(trace), static_cast<int>(trace.models.size()));
@@ -47,6 +49,15 @@ class Run {
   }
 
  private:
+  // The published policies take the nodes in random order, hi in one of its own.
+  void reorder() {
+    std::vector<sched::NodeSpec> specs;
+    for (uint32_t index : arrivals_.nodes) specs.push_back(trace_.nodes[index].spec);
+    std::vector<uint32_t> ordered;
+    for (uint32_t position : sched::node_order(specs)) ordered.push_back(arrivals_.nodes[position]);
+    arrivals_.nodes = std::move(ordered);
+  }
+
   // Keeps the sum of fragments true to what changed.
   void follow() {
     for (; followed_ < cluster_.changes(); ++followed_) {
@@ -99,7 +110,7 @@ PackingResult run_packing(const Trace& trace, const std::string& list, const std
   result.list = list;
   result.policy = policy;
   result.seed = seed;
-  Run(trace, part, seed).go(policy, &result);
+  Run(trace, part, seed, policy.starts_with("hi")).go(policy, &result);
   return result;
 }
 

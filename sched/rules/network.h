@@ -6,7 +6,7 @@
 namespace flexai::sched::rules {
 
 inline bool network(const Shape& shape, const NodeState& node) {
-  return int64_t{node.network_free} >= int64_t{shape.network_mbps} * shape.cards;
+  return node.network_free >= shape.node_network_mbps;
 }
 
 }  // namespace flexai::sched::rules
