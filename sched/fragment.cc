@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 #include "sched/worth.h"
 
@@ -42,12 +43,18 @@ void Fragment::build(const std::vector<TypicalDemand>& mix, int models, int stra
   assert(total > 0);
   models_ = models;
   cpu_thresholds_ = thresholds(std::move(cpus), kMaxRows - 1);
+  cpu_thresholds_.push_back(std::numeric_limits<int32_t>::max());
+  for (int bucket = 0; bucket < 256; ++bucket) {
+    size_t k = 0;
+    while (cpu_thresholds_[k] <= bucket << kCpuShift) ++k;
+    cpu_level_[bucket] = static_cast<uint8_t>(k);
+  }
   milli_thresholds_ = thresholds(std::move(millis), kMaxLevels);
   for (int r = 0; r <= kWholeCard; ++r)
     level_[r] = static_cast<uint8_t>(
         std::upper_bound(milli_thresholds_.begin(), milli_thresholds_.end(), r) -
         milli_thresholds_.begin());
-  rows_.assign(static_cast<size_t>(models) * (cpu_thresholds_.size() + 1), Row{});
+  rows_.assign(static_cast<size_t>(models) * cpu_thresholds_.size(), Row{});
   for (const TypicalDemand& d : mix)
     add(d, static_cast<int32_t>(d.weight / total * static_cast<double>(kOne)), stranded_milli);
   for (int r = 0; r <= kWholeCard; ++r) short_[r] = static_cast<int16_t>(r);
@@ -70,8 +77,8 @@ void Fragment::add(const TypicalDemand& demand, int32_t weight, int stranded_mil
   const size_t cpu_level = index_of(cpu_thresholds_, s.cpu_milli);
   const size_t milli_level = index_of(milli_thresholds_, s.milli);
   for (int model = 0; model < models_; ++model) {
-    for (size_t k = 0; k <= cpu_thresholds_.size(); ++k) {
-      Row& row = rows_[static_cast<size_t>(model) * (cpu_thresholds_.size() + 1) + k];
+    for (size_t k = 0; k < cpu_thresholds_.size(); ++k) {
+      Row& row = rows_[static_cast<size_t>(model) * cpu_thresholds_.size() + k];
       int32_t fits = weight;
       if (s.cards == 0 || (s.models >> model & 1) == 0)
         fits = 0;
@@ -91,9 +98,10 @@ void Fragment::add(const TypicalDemand& demand, int32_t weight, int stranded_mil
 }
 
 const Fragment::Row& Fragment::row(int model, int32_t cpu) const {
-  size_t k = 0;
-  for (int32_t threshold : cpu_thresholds_) k += threshold <= cpu;
-  return rows_[static_cast<size_t>(model) * (cpu_thresholds_.size() + 1) + k];
+  const int bucket = std::clamp(cpu >> kCpuShift, 0, 255);
+  size_t k = cpu_level_[bucket];
+  while (cpu_thresholds_[k] <= cpu) ++k;
+  return rows_[static_cast<size_t>(model) * cpu_thresholds_.size() + k];
 }
 
 int32_t Fragment::of(const NodeState& node, const Row& row) const {
@@ -102,9 +110,8 @@ int32_t Fragment::of(const NodeState& node, const Row& row) const {
   return sum;
 }
 
-Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node,
-                                const int32_t* memory) const {
-  const int32_t before = of(node, row(node.model, node.cpu_free));
+Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node, const int32_t* memory,
+                                int64_t before) const {
   const Row& after = row(node.model, node.cpu_free - shape.cpu_milli);
   if (shape.cards == 0) return {of(node, after) - before, -1};
   const int32_t whole_milli = lost(after, kWholeCard);
@@ -122,7 +129,7 @@ Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node,
     if (free < shape.milli || free == previous || memory[i] < shape.card_memory_mib) continue;
     previous = free;
     const int left = free - shape.milli;
-    const int32_t change = holes - lost(after, free) + lost(after, left) + rest -
+    const int64_t change = holes - lost(after, free) + lost(after, left) + rest -
                            gangs(node.whole - (free == kWholeCard)) - before;
     if (best.card < 0 || change < best.change) best = {change, i};
   }

@@ -53,7 +53,12 @@ class Fragment {
   };
   // What placing the demand does, on the card where it does least. REQUIRES: the node has room.
   // `memory`: free memory of the cards, looked at when the demand asks for some.
-  Choice best(const Shape& shape, const NodeState& node, const int32_t* memory) const;
+  Choice best(const Shape& shape, const NodeState& node, const int32_t* memory) const {
+    return best(shape, node, memory, of(node));
+  }
+  // The same when of(node) is known.
+  Choice best(const Shape& shape, const NodeState& node, const int32_t* memory,
+              int64_t before) const;
   // The same on one given card. REQUIRES: shape.cards == 1 and the card has room.
   int64_t change_on(const Shape& shape, const NodeState& node, int card) const;
 
@@ -73,8 +78,10 @@ class Fragment {
   void add(const TypicalDemand& demand, int32_t weight, int stranded_milli);
   void count_by_worth(const std::vector<TypicalDemand>& mix);
 
-  std::vector<Row> rows_;  // models x (thresholds of cpu + 1)
-  std::vector<int32_t> cpu_thresholds_;
+  std::vector<Row> rows_;                // models x (thresholds of cpu + 1)
+  std::vector<int32_t> cpu_thresholds_;  // ends with one that nothing reaches
+  static constexpr int kCpuShift = 10;
+  uint8_t cpu_level_[256] = {};  // thresholds that cpu >> kCpuShift is surely not below
   std::vector<int16_t> milli_thresholds_;
   uint8_t level_[kWholeCard + 1] = {};  // of a hole of so many milli
   int16_t short_[kWholeCard + 1] = {};  // milli of it that count

@@ -1,12 +1,14 @@
 #include "sched/mix.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace flexai::sched {
 
 constexpr uint64_t kFadeAt = 1 << 16;   // then every count is halved
 constexpr double kCovered = 0.95;       // as published with FGD
 constexpr uint64_t kGrowPercent = 115;  // look again when so much of the last count has been seen
+constexpr double kDrift = 0.04;         // part of the demand that must have changed
 constexpr uint64_t kLookAtMost = 8192;  // and at least every so many arrivals
 
 void Mix::add(ShapeId id) {
@@ -18,7 +20,24 @@ void Mix::add(ShapeId id) {
   next_ = seen_ + kLookAtMost;
 }
 
-bool Mix::stale() const { return seen_ >= next_; }
+// Half the sum of differences of the shares, 0..1.
+double Mix::drift() const {
+  if (base_seen_ == 0) return 1;
+  double sum = 0;
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    const double before = i < base_.size() ? base_[i] : 0;
+    sum += std::abs(counts_[i] / static_cast<double>(seen_) -
+                    before / static_cast<double>(base_seen_));
+  }
+  return sum / 2;
+}
+
+bool Mix::stale() {
+  if (seen_ < next_) return false;
+  if (drift() > kDrift) return true;
+  next_ = std::min(seen_ * kGrowPercent / 100 + 1, seen_ + kLookAtMost);
+  return false;
+}
 
 void Mix::restore(std::vector<uint32_t> counts) {
   counts_ = std::move(counts);
@@ -41,6 +60,8 @@ std::vector<TypicalDemand> Mix::target(const ShapeTable& shapes) {
     covered += counts_[id];
   }
   next_ = std::min(seen_ * kGrowPercent / 100 + 1, seen_ + kLookAtMost);
+  base_ = counts_;
+  base_seen_ = seen_;
   return mix;
 }
 

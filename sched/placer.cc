@@ -54,7 +54,7 @@ Cost Placer::cost_on(const Shape& s, NodeId id) const {
     return kInfeasible;
   int64_t milli = 0;
   if (p.on(Rule::kFragment) && fragment_.built())
-    milli = (fragment_.best(s, n, memory).change + Fragment::kOne - 1) >> 16;
+    milli = (fragment_.best(s, n, memory, fragments_[id]).change + Fragment::kOne - 1) >> 16;
   if (p.on(Rule::kScarcity)) milli += int64_t{scarcity_[n.model]} * s.total_milli() / kWholeCard;
   const int64_t quanta =
       (milli + int64_t{kMostQuanta + 1} * p.quantum_milli - 1) / p.quantum_milli - kMostQuanta;
@@ -84,7 +84,23 @@ uint32_t Placer::cards_on(const Shape& s, NodeId id) const {
   return chosen;
 }
 
+void Placer::refresh_fragments() {
+  if (!fragment_.built()) return;
+  const Cluster& c = *cluster_;
+  if (fragments_epoch_ != epoch_ || fragments_.size() != c.size() ||
+      fragments_seen_ < c.log_start()) {
+    fragments_.resize(c.size());
+    for (NodeId n = 0; n < c.size(); ++n) fragments_[n] = fragment_.of(c[n]);
+    fragments_epoch_ = epoch_;
+  } else {
+    for (uint64_t i = fragments_seen_; i < c.changes(); ++i)
+      if (c.is_last(i)) fragments_[c.changed(i)] = fragment_.of(c[c.changed(i)]);
+  }
+  fragments_seen_ = c.changes();
+}
+
 CostTable& Placer::refreshed(ShapeId id) {
+  refresh_fragments();
   if (id >= tables_.size()) tables_.resize(shapes_->size());
   const Shape& shape = (*shapes_)[id];
   tables_[id].refresh(*cluster_, epoch_, [&](NodeId n) { return cost_on(shape, n); });
@@ -156,9 +172,17 @@ Choice Placer::better(const Choice& local, const Choice& remote) const {
   return !local.found() || remote.cost_quanta + margin < local.cost_quanta ? remote : local;
 }
 
-Choice Placer::place(ShapeId id) { return better(place_local(id), place_remote(id)); }
+bool Placer::good_enough(const Choice& local) const {
+  return local.found() && local.cost_quanta * policy_.quantum_milli <= policy_.local_enough_milli;
+}
+
+Choice Placer::place(ShapeId id) {
+  const Choice local = place_local(id);
+  return good_enough(local) ? local : better(local, place_remote(id));
+}
 
 Choice Placer::brute_force(ShapeId id) {
+  refresh_fragments();
   const Shape shape = (*shapes_)[id];
   auto cheapest = [this](const Shape& s) {
     NodeId best = kNone;
@@ -170,7 +194,7 @@ Choice Placer::brute_force(ShapeId id) {
   Choice local, remote;
   if (const NodeId n = cheapest(shape); n != kNone)
     local = {{n, n, cards_on(shape, n)}, cost_on(shape, n)};
-  if (!remote_allowed(shape)) return local;
+  if (good_enough(local) || !remote_allowed(shape)) return local;
   const Parts parts = parts_of(id);
   const Shape cards = (*shapes_)[parts.cards], processor = (*shapes_)[parts.processor];
   const NodeId at = cheapest(cards);

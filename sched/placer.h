@@ -39,8 +39,10 @@ class Placer {
   Choice place_remote(ShapeId id);
   // By asking every node, without tables; what place() must equal. For tests and checks.
   Choice brute_force(ShapeId id);
+  void refresh() { refresh_fragments(); }
 
-  // In quanta, kInfeasible when a hard rule forbids the node.
+  // In quanta, kInfeasible when a hard rule forbids the node. Tables must be up to date with the
+  // cluster: place() or refresh() came after its last change.
   Cost cost_on(const Shape& shape, NodeId node) const;
   // The cards of this node that do least harm. REQUIRES: cost_on() is feasible.
   uint32_t cards_on(const Shape& shape, NodeId node) const;
@@ -55,10 +57,12 @@ class Placer {
     ShapeId processor = kNone;
   };
   CostTable& refreshed(ShapeId id);
+  void refresh_fragments();
   bool remote_allowed(const Shape& shape) const;
   template <typename CostOf>
   NodeId home_for(NodeId at, CostOf&& cost_of) const;
   int penalty_of(const Shape& shape) const;
+  bool good_enough(const Choice& local) const;
   Choice better(const Choice& local, const Choice& remote) const;
   Parts parts_of(ShapeId id);
   void renew();
@@ -70,7 +74,9 @@ class Placer {
   std::vector<int> scarcity_;
   Mix mix_;
   Fragment fragment_;
-  uint64_t epoch_ = 1;  // of the fragment table
+  uint64_t epoch_ = 1;              // of the fragment table
+  std::vector<int64_t> fragments_;  // of each node, true up to the change fragments_seen_
+  uint64_t fragments_seen_ = 0, fragments_epoch_ = 0;
   int64_t remote_used_ = 0;
   std::vector<CostTable> tables_;
   std::vector<Parts> parts_;

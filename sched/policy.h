@@ -47,9 +47,11 @@ struct Policy {
   uint32_t rules = (1u << kRules) - 1;    // bit of each Rule that is on
   uint32_t passes = (1u << kPasses) - 1;  // bit of each Pass that is on
 
-  int quantum_milli = 75;       // costs are rounded up to multiples; finer packs worse
-  int stranded_milli = 300;     // weight of idle cards a remote-capable demand cannot reach locally
-  int remote_margin_milli = 0;  // a remote place must be cheaper than a local one by this
+  int quantum_milli = 75;    // costs are rounded up to multiples; finer packs worse
+  int stranded_milli = 300;  // weight of idle cards a remote-capable demand cannot reach locally
+  int local_enough_milli =
+      300;  // a local place that costs at most this is taken without a look afar
+  int remote_margin_milli = 0;    // a remote place must be cheaper than a local one by this
   int64_t remote_most_milli = 0;  // of all cards together used remotely; 0: none
 
   bool on(Rule rule) const { return (rules >> static_cast<int>(rule) & 1) != 0; }
