@@ -119,6 +119,7 @@ Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node, const
   for (int i = 0; i < node.cards; ++i) holes += lost(after, node.free[i]);
   const int32_t rest = (node.idle - shape.total_milli()) * after.always;
   auto gangs = [&after](int whole) { return whole * kWholeCard * after.gang[whole]; };
+  if (shape.cards > 1 && node.whole < shape.cards) return {};
   if (shape.cards > 1)
     return {holes - shape.cards * whole_milli + rest - gangs(node.whole - shape.cards) - before,
             -1};
@@ -131,7 +132,10 @@ Fragment::Choice Fragment::best(const Shape& shape, const NodeState& node, const
     const int left = free - shape.milli;
     const int64_t change = holes - lost(after, free) + lost(after, left) + rest -
                            gangs(node.whole - (free == kWholeCard)) - before;
-    if (best.card < 0 || change < best.change) best = {change, i};
+    // Of equal harm the fuller card.
+    if (best.card < 0 || change < best.change ||
+        (change == best.change && free < node.free[best.card]))
+      best = {change, i};
   }
   return best;
 }

@@ -1,7 +1,6 @@
 #include "sched/placer.h"
 
 #include <algorithm>
-#include <cassert>
 
 #include "sched/rules/affinity.h"
 #include "sched/rules/capacity.h"
@@ -30,6 +29,11 @@ Placer::Placer(const Cluster* cluster, ShapeTable* shapes, const Policy& policy,
 void Placer::learn(ShapeId id) {
   mix_.add(id);
   if (mix_.stale()) renew();
+}
+
+void Placer::learn_all(std::vector<uint32_t> counts) {
+  mix_.restore(std::move(counts));
+  renew();
 }
 
 void Placer::renew() {
@@ -67,8 +71,7 @@ uint32_t Placer::cards_on(const Shape& s, NodeId id) const {
   if (s.cards == 0) return 0;
   if (s.cards == 1 && policy_.on(Rule::kFragment) && fragment_.built()) {
     const int card = fragment_.best(s, n, memory).card;
-    assert(card >= 0);
-    return 1u << card;
+    return card < 0 ? 0 : 1u << card;
   }
   // The least room that does; of a demand of several cards only whole ones have any.
   uint32_t chosen = 0;

@@ -34,6 +34,8 @@ class Placer {
 
   // A demand arrived (placed or not): the mix learns it.
   void learn(ShapeId id);
+  // Many at once, `counts` by shape: what is known when a snapshot is opened.
+  void learn_all(std::vector<uint32_t> counts);
   Choice place(ShapeId id);
   Choice place_local(ShapeId id);
   Choice place_remote(ShapeId id);

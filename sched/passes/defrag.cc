@@ -137,7 +137,7 @@ class Search {
       cluster_.take(wanted_, room.at);
       for (ResidentId id : c.movers) {
         const Choice to = placer_.place(residents_[id].shape);
-        if (!to.found()) break;
+        if (!to.found() || !cluster_.fits(shapes_[residents_[id].shape], to.at)) break;
         cluster_.take(shapes_[residents_[id].shape], to.at);
         room.moves.push_back({id, residents_[id].at, to.at});
         ++placed;

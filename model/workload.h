@@ -1,0 +1,56 @@
+// Workload: what a user asks to run: members of one demand, where they may be, what may be done to
+// them while they run. A plain value. Shares in milli-cards, memory in MiB, times in milliseconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flexai::model {
+
+enum class Locality { kLocal, kPreferLocal };
+enum class WorkState { kPending, kRunning, kSuspended };
+
+// Where one member runs.
+struct MemberPlace {
+  std::string node;       // of the processor
+  std::string card_node;  // empty: the same
+  std::vector<uint32_t> cards;
+
+  bool operator==(const MemberPlace&) const = default;
+};
+
+struct Workload {
+  std::string name;
+  std::string queue;
+  int32_t priority = 0;   // higher first, inside its queue
+  uint32_t members = 1;   // all or none run
+  bool together = false;  // members in one zone
+  bool apart = false;     // no two members on one node
+  int32_t cpu_milli = 0;  // of each member, as everything below
+  int32_t memory_mib = 0;
+  uint32_t cards = 0;
+  int32_t card_milli = 0;
+  int32_t card_milli_least = 0;  // elastic: may be shrunk to this; 0: not elastic
+  int32_t card_memory_mib = 0;
+  std::vector<std::string> models;  // empty: any
+  std::vector<std::string> labels;  // the node must carry all
+  Locality locality = Locality::kLocal;
+  int32_t network_mbps = 0;    // for each card when remote
+  int32_t remote_penalty = 0;  // milli-cards a remote card costs more
+  int32_t interruption = 100;  // cost of being stopped, relative
+  bool can_share = false;      // may lose its guarantee and live on idle time
+  bool can_suspend = false;
+  bool can_move = false;
+  bool can_restart = true;  // requeued rather than ended
+  bool preemptible = true;
+  int64_t submitted_ms = 0;
+  int64_t started_ms = 0;
+  WorkState state = WorkState::kPending;
+  int32_t granted_milli = -1;       // share of each card it has now; -1: card_milli
+  int32_t observed_milli = -1;      // what each card share really uses; -1: not known
+  uint32_t passed_over = 0;         // later work started while it waited
+  std::vector<MemberPlace> places;  // one a member while it runs
+};
+
+}  // namespace flexai::model

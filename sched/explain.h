@@ -1,0 +1,16 @@
+// Explain: why a workload does not start, and the nearest change with which it would. Tries the
+// changes on the session and takes them back, so it says only what is true. Cold path.
+#pragma once
+
+#include "sched/session.h"
+
+namespace flexai::sched {
+
+Verdict explain(Session* session, uint32_t job);
+Verdict waits_behind(const Session& session, uint32_t job);
+// kNone, or what its queues forbid on every model that would do.
+Reason quota_reason(const Session& session, uint32_t job);
+// The first hard rule that keeps one member off the node; kNone: it would fit.
+Reason first_obstacle(const Session& session, const Shape& shape, NodeId node);
+
+}  // namespace flexai::sched

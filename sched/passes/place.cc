@@ -1,0 +1,111 @@
+#include "sched/passes/place.h"
+
+#include <algorithm>
+#include <map>
+
+#include "sched/explain.h"
+#include "sched/passes/consolidate.h"
+#include "sched/passes/gang.h"
+#include "sched/passes/order.h"
+#include "sched/passes/preempt.h"
+#include "sched/passes/reclaim.h"
+
+namespace flexai::sched::passes {
+namespace {
+
+class Placing {
+ public:
+  explicit Placing(Session* session) : s_(*session), order_(session) {}
+
+  void run() {
+    for (uint32_t job = order_.next(); job != kNone; job = order_.next()) {
+      const Reason behind = must_wait(job) ? Reason::kBehindHead : Reason::kNone;
+      if (behind == Reason::kNone && start(job)) {
+        for (uint32_t head : heads_) ++passed_[head];
+      } else {
+        wait(job, behind);
+      }
+      order_.drop(job);
+    }
+    for (Verdict& v : s_.plan.pending)
+      if (const auto at = passed_.find(v.workload); at != passed_.end()) v.passed = at->second;
+    std::sort(s_.plan.pending.begin(), s_.plan.pending.end(),
+              [](const Verdict& a, const Verdict& b) { return a.workload < b.workload; });
+  }
+
+ private:
+  bool start(uint32_t job) {
+    if (place_gang(&s_, job)) {
+      write(job, s_.jobs[job].members.size() > 1 ? "gang: all members have room" : "has room");
+      return true;
+    }
+    if (quota_of(job) != Reason::kNone) return false;
+    if (s_.policy.on(Pass::kDefrag) && consolidate(&s_, job)) {
+      write(job, "has room after moves");
+      return true;
+    }
+    if (s_.policy.on(Pass::kReclaim) && reclaim(&s_, job)) {
+      write(job, "reclaimed for its queue's guarantee");
+      return true;
+    }
+    if (s_.policy.on(Pass::kPreempt) && preempt(&s_, job)) {
+      write(job, "preempted lower priority");
+      return true;
+    }
+    return false;
+  }
+
+  Reason quota_of(uint32_t job) const {
+    if (!s_.policy.on(Rule::kQuota)) return Reason::kNone;
+    return quota_reason(s_, job);
+  }
+
+  // Whether an older head that cannot be passed any more wants cards of the same models.
+  bool must_wait(uint32_t job) const {
+    const Shape& shape = s_.shapes[s_.jobs[job].shape];
+    for (uint32_t head : heads_) {
+      const Shape& other = s_.shapes[s_.jobs[head].shape];
+      const bool same = shape.cards == 0 || (shape.models & other.models) != 0;
+      const auto most =
+          static_cast<uint32_t>(s_.policy.on(Pass::kBackfill) ? s_.policy.backfill_most : 0);
+      if (same && s_.jobs[head].work->passed_over + passed_.at(head) >= most) return true;
+    }
+    return false;
+  }
+
+  void wait(uint32_t job, Reason behind) {
+    Verdict verdict = behind == Reason::kNone ? explain(&s_, job) : waits_behind(s_, job);
+    // What is stopped by its own quota, or fits no node at all, keeps nobody waiting.
+    const bool own_fault = verdict.reason == Reason::kQueueLimit ||
+                           verdict.reason == Reason::kModelCap ||
+                           verdict.reason == Reason::kNeverFits;
+    if (behind == Reason::kNone && !own_fault) {
+      heads_.push_back(job);
+      passed_[job] = 0;
+    }
+    s_.plan.pending.push_back(std::move(verdict));
+  }
+
+  void write(uint32_t job, const char* reason) {
+    Action a;
+    a.act = Act::kPlace;
+    a.workload = job;
+    a.milli = s_.shapes[s_.jobs[job].shape].milli;
+    for (ResidentId id : s_.jobs[job].members)
+      a.places.push_back(s_.place_name(s_.residents[id].at));
+    a.reason = reason;
+    s_.jobs[job].touched = true;
+    s_.plan.actions.push_back(std::move(a));
+  }
+
+  Session& s_;
+  Order order_;
+  std::vector<uint32_t> heads_;
+  std::map<uint32_t, uint32_t> passed_;
+};
+
+}  // namespace
+
+void place(Session* session) { Placing(session).run(); }
+
+}  // namespace flexai::sched::passes

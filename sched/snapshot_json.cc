@@ -1,0 +1,280 @@
+#include "sched/snapshot_json.h"
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace flexai::sched {
+namespace {
+
+using base::Code;
+using base::fail;
+using nlohmann::json;
+
+// One object: fields are read by name, the first error is kept, unknown fields are refused.
+class Reader {
+ public:
+  Reader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) error_ = where_ + ": expected an object";
+  }
+
+  template <typename T>
+  Reader& get(const char* name, T* out, bool required = false) {
+    known_.insert(name);
+    if (!error_.empty()) return *this;
+    const auto at = object_.find(name);
+    if (at == object_.end()) {
+      if (required) error_ = where_ + ": field \"" + name + "\" is missing";
+    } else if (!read(*at, out)) {
+      error_ = where_ + ": field \"" + name + "\" has the wrong type or is out of range";
+    }
+    return *this;
+  }
+
+  template <typename T, typename Read>
+  Reader& list(const char* name, std::vector<T>* out, Read read_one) {
+    known_.insert(name);
+    if (!error_.empty() || !object_.contains(name)) return *this;
+    const json& items = object_[name];
+    if (!items.is_array()) {
+      error_ = where_ + ": field \"" + name + "\" must be a list";
+      return *this;
+    }
+    for (size_t i = 0; i < items.size(); ++i) {
+      const std::string where = where_ + name + "[" + std::to_string(i) + "]";
+      T item;
+      const base::Status done = read_one(items[i], where, &item);
+      if (!done.ok()) {
+        error_ = done.error().message;
+        return *this;
+      }
+      out->push_back(std::move(item));
+    }
+    return *this;
+  }
+
+  base::Status finish() {
+    if (error_.empty())
+      for (const auto& [name, value] : object_.items())
+        if (known_.count(name) == 0) {
+          error_ = where_ + ": unknown field \"" + name.substr(0, 60) + "\"";
+          break;
+        }
+    if (!error_.empty()) return fail(Code::kInvalid, error_);
+    return {};
+  }
+
+ private:
+  static bool read(const json& v, std::string* out) {
+    if (!v.is_string() || v.get_ref<const std::string&>().size() > 253) return false;
+    *out = v.get_ref<const std::string&>();
+    return true;
+  }
+  static bool read(const json& v, bool* out) {
+    if (!v.is_boolean()) return false;
+    *out = v.get<bool>();
+    return true;
+  }
+  template <typename T>
+  static bool read(const json& v, T* out) requires std::is_integral_v<T> {
+    if (!v.is_number_integer()) return false;
+    if (v.is_number_unsigned() && v.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+      return false;
+    const int64_t wide = v.get<int64_t>();
+    if (!std::in_range<T>(wide)) return false;
+    *out = static_cast<T>(wide);
+    return true;
+  }
+  template <typename T>
+  static bool read(const json& v, std::vector<T>* out) {
+    if (!v.is_array() || v.size() > 64) return false;
+    out->clear();
+    for (const json& item : v) {
+      T one{};
+      if (!read(item, &one)) return false;
+      out->push_back(one);
+    }
+    return true;
+  }
+
+  const json& object_;
+  std::string where_;
+  std::set<std::string> known_;
+  std::string error_;
+};
+
+base::Status read_rate(const json& v, const std::string& where, model::NcuRate* r) {
+  return Reader(v, where)
+      .get("model", &r->model, true)
+      .get("milli", &r->milli)
+      .get("scarcity_milli", &r->scarcity_milli)
+      .finish();
+}
+
+base::Status read_node(const json& v, const std::string& where, model::Node* n) {
+  return Reader(v, where)
+      .get("name", &n->name, true)
+      .get("model", &n->model)
+      .get("cards", &n->cards)
+      .get("card_memory_mib", &n->card_memory_mib)
+      .get("cpu_milli", &n->cpu_milli)
+      .get("memory_mib", &n->memory_mib)
+      .get("network_mbps", &n->network_mbps)
+      .get("zone", &n->zone)
+      .get("labels", &n->labels)
+      .get("open", &n->open)
+      .finish();
+}
+
+base::Status read_cap(const json& v, const std::string& where, model::ModelCap* c) {
+  return Reader(v, where).get("model", &c->model, true).get("milli", &c->milli, true).finish();
+}
+
+base::Status read_queue(const json& v, const std::string& where, model::Queue* q) {
+  return Reader(v, where)
+      .get("name", &q->name, true)
+      .get("parent", &q->parent)
+      .get("guarantee", &q->guarantee)
+      .get("deserved", &q->deserved)
+      .get("limit", &q->limit)
+      .get("weight", &q->weight)
+      .get("decayed_usage", &q->decayed_usage)
+      .list("caps", &q->caps, read_cap)
+      .finish();
+}
+
+base::Status read_place(const json& v, const std::string& where, model::MemberPlace* p) {
+  return Reader(v, where)
+      .get("node", &p->node, true)
+      .get("card_node", &p->card_node)
+      .get("cards", &p->cards)
+      .finish();
+}
+
+template <typename Enum>
+base::Result<Enum> one_of(const std::string& text, const std::string& where,
+                          std::initializer_list<std::pair<const char*, Enum>> values) {
+  std::string all;
+  for (const auto& [name, value] : values) {
+    if (text == name) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  return fail(Code::kInvalid, where + ": \"" + text.substr(0, 40) + "\" is none of " + all);
+}
+
+base::Status read_workload(const json& v, const std::string& where, model::Workload* w) {
+  std::string locality = "local", state = "pending";
+  Reader r(v, where);
+  r.get("name", &w->name, true).get("queue", &w->queue).get("priority", &w->priority);
+  r.get("members", &w->members).get("together", &w->together).get("apart", &w->apart);
+  r.get("cpu_milli", &w->cpu_milli).get("memory_mib", &w->memory_mib).get("cards", &w->cards);
+  r.get("card_milli", &w->card_milli).get("card_milli_least", &w->card_milli_least);
+  r.get("card_memory_mib", &w->card_memory_mib).get("models", &w->models).get("labels", &w->labels);
+  r.get("locality", &locality).get("network_mbps", &w->network_mbps);
+  r.get("remote_penalty", &w->remote_penalty).get("interruption", &w->interruption);
+  r.get("can_share", &w->can_share).get("can_suspend", &w->can_suspend);
+  r.get("can_move", &w->can_move).get("can_restart", &w->can_restart);
+  r.get("preemptible", &w->preemptible).get("submitted_ms", &w->submitted_ms);
+  r.get("started_ms", &w->started_ms).get("state", &state);
+  r.get("granted_milli", &w->granted_milli).get("observed_milli", &w->observed_milli);
+  r.get("passed_over", &w->passed_over).list("places", &w->places, read_place);
+  FLEXAI_TRY(r.finish());
+  FLEXAI_TRY_ASSIGN(w->locality,
+                    one_of<model::Locality>(locality, where + ".locality",
+                                            {{"local", model::Locality::kLocal},
+                                             {"prefer-local", model::Locality::kPreferLocal}}));
+  FLEXAI_TRY_ASSIGN(w->state,
+                    one_of<model::WorkState>(state, where + ".state",
+                                             {{"pending", model::WorkState::kPending},
+                                              {"running", model::WorkState::kRunning},
+                                              {"suspended", model::WorkState::kSuspended}}));
+  return {};
+}
+
+// Rules and passes are named by what is off, so a policy survives new ones.
+template <typename Enum>
+base::Status switch_off(const std::vector<std::string>& names, int count,
+                        const char* (*name_of)(Enum), uint32_t* bits) {
+  for (const std::string& name : names) {
+    int i = 0;
+    while (i < count && name != name_of(static_cast<Enum>(i))) ++i;
+    if (i == count)
+      return fail(Code::kInvalid, "policy: there is no \"" + name.substr(0, 40) + "\"");
+    *bits &= ~(1u << i);
+  }
+  return {};
+}
+
+base::Status read_policy(const json& v, Policy* p) {
+  std::vector<std::string> rules_off, passes_off;
+  FLEXAI_TRY(Reader(v, "policy")
+                 .get("rules_off", &rules_off)
+                 .get("passes_off", &passes_off)
+                 .get("quantum_milli", &p->quantum_milli)
+                 .get("stranded_milli", &p->stranded_milli)
+                 .get("local_enough_milli", &p->local_enough_milli)
+                 .get("remote_margin_milli", &p->remote_margin_milli)
+                 .get("remote_most_milli", &p->remote_most_milli)
+                 .get("aging_ms", &p->aging_ms)
+                 .get("backfill_most", &p->backfill_most)
+                 .get("moves_most", &p->moves_most)
+                 .get("busy_percent", &p->busy_percent)
+                 .get("lazy_percent", &p->lazy_percent)
+                 .finish());
+  FLEXAI_TRY(switch_off<Rule>(rules_off, kRules, rule_name, &p->rules));
+  return switch_off<Pass>(passes_off, kPasses, pass_name, &p->passes);
+}
+
+bool too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > 16) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+base::Result<Snapshot> snapshot_from_json(const json& value) {
+  Snapshot s;
+  json policy = json::object();
+  if (value.is_object() && value.contains("policy")) policy = value["policy"];
+  int64_t format = 0;
+  json rest = value;
+  if (rest.is_object()) rest.erase("policy");
+  FLEXAI_TRY(Reader(rest, "")
+                 .get("format", &format, true)
+                 .get("now_ms", &s.now_ms)
+                 .list("rates", &s.rates, read_rate)
+                 .list("nodes", &s.nodes, read_node)
+                 .list("queues", &s.queues, read_queue)
+                 .list("workloads", &s.workloads, read_workload)
+                 .finish());
+  if (format != 1)
+    return fail(Code::kInvalid, "snapshot format " + std::to_string(format) +
+                                    " is not known here; this program reads format 1");
+  FLEXAI_TRY(read_policy(policy, &s.policy));
+  FLEXAI_TRY(validate(s));
+  return s;
+}
+
+base::Result<Snapshot> snapshot_from_text(std::string_view text) {
+  if (text.size() > size_t{1} << 30) return fail(Code::kInvalid, "snapshot is larger than 1 GiB");
+  if (too_deep(text)) return fail(Code::kInvalid, "snapshot is nested deeper than 16 levels");
+  const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return fail(Code::kInvalid, "snapshot is not valid JSON");
+  return snapshot_from_json(value);
+}
+
+}  // namespace flexai::sched

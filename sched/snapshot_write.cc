@@ -1,0 +1,156 @@
+// Writing snapshots and plans; what has its default value is left out.
+#include <nlohmann/json.hpp>
+
+#include "sched/snapshot_json.h"
+
+namespace flexai::sched {
+namespace {
+
+using nlohmann::json;
+
+template <typename T>
+void put(json* to, const char* name, const T& value, const T& usual) {
+  if (!(value == usual)) (*to)[name] = value;
+}
+
+json json_of(const model::MemberPlace& p) {
+  json v{{"node", p.node}};
+  put(&v, "card_node", p.card_node, std::string());
+  put(&v, "cards", p.cards, {});
+  return v;
+}
+
+json json_of(const model::Node& n) {
+  const model::Node usual;
+  json v{{"name", n.name}};
+  put(&v, "model", n.model, usual.model);
+  put(&v, "cards", n.cards, usual.cards);
+  put(&v, "card_memory_mib", n.card_memory_mib, usual.card_memory_mib);
+  put(&v, "cpu_milli", n.cpu_milli, usual.cpu_milli);
+  put(&v, "memory_mib", n.memory_mib, usual.memory_mib);
+  put(&v, "network_mbps", n.network_mbps, usual.network_mbps);
+  put(&v, "zone", n.zone, usual.zone);
+  put(&v, "labels", n.labels, usual.labels);
+  put(&v, "open", n.open, usual.open);
+  return v;
+}
+
+json json_of(const model::Queue& q) {
+  const model::Queue usual;
+  json v{{"name", q.name}};
+  put(&v, "parent", q.parent, usual.parent);
+  put(&v, "guarantee", q.guarantee, usual.guarantee);
+  put(&v, "deserved", q.deserved, usual.deserved);
+  put(&v, "limit", q.limit, usual.limit);
+  put(&v, "weight", q.weight, usual.weight);
+  put(&v, "decayed_usage", q.decayed_usage, usual.decayed_usage);
+  for (const model::ModelCap& cap : q.caps)
+    v["caps"].push_back({{"model", cap.model}, {"milli", cap.milli}});
+  return v;
+}
+
+json json_of(const model::Workload& w) {
+  const model::Workload usual;
+  json v{{"name", w.name}};
+  put(&v, "queue", w.queue, usual.queue);
+  put(&v, "priority", w.priority, usual.priority);
+  put(&v, "members", w.members, usual.members);
+  put(&v, "together", w.together, usual.together);
+  put(&v, "apart", w.apart, usual.apart);
+  put(&v, "cpu_milli", w.cpu_milli, usual.cpu_milli);
+  put(&v, "memory_mib", w.memory_mib, usual.memory_mib);
+  put(&v, "cards", w.cards, usual.cards);
+  put(&v, "card_milli", w.card_milli, usual.card_milli);
+  put(&v, "card_milli_least", w.card_milli_least, usual.card_milli_least);
+  put(&v, "card_memory_mib", w.card_memory_mib, usual.card_memory_mib);
+  put(&v, "models", w.models, usual.models);
+  put(&v, "labels", w.labels, usual.labels);
+  if (w.locality == model::Locality::kPreferLocal) v["locality"] = "prefer-local";
+  put(&v, "network_mbps", w.network_mbps, usual.network_mbps);
+  put(&v, "remote_penalty", w.remote_penalty, usual.remote_penalty);
+  put(&v, "interruption", w.interruption, usual.interruption);
+  put(&v, "can_share", w.can_share, usual.can_share);
+  put(&v, "can_suspend", w.can_suspend, usual.can_suspend);
+  put(&v, "can_move", w.can_move, usual.can_move);
+  put(&v, "can_restart", w.can_restart, usual.can_restart);
+  put(&v, "preemptible", w.preemptible, usual.preemptible);
+  put(&v, "submitted_ms", w.submitted_ms, usual.submitted_ms);
+  put(&v, "started_ms", w.started_ms, usual.started_ms);
+  if (w.state != model::WorkState::kPending)
+    v["state"] = w.state == model::WorkState::kRunning ? "running" : "suspended";
+  put(&v, "granted_milli", w.granted_milli, usual.granted_milli);
+  put(&v, "observed_milli", w.observed_milli, usual.observed_milli);
+  put(&v, "passed_over", w.passed_over, usual.passed_over);
+  for (const model::MemberPlace& place : w.places) v["places"].push_back(json_of(place));
+  return v;
+}
+
+json json_of(const Policy& p) {
+  json v{{"quantum_milli", p.quantum_milli},
+         {"stranded_milli", p.stranded_milli},
+         {"local_enough_milli", p.local_enough_milli},
+         {"remote_margin_milli", p.remote_margin_milli},
+         {"remote_most_milli", p.remote_most_milli},
+         {"aging_ms", p.aging_ms},
+         {"backfill_most", p.backfill_most},
+         {"moves_most", p.moves_most},
+         {"busy_percent", p.busy_percent},
+         {"lazy_percent", p.lazy_percent}};
+  for (int i = 0; i < kRules; ++i)
+    if (!p.on(static_cast<Rule>(i))) v["rules_off"].push_back(rule_name(static_cast<Rule>(i)));
+  for (int i = 0; i < kPasses; ++i)
+    if (!p.on(static_cast<Pass>(i))) v["passes_off"].push_back(pass_name(static_cast<Pass>(i)));
+  return v;
+}
+
+json json_of(const Verdict& verdict, const Snapshot& of) {
+  json v{{"workload", of.workloads[verdict.workload].name},
+         {"reason", reason_name(verdict.reason)},
+         {"line", verdict.line}};
+  for (int i = 1; i < kReasons; ++i)
+    if (verdict.nodes[static_cast<size_t>(i)] > 0)
+      v["nodes"][reason_name(static_cast<Reason>(i))] = verdict.nodes[static_cast<size_t>(i)];
+  put(&v, "alternative", verdict.alternative, std::string());
+  put(&v, "passed", verdict.passed, 0u);
+  return v;
+}
+
+template <typename T>
+json list_of(const std::vector<T>& items) {
+  json list = json::array();
+  for (const T& item : items) list.push_back(json_of(item));
+  return list;
+}
+
+}  // namespace
+
+json to_json(const Snapshot& s) {
+  json rates = json::array();
+  for (const model::NcuRate& r : s.rates)
+    rates.push_back({{"model", r.model}, {"milli", r.milli}, {"scarcity_milli", r.scarcity_milli}});
+  return {{"format", 1},
+          {"now_ms", s.now_ms},
+          {"policy", json_of(s.policy)},
+          {"rates", std::move(rates)},
+          {"nodes", list_of(s.nodes)},
+          {"queues", list_of(s.queues)},
+          {"workloads", list_of(s.workloads)}};
+}
+
+json to_json(const Plan& plan, const Snapshot& of) {
+  json actions = json::array(), pending = json::array();
+  for (const Action& a : plan.actions) {
+    json v{{"act", act_name(a.act)},
+           {"workload", of.workloads[a.workload].name},
+           {"reason", a.reason}};
+    put(&v, "member", a.member, 0u);
+    put(&v, "milli", a.milli, 0);
+    if (a.because != ~uint32_t{0}) v["because"] = of.workloads[a.because].name;
+    for (const model::MemberPlace& place : a.places) v["places"].push_back(json_of(place));
+    actions.push_back(std::move(v));
+  }
+  for (const Verdict& verdict : plan.pending) pending.push_back(json_of(verdict, of));
+  return {{"actions", std::move(actions)}, {"pending", std::move(pending)}};
+}
+
+}  // namespace flexai::sched
