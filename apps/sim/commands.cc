@@ -28,7 +28,9 @@ void add_man(CLI::App& app, Session&) {
 void build_cli(CLI::App& app, Session& session) {
   app.require_subcommand(1);
   add_replay(app, session);
+  add_explain(app, session);
   add_bench(app, session);
+  add_diff(app, session);
   add_man(app, session);
 }
 

@@ -14,6 +14,8 @@ struct Session {
 
 void add_replay(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
+void add_explain(CLI::App& app, Session& session);
+void add_diff(CLI::App& app, Session& session);
 void add_man(CLI::App& app, Session& session);
 
 void build_cli(CLI::App& app, Session& session);
@@ -22,5 +24,10 @@ CLI::App* declare(CLI::App& app, const std::string& name, const std::string& des
 // Sets what a command does; an error is one line on standard error and exit code 1, 2 for a wrong
 // command line or input.
 void perform(CLI::App* command, Session& session, std::function<base::Status()> work);
+
+// `hi-sim replay FILE`: decides a recorded snapshot again and prints the plan; the plan as JSON and
+// the snapshot that the plan leaves go to files when these are named.
+base::Status decide_file(const std::string& path, const std::string& json_path,
+                         const std::string& after_path);
 
 }  // namespace flexai::apps::sim

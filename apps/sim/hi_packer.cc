@@ -44,6 +44,9 @@ class HiPacker : public Packer {
     if (move_) residents_.add(own_id(id), at, 0);
     if (at.remote()) remote_milli_ += (*shapes_)[id].total_milli();
   }
+  void left(sched::ShapeId id, const sched::Placement& at) override {
+    if (at.remote()) remote_milli_ -= (*shapes_)[id].total_milli();
+  }
   size_t moves() const override { return moves_; }
   int64_t remote_milli() const override { return remote_milli_; }
 

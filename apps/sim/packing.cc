@@ -28,6 +28,7 @@ class Run {
   void go(const std::string& policy, PackingResult* result) {
     const PackerInput input{cluster_, shapes_, published_, result->seed};
     std::unique_ptr<Packer> packer = make_published(policy, input);
+    if (packer == nullptr) packer = make_kube(policy, &cluster_, &shapes_);
     if (packer == nullptr) packer = make_hi(policy, &cluster_, &shapes_, trace_);
     result->arrived = arrivals_.tasks.size();
     for (uint32_t index : arrivals_.tasks) {
@@ -35,7 +36,7 @@ class Run {
       arrived_ += shapes_[id].total_milli();
       const Placement at = packer->place(id);
       if (at.cpu_node != sched::kNone) {
-        cluster_.take(shapes_[id], at);
+        cluster_.take(shapes_[packer->charged(id)], at);
         packer->placed(id, at);
         ++result->placed;
       }

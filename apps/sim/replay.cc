@@ -7,6 +7,7 @@
 #include "apps/sim/hi_packer.h"
 #include "apps/sim/output.h"
 #include "apps/sim/replay_report.h"
+#include "apps/sim/timed.h"
 
 namespace flexai::apps::sim {
 namespace {
@@ -19,7 +20,9 @@ struct ReplayOptions {
   std::vector<std::string> policies{"hi"}, lists{"default"};
   int seeds = 10, threads = 0;
   uint64_t first_seed = 42;
-  bool quiet = false;
+  bool quiet = false, timed = false;
+  std::vector<double> loads{0.5, 0.8, 1.0, 1.3};
+  std::string snapshot, after;
 };
 
 // "130%" -> 130; 1..130.
@@ -34,6 +37,7 @@ base::Result<size_t> percent_of(std::string text) {
 
 base::Result<std::vector<std::string>> policies_of(const std::vector<std::string>& asked) {
   std::vector<std::string> known = published_policies(), result;
+  for (const std::string& name : kube_policies()) known.push_back(name);
   for (const std::string& name : hi_policies()) known.push_back(name);
   for (const std::string& name : asked) {
     if (name == "published") {
@@ -63,11 +67,51 @@ base::Status write_outputs(const ReplayOptions& o, const std::vector<PackingResu
   return {};
 }
 
+// One line a policy and load; the same as JSON and CSV.
+base::Status timed(const ReplayOptions& o, const std::vector<std::string>& policies) {
+  FLEXAI_TRY_ASSIGN(std::string folder, find_trace(o.trace));
+  nlohmann::json rows = nlohmann::json::array();
+  std::string csv =
+      "policy,load,blocked_percent,asked_percent,wait_mean_s,wait_p95_s,completion_mean_s,"
+      "makespan_s,remote_percent,never_placed\n";
+  for (const std::string& list : o.lists) {
+    FLEXAI_TRY_ASSIGN(Trace trace, read_openb(folder, list));
+    for (double load : o.loads)
+      for (const std::string& policy : policies) {
+        const TimedResult r = run_timed(trace, policy, load, o.first_seed);
+        if (!o.quiet) std::fprintf(stderr, "%s at load %.2f\n", policy.c_str(), load);
+        rows.push_back({{"list", list},
+                        {"policy", policy},
+                        {"load", load},
+                        {"blocked_percent", r.blocked},
+                        {"asked_percent", r.asked},
+                        {"wait_mean_s", r.wait_mean_s},
+                        {"wait_p95_s", r.wait_p95_s},
+                        {"completion_mean_s", r.completion_mean_s},
+                        {"makespan_s", r.makespan_s},
+                        {"remote_percent", r.remote},
+                        {"tasks", r.tasks},
+                        {"never_placed", r.never_placed}});
+        char line[256];
+        std::snprintf(line, sizeof line, "%s,%.2f,%.2f,%.2f,%.1f,%.1f,%.1f,%.0f,%.3f,%zu\n",
+                      policy.c_str(), load, r.blocked, r.asked, r.wait_mean_s, r.wait_p95_s,
+                      r.completion_mean_s, r.makespan_s, r.remote, r.never_placed);
+        csv += line;
+      }
+  }
+  if (!o.json.empty()) FLEXAI_TRY(write_json(o.json, {{"experiment", "timed"}, {"rows", rows}}));
+  if (!o.csv.empty()) FLEXAI_TRY(write_file(o.csv, csv));
+  if (o.json != "-" && o.csv != "-") std::printf("%s", csv.c_str());
+  return {};
+}
+
 base::Status replay(ReplayOptions o) {
+  if (!o.snapshot.empty()) return decide_file(o.snapshot, o.json, o.after);
   ExperimentOptions e;
   FLEXAI_TRY_ASSIGN(e.folder, find_trace(o.trace));
   FLEXAI_TRY_ASSIGN(size_t point, percent_of(o.arrive));
   FLEXAI_TRY_ASSIGN(e.policies, policies_of(o.policies));
+  if (o.timed) return timed(o, e.policies);
   if (std::find(o.lists.begin(), o.lists.end(), "all") != o.lists.end()) o.lists = openb_lists();
   e.lists = o.lists;
   e.part = static_cast<double>(point) / 100;
@@ -109,6 +153,10 @@ void add_replay(CLI::App& app, Session& session) {
   command->add_option("--json", o->json, "write results there; - is standard output");
   command->add_option("--csv", o->csv, "write every run's curves there");
   command->add_option("--svg", o->svg, "write plots there");
+  command->add_option("snapshot", o->snapshot, "a recorded snapshot instead of a trace");
+  command->add_option("--after", o->after, "write the snapshot that the plan leaves there");
+  command->add_flag("--timed", o->timed, "with arrivals and departures");
+  command->add_option("--load", o->loads, "offered loads of --timed")->delimiter(',');
   command->add_flag("--quiet", o->quiet, "no progress");
   perform(command, session, [o] { return replay(*o); });
 }
