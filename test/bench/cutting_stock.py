@@ -1,0 +1,52 @@
+"""How full cards can get at all: the cutting-stock relaxation of a list, solved exactly by CBC.
+
+Demand comes in sizes that leave remnants (810 of 1000 leaves 190). As long as nothing that fits is refused, the
+cluster is full when the demand arrived needs as many cards as there are; the relaxation of the number of cards is a
+lower bound, so its reciprocal bounds the part that is allocated when the first task finds no room.
+"""
+import collections
+import csv
+import subprocess
+import tempfile
+
+
+def sizes(path):
+    count = collections.Counter()
+    with open(path) as f:
+        for row in csv.DictReader(f):
+            cards = int(row["num_gpu"])
+            if cards:
+                count[min(int(row["gpu_milli"]), 1000) if cards == 1 else 1000] += cards
+    return count
+
+
+def arc_flow(count, unit):
+    """The linear program as CPLEX LP text: bins are paths of arcs over 1000/unit places."""
+    full = 1000 // unit
+    into, out = collections.defaultdict(list), collections.defaultdict(list)
+    for size in count:
+        for at in range(full - size // unit + 1):
+            out[at].append(f"x{at}_{size}")
+            into[at + size // unit].append(f"x{at}_{size}")
+    for at in range(full):
+        out[at].append(f"w{at}")
+        into[at + 1].append(f"w{at}")
+    lines = ["min", "cards: z", "st", "f0: z - " + " - ".join(out[0]) + " = 0"]
+    for at in range(1, full):
+        lines.append(f"f{at}: " + " + ".join(into[at]) + " - " + " - ".join(out[at]) + " = 0")
+    for size, number in count.items():
+        lines.append(f"d{size}: " + " + ".join(f"x{at}_{size}" for at in range(full - size // unit + 1)) + f" >= {number}")
+    return "\n".join(lines + ["end"]) + "\n"
+
+
+def bound(path):
+    """Percent of the cards that can be allocated when the first task finds no room."""
+    count = sizes(path)
+    with tempfile.NamedTemporaryFile("w", suffix=".lp") as f:
+        f.write(arc_flow(count, 10))
+        f.flush()
+        text = subprocess.run(["cbc", f.name, "solve", "quit"], capture_output=True, text=True, check=True).stdout
+    for line in text.splitlines():
+        if line.startswith("Optimal objective"):
+            return 100 * sum(size * number for size, number in count.items()) / 1000 / float(line.split()[2])
+    raise SystemExit("cutting_stock: CBC gave no solution:\n" + text[-400:])
