@@ -49,7 +49,7 @@ int smaller_share(Session* s, uint32_t job) {
                                                                                           : 0;
 }
 
-std::string alternative(Session* s, uint32_t job) {
+std::string alternative(Session* s, uint32_t job, bool ever) {
   const Shape shape = s->shapes[s->jobs[job].shape];
   const model::Workload& w = *s->jobs[job].work;
   if (shape.reach == Reach::kLocal && shape.cards > 0 && s->policy.remote_most_milli > 0 &&
@@ -74,9 +74,9 @@ std::string alternative(Session* s, uint32_t job) {
   if (w.members > 1) {
     const uint32_t fit = passes::members_that_fit(s, job);
     if (fit > 0)
-      return "with " + std::to_string(fit) + " members instead of " + std::to_string(w.members);
+      return "with " + std::to_string(fit) + " of its " + std::to_string(w.members) + " members";
   }
-  return shape.cards > 0 ? "with one more card that is free" : "";
+  return shape.cards > 0 && ever ? "when a card of its kind is given back" : "";
 }
 
 std::string line_of(const Session& s, const Verdict& v) {
@@ -126,6 +126,20 @@ Reason quota_reason(const Session& s, uint32_t job) {
   return found;
 }
 
+Verdict renamed(const Session& s, const Verdict& verdict, uint32_t job) {
+  Verdict v = verdict;
+  v.workload = job;
+  v.line = line_of(s, v);
+  return v;
+}
+
+bool never_fits(const Session& s, uint32_t job) {
+  const Shape& shape = s.shapes[s.jobs[job].shape];
+  for (NodeId n = 0; n < s.cluster.size(); ++n)
+    if (fits_empty(s, shape, n)) return false;
+  return shape.reach == Reach::kLocal;
+}
+
 Verdict waits_behind(const Session& s, uint32_t job) {
   Verdict v;
   v.workload = job;
@@ -138,11 +152,9 @@ Verdict explain(Session* s, uint32_t job) {
   Verdict v;
   v.workload = job;
   const Shape shape = s->shapes[s->jobs[job].shape];
-  bool ever = false;
-  for (NodeId n = 0; n < s->cluster.size(); ++n) {
+  const bool ever = !never_fits(*s, job);
+  for (NodeId n = 0; n < s->cluster.size(); ++n)
     ++v.nodes[static_cast<size_t>(first_obstacle(*s, shape, n))];
-    ever = ever || fits_empty(*s, shape, n);
-  }
   const uint32_t fitting = v.nodes[0];
   v.nodes[0] = 0;
   const Reason quota = s->policy.on(Rule::kQuota) ? quota_reason(*s, job) : Reason::kNone;
@@ -153,9 +165,9 @@ Verdict explain(Session* s, uint32_t job) {
   } else {
     const auto most = std::max_element(v.nodes.begin(), v.nodes.end());
     v.reason = static_cast<Reason>(most - v.nodes.begin());
-    if (!ever && shape.reach == Reach::kLocal) v.reason = Reason::kNeverFits;
+    if (!ever) v.reason = Reason::kNeverFits;
   }
-  if (quota == Reason::kNone) v.alternative = alternative(s, job);
+  if (quota == Reason::kNone) v.alternative = alternative(s, job, ever);
   v.line = line_of(*s, v);
   return v;
 }

@@ -8,6 +8,10 @@ namespace flexai::sched {
 
 Verdict explain(Session* session, uint32_t job);
 Verdict waits_behind(const Session& session, uint32_t job);
+// The same for another workload that asks for the same.
+Verdict renamed(const Session& session, const Verdict& verdict, uint32_t job);
+// No node could hold one member even when empty, near or far.
+bool never_fits(const Session& session, uint32_t job);
 // kNone, or what its queues forbid on every model that would do.
 Reason quota_reason(const Session& session, uint32_t job);
 // The first hard rule that keeps one member off the node; kNone: it would fit.

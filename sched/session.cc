@@ -141,7 +141,7 @@ void Session::start_member(uint32_t job, const Placement& at) {
   cluster.take(shapes[j.shape], at);
   queues->charge(j.queue, usage_of(j.shape, at), 1);
   if (at.remote()) remote_milli += shapes[j.shape].total_milli();
-  j.members.push_back(residents.add(j.shape, at, job, j.work->can_move));
+  j.members.push_back(residents.add(j.shape, at, job, may_move(*j.work)));
   placer->set_remote_used(remote_milli);
 }
 
@@ -180,6 +180,11 @@ void Session::resize(uint32_t job, int32_t milli) {
   stop(job);
   jobs[job].shape = shape_with(jobs[job].shape, milli);
   for (const Placement& at : places) start_member(job, at);
+}
+
+// Members that must be together or apart are not moved one by one.
+bool may_move(const model::Workload& work) {
+  return work.can_move && (work.members == 1 || !(work.apart || work.together));
 }
 
 model::MemberPlace Session::place_name(const Placement& at) const {

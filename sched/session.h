@@ -25,6 +25,8 @@ struct Job {
   std::vector<ResidentId> members;
 };
 
+bool may_move(const model::Workload& work);  // to another node, while it runs
+
 struct Session {
   explicit Session(const Snapshot& of);  // REQUIRES: validate(of).ok()
   Session(const Session&) = delete;

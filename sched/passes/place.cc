@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "sched/explain.h"
 #include "sched/passes/consolidate.h"
@@ -27,10 +28,7 @@ class Placing {
       }
       order_.drop(job);
     }
-    for (Verdict& v : s_.plan.pending)
-      if (const auto at = passed_.find(v.workload); at != passed_.end()) v.passed = at->second;
-    std::sort(s_.plan.pending.begin(), s_.plan.pending.end(),
-              [](const Verdict& a, const Verdict& b) { return a.workload < b.workload; });
+    explain_all();
   }
 
  private:
@@ -74,16 +72,30 @@ class Placing {
   }
 
   void wait(uint32_t job, Reason behind) {
-    Verdict verdict = behind == Reason::kNone ? explain(&s_, job) : waits_behind(s_, job);
+    waiting_.emplace_back(job, behind);
     // What is stopped by its own quota, or fits no node at all, keeps nobody waiting.
-    const bool own_fault = verdict.reason == Reason::kQueueLimit ||
-                           verdict.reason == Reason::kModelCap ||
-                           verdict.reason == Reason::kNeverFits;
-    if (behind == Reason::kNone && !own_fault) {
-      heads_.push_back(job);
-      passed_[job] = 0;
+    if (behind != Reason::kNone || quota_of(job) != Reason::kNone || never_fits(s_, job)) return;
+    heads_.push_back(job);
+    passed_[job] = 0;
+  }
+
+  // Last, so that what is said is true of the plan as a whole; equal work is explained once.
+  void explain_all() {
+    std::map<std::tuple<ShapeId, QueueId, uint32_t>, Verdict> known;
+    for (const auto& [job, behind] : waiting_) {
+      const Job& j = s_.jobs[job];
+      Verdict& verdict = known[{j.shape, j.queue, j.work->members}];
+      if (behind != Reason::kNone) {
+        s_.plan.pending.push_back(waits_behind(s_, job));
+        continue;
+      }
+      if (verdict.reason == Reason::kNone) verdict = explain(&s_, job);
+      s_.plan.pending.push_back(renamed(s_, verdict, job));
     }
-    s_.plan.pending.push_back(std::move(verdict));
+    for (Verdict& v : s_.plan.pending)
+      if (const auto at = passed_.find(v.workload); at != passed_.end()) v.passed = at->second;
+    std::sort(s_.plan.pending.begin(), s_.plan.pending.end(),
+              [](const Verdict& a, const Verdict& b) { return a.workload < b.workload; });
   }
 
   void write(uint32_t job, const char* reason) {
@@ -101,7 +113,8 @@ class Placing {
   Session& s_;
   Order order_;
   std::vector<uint32_t> heads_;
-  std::map<uint32_t, uint32_t> passed_;
+  std::map<uint32_t, uint32_t> passed_;  // by head: times in this plan
+  std::vector<std::pair<uint32_t, Reason>> waiting_;
 };
 
 }  // namespace

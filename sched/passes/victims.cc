@@ -30,7 +30,7 @@ bool can(const Session& s, uint32_t victim, Act act) {
     case Act::kSuspend:
       return w.can_suspend;
     case Act::kMigrate:
-      return w.can_move;
+      return may_move(w);
     case Act::kRequeue:
       return w.can_restart && w.preemptible;
     case Act::kKill:
