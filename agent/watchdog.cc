@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <set>
 
@@ -18,10 +20,12 @@ namespace {
 class Tree {
  public:
   Tree() {
+    const pid_t own = ::getpid();
     for (const ProcessStat& stat : all_processes()) {
       if (stat.state == 'Z' || stat.state == 'X') continue;
       stats_[stat.pid] = stat;
-      children_.emplace(stat.parent, stat.pid);
+      // The agent may have been started by a program that it now runs; it is no part of it.
+      if (stat.pid != own) children_.emplace(stat.parent, stat.pid);
     }
   }
 
