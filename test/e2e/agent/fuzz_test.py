@@ -4,6 +4,7 @@ answer is a 5xx, every answer is one that the description allows, and the agent 
 
 fuzz_test.py BIN     for 15 s, or FLEXAI_FUZZ_SECONDS
 """
+import multiprocessing
 import os
 import pathlib
 import socket
@@ -51,7 +52,10 @@ class Fuzz(agent_test.AgentCase):
         socketserver.ThreadingTCPServer.daemon_threads = True
         with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
             relay.agent = self.env["FLEXAI_SOCKET"]
-            threading.Thread(target=relay.serve_forever, daemon=True).start()
+            # A process of its own: the agent takes it for the program of every run that is made here, and a forced
+            # delete ends what is below that.
+            server = multiprocessing.get_context("fork").Process(target=relay.serve_forever, daemon=True)
+            server.start()
             done = subprocess.run(
                 [str(TOOL), "run", str(ROOT / "docs" / "api" / "openapi.json"), "--url",
                  f"http://127.0.0.1:{relay.server_address[1]}", "--max-time",
@@ -60,7 +64,8 @@ class Fuzz(agent_test.AgentCase):
                 env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE),
                      "PYTHONDONTWRITEBYTECODE": "1"},
                 cwd=self.folder, capture_output=True, text=True, timeout=240)
-            relay.shutdown()
+            server.kill()
+            server.join()
         print(done.stdout[-6000:])
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         self.assertIsNone(self.agent.poll(), "the agent has ended")
