@@ -22,8 +22,6 @@ using base::MutexLock;
 
 namespace {
 
-constexpr Nanos kTellIdle = 900 * base::kMicrosecond;  // below the arbiter's tick
-
 template <size_t N>
 void copy_text(char (&out)[N], const std::string& text) {
   memset(out, 0, N);
@@ -164,22 +162,6 @@ bool Tenant::connection_lost() {
   if (::poll(&p, 1, 0) <= 0) return false;
   connection_.reset();  // the agent never sends anything more: readable means closed
   return true;
-}
-
-// Others wait for the card: the arbiter need not look every now and then if it is told. Not more
-// often than it would look; a program that waits for each of its kernels is looked at.
-void Tenant::tell_idle(Nanos now) {
-  const ControlPage& c = *control();
-  uint64_t word = c.lease.load(std::memory_order_relaxed);
-  bool granted = (lease::flags(word) & lease::kGranted) != 0;
-  if (granted && (lease::flags(word) & lease::kContended) == 0) return;
-  Nanos end = c.epoch_ns + static_cast<Nanos>(lease::end_us(word)) * base::kMicrosecond;
-  if (granted && now < end && idle_told_.load(std::memory_order_relaxed) == word &&
-      now - idle_told_at_.load(std::memory_order_relaxed) < kTellIdle)
-    return;
-  idle_told_.store(word, std::memory_order_relaxed);
-  idle_told_at_.store(now, std::memory_order_relaxed);
-  ring();
 }
 
 void Tenant::settle(Nanos predicted, Nanos measured, uint32_t count) {

@@ -16,6 +16,7 @@ constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the ag
 constexpr Nanos kNoEnd = INT64_MAX;            // patience of who can wait for the truth
 constexpr Nanos kMostPatience = 8 * kMillisecond;
 constexpr Nanos kHideWakeUp = 1 * kMillisecond;
+constexpr Nanos kTellIdle = 900 * base::kMicrosecond;  // below the arbiter's tick
 constexpr Nanos kSlack = kHideWakeUp / 4;
 constexpr Nanos kSelfBurst = 20 * kMillisecond;
 
@@ -154,6 +155,21 @@ void Tenant::wake_room_waiters(Nanos now, Nanos left) {
   if (left > low + kSlack && there + kSlack > room_at_.load(std::memory_order_relaxed)) return;
   settled_.fetch_add(1, std::memory_order_release);
   base::futex_wake(&settled_, INT32_MAX);
+}
+
+// Others wait for the card: the arbiter need not look every now and then if it is told. Not more
+// often than it would look; a program that waits for each of its kernels is looked at.
+void Tenant::tell_idle(Nanos now) {
+  const ControlPage& c = *control();
+  uint64_t word = c.lease.load(std::memory_order_relaxed);
+  bool granted = (lease::flags(word) & lease::kGranted) != 0;
+  if (granted && (lease::flags(word) & lease::kContended) == 0) return;
+  if (granted && now < lease_end(c, word) && idle_told_.load(std::memory_order_relaxed) == word &&
+      now - idle_told_at_.load(std::memory_order_relaxed) < kTellIdle)
+    return;
+  idle_told_.store(word, std::memory_order_relaxed);
+  idle_told_at_.store(now, std::memory_order_relaxed);
+  ring();
 }
 
 void Tenant::begin_waiting() {

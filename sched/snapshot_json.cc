@@ -53,6 +53,12 @@ class Reader {
     return *this;
   }
 
+  // A field that the caller reads itself.
+  Reader& later(const char* name) {
+    known_.insert(name);
+    return *this;
+  }
+
   base::Status finish() {
     if (error_.empty())
       for (const auto& [name, value] : object_.items())
@@ -248,12 +254,9 @@ bool too_deep(std::string_view text) {
 
 base::Result<Snapshot> snapshot_from_json(const json& value) {
   Snapshot s;
-  json policy = json::object();
-  if (value.is_object() && value.contains("policy")) policy = value["policy"];
   int64_t format = 0;
-  json rest = value;
-  if (rest.is_object()) rest.erase("policy");
-  FLEXAI_TRY(Reader(rest, "")
+  FLEXAI_TRY(Reader(value, "")
+                 .later("policy")
                  .get("format", &format, true)
                  .get("now_ms", &s.now_ms)
                  .list("rates", &s.rates, read_rate)
@@ -264,7 +267,8 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
   if (format != 1)
     return fail(Code::kInvalid, "snapshot format " + std::to_string(format) +
                                     " is not known here; this program reads format 1");
-  FLEXAI_TRY(read_policy(policy, &s.policy));
+  if (const auto policy = value.find("policy"); policy != value.end())
+    FLEXAI_TRY(read_policy(*policy, &s.policy));
   FLEXAI_TRY(validate(s));
   return s;
 }

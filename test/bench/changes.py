@@ -6,9 +6,8 @@ import signal
 import subprocess
 import time
 
-from harness import Load, median, note, now_ns, spread, together, work_between
+from harness import MS, Load, children_of, median, note, now_ns, spread, tool, together, work_between
 
-MS = 1_000_000
 
 
 def rate_holds_from(points, change, target, until):
@@ -89,7 +88,6 @@ def switch(agent, figures, loops, requests):
     start = now_ns() + int(1.5e9)
     seconds = requests * 0.012 + 2
     batch = Load(agent, "batch", ["--loops", str(loops[1000]), "--depth", "4"], seconds, start)
-    from harness import tool
     urgent = agent.popen("urgent", [tool("flexai-latency-opencl"), "--loops", str(loops[100]), "--count", str(requests),
                                     "--every-us", "12000", "--start", str(start + 500 * MS)], stdout=subprocess.PIPE)
     out, _ = urgent.communicate()
@@ -114,7 +112,7 @@ def kill_holder(agent, figures, loops, kills):
     for _ in range(kills):
         victim = agent.popen("victim", [*_load_command(args)], stdout=subprocess.DEVNULL)
         time.sleep(0.6)
-        pid = _child_of(victim.pid)
+        pid = next(iter(children_of(victim.pid)), None)
         if pid is None:
             victim.wait()
             continue
@@ -135,14 +133,4 @@ def kill_holder(agent, figures, loops, kills):
 
 
 def _load_command(args):
-    from harness import tool
     return [tool("flexai-load-opencl"), *args, "--seconds", "60"]
-
-
-def _child_of(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            children = f.read().split()
-        return int(children[0]) if children else None
-    except OSError:
-        return None

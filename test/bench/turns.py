@@ -6,7 +6,7 @@ import signal
 import statistics
 import time
 
-from harness import MS, Load, now_ns, work_between
+from harness import MS, Load, children_of, now_ns, work_between
 
 SETTLE = 100 * MS  # of every turn: caches, and credit saved while standing still
 
@@ -59,12 +59,7 @@ def kill(process):
 
 def _signal_tree(pid, what):
     """The program itself, not the launcher that passes its exit code on."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            children = [int(c) for c in f.read().split()]
-    except OSError:
-        children = []
-    for child in children:
+    for child in children_of(pid):
         _signal_tree(child, what)
     try:
         os.kill(pid, what)
