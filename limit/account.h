@@ -18,16 +18,16 @@ using base::Nanos;
 
 struct ArbiterConfig {
   Nanos lease_min = 1 * base::kMillisecond;
-  Nanos lease_max = 5 * base::kMillisecond;
-  Nanos round = 10 * base::kMillisecond;  // one round of quanta
+  Nanos lease_max = 4 * base::kMillisecond;
+  Nanos round = 20 * base::kMillisecond;  // one round of quanta
   Nanos burst = 20 * base::kMillisecond;  // most credit kept while idle or waiting
   Nanos idle_release =
       100 * base::kMicrosecond;  // an idle holder loses its lease after this, if others wait
   Nanos wake_lead =
-      500 * base::kMicrosecond;  // the next tenant is woken this long before the last work ends
+      500 * base::kMicrosecond;  // who keeps the card learns it this long before its lease ends
   Nanos silent = 50 * base::kMillisecond;   // a holder without heartbeat loses its lease after this
   Nanos overrun = 50 * base::kMillisecond;  // patience with work in flight beyond its predicted end
-  Nanos tick = 1 * base::kMillisecond;      // how often a contended holder is looked at
+  Nanos tick = 1 * base::kMillisecond;      // how often a holder that pauses is looked at
   Nanos open_lease = 40 * base::kMillisecond;  // lease renewed while nobody else waits
   Nanos longest = 1 * base::kSecond;  // a predicted end further away than this is not believed
 };

@@ -308,7 +308,26 @@ void Arbiter::hand_over(Nanos now) {
   if (holder_ && contended_) hand_over_contended(now);
   if (holder_) return;
   std::optional<TenantId> next = pick(now, false);
-  if (next && now >= drains_end(now) - config_.wake_lead) grant(*next, now);
+  if (next && may_follow(*next, now)) grant(*next, now);
+}
+
+// Is the card free for it? Two tenants' work on it at once slows both down, in a way nobody could
+// be charged for. A higher priority does not wait for what is in flight, which is little: its work
+// is behind that on the card before the card is free. Drains are dropped when they are overdue.
+bool Arbiter::may_follow(TenantId next, Nanos now) const {
+  auto gone = [&](const Tenant& tenant) {
+    return !tenant.demand.in_flight || outranks(at(next).account, tenant.account);
+  };
+  for (const Drain& d : drains_)
+    if (!gone(at(d.tenant))) return false;
+  return !holder_ || gone(at(*holder_)) || overdue(now);
+}
+
+// The holder's work has kept the card for too long after its lease.
+bool Arbiter::overdue(Nanos now) const {
+  const Demand& demand = at(*holder_).demand;
+  Nanos end = std::clamp(demand.est_end, end_, end_ + config_.longest);
+  return demand.in_flight && now >= end + config_.overrun;
 }
 
 void Arbiter::hand_over_contended(Nanos now) {
@@ -323,12 +342,10 @@ void Arbiter::hand_over_contended(Nanos now) {
   if (next == holder_) {
     renew(now);
   } else if (next) {
-    // A higher priority does not wait for what is in flight, which is little: its work is behind
-    // that on the card before the card is free.
-    Nanos free = std::max({end_, predicted_end(at(*holder_), end_, now), drains_end(now)});
-    if (now < free - config_.wake_lead && !outranks(at(*next).account, at(*holder_).account))
-      return;
-    end_lease(now, false);
+    if (now < end_ || !may_follow(*next, now)) return;
+    bool abandoned = overdue(now);
+    if (abandoned) ++at(*holder_).use.revoked;
+    end_lease(now, abandoned);
     grant(*next, now);
   } else if (now >= end_) {
     end_lease(now, false);
@@ -454,22 +471,19 @@ Nanos Arbiter::next_look(Nanos now) const {
   } else if (holder_) {
     const Tenant& tenant = at(*holder_);
     // One that keeps the card busy rings when it is out of work; any other is looked at.
-    bool streams = tenant.demand.in_flight && (tenant.demand.idle_since <= noticed_at_ ||
-                                               now - tenant.demand.idle_since >= config_.tick);
+    bool streams = tenant.demand.in_flight && tenant.demand.idle_since <= noticed_at_;
     consider(now + (streams ? config_.lease_max : config_.tick));
-    if (!tenant.demand.in_flight && drains_.empty())
+    if (!tenant.demand.in_flight && drains_.empty() && !starting(now))
       consider(std::max(tenant.last_active, start_) + config_.idle_release);
-    Nanos free = std::max(end_, predicted_end(tenant, end_, now)) - config_.wake_lead;
-    if (now < end_ - config_.wake_lead)
-      consider(end_ - config_.wake_lead);
-    else if (free > now || end_ > now)
-      consider(free > now ? free : end_);
+    // A look costs the work on the card a little. While there is work beyond the end of the lease,
+    // only its renewal is to be decided; who follows, once it has rung that it is out of work.
+    Nanos done = std::max(end_, predicted_end(tenant, end_, now));
+    if (now < done - config_.wake_lead)
+      consider(done - config_.wake_lead);
+    else if (now < end_)
+      consider(end_);
   }
-  if (!drains_.empty()) {
-    consider(now + config_.lease_max);  // it rings when it is over
-    Nanos wake = drains_end(now) - config_.wake_lead;
-    if (wake > now) consider(wake);
-  }
+  if (!drains_.empty()) consider(now + config_.lease_max);  // it rings when it is over
   for (TenantId id : active_) {
     const Tenant& tenant = at(id);
     if (holder_ == id || !tenant.wants || tenant.account.band() != Band::kNone) continue;

@@ -3,7 +3,7 @@
 // scenario files.
 //
 // Unit: device time. Each tenant (slice) holds credit = guarantee x wall time, bounded burst, debt
-// carried. The card is leased exclusively for 1-5 ms at a time. Who is next: start-time fair
+// carried. The card is leased exclusively for 1-4 ms at a time. Who is next: start-time fair
 // queueing (Goyal, Vin, Cheng, SIGCOMM 1996) with the guarantee as weight, which gives deficit
 // round robin's shares and carries debt and bursts in one number; in this order:
 //   1. tenants within their guarantee, higher priority class first;
@@ -113,6 +113,8 @@ class Arbiter {
   void cut_for(TenantId best, Nanos now);
   void hand_over(Nanos now);
   void hand_over_contended(Nanos now);
+  bool may_follow(TenantId next, Nanos now) const;
+  bool overdue(Nanos now) const;
   void keep_alone(Nanos now);
   void renew(Nanos now);
   void grant(TenantId id, Nanos now);

@@ -96,7 +96,7 @@ void ArbiterSim::act(size_t id) {
     bool granted = actor.lease.granted && now_ < actor.lease.end && now_ >= actor.lease_seen;
     if (!granted) {
       if (!actor.waiting) rung_ = true;
-      actor.waiting = true;
+      actor.waiting = actor.waited = true;
       return;
     }
     actor.waiting = false;
@@ -113,7 +113,10 @@ void ArbiterSim::submit(size_t id) {
   if (actor.in_flight++ == 0) {
     actor.stretch = now_;
     actor.est_end = now_;
+    bool brief = now_ - actor.idle_since < 300 * kMicrosecond;
+    if (!actor.waited) actor.brief_pauses = brief ? actor.brief_pauses + 1 : 0;
   }
+  actor.waited = false;
   actor.predicted_in_flight += predicted;
   actor.est_end = std::max(actor.est_end, now_) + predicted;
   if (!actor.about.queued) actor.ready = INT64_MAX;
@@ -166,7 +169,8 @@ void ArbiterSim::settle_end(Actor* actor, Nanos length) {
   if (actor->in_flight == 0) {
     actor->idle_since = now_;
     bool holds = actor->lease.granted && now_ < actor->lease.end;
-    bool told = actor->idle_told && now_ - actor->idle_told_at < 900 * kMicrosecond;
+    bool told = actor->brief_pauses >= 8 ||
+                (actor->idle_told && now_ - actor->idle_told_at < 900 * kMicrosecond);
     if (!holds || (actor->lease.contended && !told)) {
       rung_ = actor->idle_told = true;
       actor->idle_told_at = now_;

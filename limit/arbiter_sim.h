@@ -80,7 +80,9 @@ class ArbiterSim {
     bool alive = false;
     bool frozen = false;
     bool waiting = false;
+    bool waited = false;     // for a lease, since it last submitted
     bool idle_told = false;  // rung for being out of work under this lease
+    uint32_t brief_pauses = 0;
     Nanos idle_told_at = 0;
     Nanos waiting_since = -1;  // of the request not yet started
     Nanos idle_before = 0;

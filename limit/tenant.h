@@ -131,7 +131,7 @@ class Tenant {
   Verdict consider(const Ask& ask, Nanos* retry) FLEXAI_REQUIRES(mutex_);
   Verdict consider_alone(const Ask& ask, Nanos* retry) FLEXAI_REQUIRES(mutex_);
   bool room(const Ask& ask, Nanos* in_flight_left, Nanos* retry) const;
-  void book(Nanos predicted, Nanos now);
+  void book(const Ask& ask);
   void wake_room_waiters(Nanos now, Nanos left);
   void begin_waiting();
   void end_waiting(Nanos since);
@@ -163,6 +163,7 @@ class Tenant {
   std::atomic<Nanos> room_at_{0};       // when the last of these looks by itself
   std::atomic<uint64_t> idle_told_{0};  // the lease word under which the arbiter was told last
   std::atomic<Nanos> idle_told_at_{0};
+  std::atomic<uint32_t> brief_pauses_{0};  // in a row: it went on within an instant of running dry
   std::atomic<bool> pacer_asleep_{true};
   std::atomic<uint32_t> called_{0};  // futex word: changes when the pacer is to look around
   std::function<bool(bool)> harvest_;

@@ -12,11 +12,12 @@ using base::MutexLock;
 
 namespace {
 
-constexpr Nanos kAskAgain = 5 * kMillisecond;  // a ring can be lost with the agent; ask again
-constexpr Nanos kNoEnd = INT64_MAX;            // patience of who can wait for the truth
+constexpr Nanos kNoEnd = INT64_MAX;  // patience of who can wait for the truth
 constexpr Nanos kMostPatience = 8 * kMillisecond;
 constexpr Nanos kHideWakeUp = 1 * kMillisecond;
-constexpr Nanos kTellIdle = 900 * base::kMicrosecond;  // below the arbiter's tick
+constexpr Nanos kTellIdle = 900 * base::kMicrosecond;    // below the arbiter's tick
+constexpr Nanos kBriefPause = 300 * base::kMicrosecond;  // the program waited for its kernel,
+constexpr uint32_t kSurelyWaits = 8;                     // and does so each time
 constexpr Nanos kSlack = kHideWakeUp / 4;
 constexpr Nanos kSelfBurst = 20 * kMillisecond;
 
@@ -54,14 +55,21 @@ bool Tenant::room(const Ask& ask, Nanos* in_flight_left, Nanos* retry) const {
   return false;
 }
 
-void Tenant::book(Nanos predicted, Nanos now) {
-  Nanos before = outstanding_.fetch_add(predicted, std::memory_order_relaxed);
+void Tenant::book(const Ask& ask) {
+  Nanos now = ask.now;
+  Nanos before = outstanding_.fetch_add(ask.predicted, std::memory_order_relaxed);
   unsettled_.fetch_add(1, std::memory_order_relaxed);
   if (before <= 0) mark_.store(now, std::memory_order_relaxed);
   Slot* s = slot();
-  Nanos left = before + predicted - (now - mark_.load(std::memory_order_relaxed));
-  s->est_end_ns.store(now + std::max(left, predicted), std::memory_order_relaxed);
-  if (before <= 0) s->busy_since_ns.store(now, std::memory_order_relaxed);
+  Nanos left = before + ask.predicted - (now - mark_.load(std::memory_order_relaxed));
+  s->est_end_ns.store(now + std::max(left, ask.predicted), std::memory_order_relaxed);
+  if (before <= 0) {
+    bool brief = now - s->idle_since_ns.load(std::memory_order_relaxed) < kBriefPause;
+    uint32_t row = brief_pauses_.load(std::memory_order_relaxed);
+    if (ask.since == 0)  // else it paused for want of a lease
+      brief_pauses_.store(brief ? row + 1 : 0, std::memory_order_relaxed);
+    s->busy_since_ns.store(now, std::memory_order_relaxed);
+  }
   s->in_flight.store(1, std::memory_order_release);
   count_launch();
 }
@@ -87,7 +95,7 @@ Tenant::Verdict Tenant::consider(const Ask& ask, Nanos* retry) {
   Nanos end = lease_end(c, word);
   if ((flags & lease::kGranted) == 0 || now >= end) {
     wiped_->open_word = 0;
-    *retry = now + kAskAgain;
+    *retry = beat + kSilence + kMillisecond;  // unless the arbiter is gone, it knows
     return Verdict::kWaitLease;
   }
   bool open = (flags & (lease::kContended | lease::kTracked)) == 0;
@@ -101,7 +109,7 @@ Tenant::Verdict Tenant::consider(const Ask& ask, Nanos* retry) {
   bool opens = open_word != 0 && wiped_->open_word.load(std::memory_order_relaxed) == 0;
   wiped_->open_word.store(open_word, std::memory_order_relaxed);
   if (opens) call_pacer();  // it watches the lease from now on
-  book(ask.predicted, now);
+  book(ask);
   return Verdict::kAdmitted;
 }
 
@@ -134,7 +142,7 @@ Tenant::Verdict Tenant::consider_alone(const Ask& ask, Nanos* retry) {
   Nanos left = 0;
   if (!room(ask, &left, retry)) return Verdict::kWaitRoom;
   self_credit_ -= ask.predicted;
-  book(ask.predicted, now);
+  book(ask);
   return Verdict::kAdmitted;
 }
 
@@ -157,15 +165,17 @@ void Tenant::wake_room_waiters(Nanos now, Nanos left) {
   base::futex_wake(&settled_, INT32_MAX);
 }
 
-// Others wait for the card: the arbiter need not look every now and then if it is told. Not more
-// often than it would look; a program that waits for each of its kernels is looked at.
+// Others wait for the card: the arbiter need not look every now and then if it is told. A program
+// that waits for each of its kernels is looked at instead: it would ring all the time.
 void Tenant::tell_idle(Nanos now) {
   const ControlPage& c = *control();
   uint64_t word = c.lease.load(std::memory_order_relaxed);
   bool granted = (lease::flags(word) & lease::kGranted) != 0;
   if (granted && (lease::flags(word) & lease::kContended) == 0) return;
-  if (granted && now < lease_end(c, word) && idle_told_.load(std::memory_order_relaxed) == word &&
-      now - idle_told_at_.load(std::memory_order_relaxed) < kTellIdle)
+  if (granted && now < lease_end(c, word) &&
+      (brief_pauses_.load(std::memory_order_relaxed) >= kSurelyWaits ||
+       (idle_told_.load(std::memory_order_relaxed) == word &&
+        now - idle_told_at_.load(std::memory_order_relaxed) < kTellIdle)))
     return;
   idle_told_.store(word, std::memory_order_relaxed);
   idle_told_at_.store(now, std::memory_order_relaxed);
@@ -210,6 +220,7 @@ void Tenant::admit_slowly(Nanos predicted) {
     if (verdict == Verdict::kWaitLease) {
       if (since == 0) {
         since = now;
+        if (harvest_) harvest_(true);  // nobody gets the card before the end of our work is known
         begin_waiting();
       }
       // Woken without a lease: the arbiter knows. Not woken at all: the ring may have been lost

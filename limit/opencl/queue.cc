@@ -76,25 +76,22 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
   }
   if (previous != nullptr) next().clReleaseEvent(previous);
   if (upto.booked == 0) return;
-  auto* batch = new Batch{shared_from_this(), upto, expected, entry, since};
   next().clRetainEvent(event);
-  if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
-    next().clReleaseEvent(event);
-    delete batch;
-  }
+  report(event, {shared_from_this(), upto, expected, entry, since});
+}
+
+bool Queue::report(cl_event event, Batch what) {
+  auto* batch = new Batch(std::move(what));
+  if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) == CL_SUCCESS) return true;
+  next().clReleaseEvent(event);
+  delete batch;
+  return false;
 }
 
 void Queue::follow(cl_event event, Nanos predicted, CostTable::Entry* entry) {
-  auto* batch = new Batch{shared_from_this(),
-                          {},
-                          predicted,
-                          entry,
-                          entry != nullptr && entry->timed_by_host ? base::monotonic_now() : 0};
-  if (next().clSetEventCallback(event, CL_COMPLETE, on_complete, batch) != CL_SUCCESS) {
+  Nanos since = entry != nullptr && entry->timed_by_host ? base::monotonic_now() : 0;
+  if (!report(event, {shared_from_this(), {}, predicted, entry, since}))
     tenant_->settle(predicted, predicted);
-    next().clReleaseEvent(event);
-    delete batch;
-  }
 }
 
 // Runs on a thread of the driver.
@@ -187,9 +184,22 @@ void Queue::look(bool start) {
   if (told && status <= CL_COMPLETE) {
     settle_upto(upto, expected, status == CL_COMPLETE ? measure(last, entry, since) : 0);
   } else {
-    MutexLock lock(mutex_);
-    if (last_ == nullptr && submitted_.booked == upto.booked) {
-      last_ = last;
+    bool tell = false;
+    {
+      MutexLock lock(mutex_);
+      bool still = last_ == nullptr && submitted_.booked == upto.booked;
+      // Nothing may follow it that would be reported, and the card is not free for others before
+      // its end is known.
+      tell = start && upto.booked > reported_upto_;
+      if (tell) reported_upto_ = upto.booked;
+      if (still) {
+        last_ = last;
+        if (!tell) return;
+        next().clRetainEvent(last);
+      }
+    }
+    if (tell) {
+      report(last, {shared_from_this(), upto, expected, entry, since});
       return;
     }
   }
@@ -198,23 +208,22 @@ void Queue::look(bool start) {
 
 void Queue::last_chance() {
   cl_event last;
-  Batch* batch;
+  Batch batch;
+  bool over;
   {
     MutexLock lock(mutex_);
     if (last_ == nullptr) return;
     last = last_;
     last_ = nullptr;
-    if (submitted_.booked == settled_.booked) {
-      batch = nullptr;
-    } else {
-      batch = new Batch{shared_from_this(), submitted_, last_expected_, last_entry_, last_since_};
-    }
+    over = submitted_.booked == settled_.booked;
+    if (!over) batch = {nullptr, submitted_, last_expected_, last_entry_, last_since_};
   }
-  if (batch != nullptr &&
-      next().clSetEventCallback(last, CL_COMPLETE, on_complete, batch) == CL_SUCCESS)
+  if (over) {
+    next().clReleaseEvent(last);
     return;
-  delete batch;
-  next().clReleaseEvent(last);
+  }
+  batch.queue = shared_from_this();
+  report(last, std::move(batch));
 }
 
 bool Queue::unreported() {

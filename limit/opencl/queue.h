@@ -83,6 +83,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Device time of a completed command: the driver's word, or the host's where that is not to be
   // trusted.
   Nanos measure(cl_event event, const CostTable::Entry* entry, Nanos since);
+  // Has the driver tell the end of `event`, of which this takes one reference. False: it refused.
+  static bool report(cl_event event, Batch what);
   static void CL_CALLBACK on_complete(cl_event event, cl_int status, void* batch);
   // `measured_last`: of the last command, -1 = not known; the others of the batch count as
   // expected.

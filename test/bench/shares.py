@@ -44,8 +44,8 @@ def measure(agent, figures, loops, windows, window_seconds):
             agent.slice(name, f"{share}%", qos="fixed")
         alone = sorted({kind for _, kind in configuration})
         groups = [[(None, kinds[kind])] for kind in alone] + [[(n, kinds[k]) for n, (_, k) in zip(names, configuration)]]
-        turns = Turns(agent, groups, turn, windows * TURNS_A_WINDOW + 1)
-        own = charged(agent)
+        turns = Turns(agent, groups, turn, windows * TURNS_A_WINDOW + 1, sample=lambda: charged(agent))
+        own = {name: sum(after[name] - before[name] for before, after in turns.samples[1:]) for name in names}
         got, total = [[] for _ in names], []
         for window in range(windows):
             rounds = range(1 + window * TURNS_A_WINDOW, 1 + (window + 1) * TURNS_A_WINDOW)

@@ -12,20 +12,38 @@ SETTLE = 100 * MS  # of every turn: caches, and credit saved while standing stil
 
 
 class Turns:
-    """Load programs that take turns. `groups`: one list of (slice or None, load arguments) per turn."""
+    """Load programs that take turns. `groups`: one list of (slice or None, load arguments) per turn. `sample` is
+    called at the begin and end of what counts of the last group's turns."""
 
-    def __init__(self, agent, groups, milliseconds, rounds, lead=1.5):
+    def __init__(self, agent, groups, milliseconds, rounds, lead=1.5, sample=None):
         self.length, self.count, self.rounds = milliseconds * MS, len(groups), rounds
         self.start = now_ns() + int(lead * 1e9)
         seconds = milliseconds / 1000 * len(groups) * rounds
         loads = [[Load(agent, name, [*args, "--start", str(self.start), "--turn", f"{milliseconds}:{i}:{len(groups)}"],
                        seconds, self.start) for name, args in group] for i, group in enumerate(groups)]
+        self.samples = self._sample(sample) if sample else []
         self.points = [[load.collect() for load in group] for group in loads]
+
+    def span(self, group, round_):
+        """What counts of a group's turn: (begin, end)."""
+        begin = self.start + (round_ * self.count + group) * self.length
+        return begin + SETTLE, begin + self.length
+
+    def _sample(self, sample):
+        """What `sample` says at begin and end of each span of the last group."""
+        samples = []
+        for round_ in range(self.rounds):
+            row = []
+            for when in self.span(self.count - 1, round_):
+                time.sleep(max(when - now_ns(), 0) / 1e9)
+                row.append(sample())
+            samples.append(row)
+        return samples
 
     def rate(self, group, member, round_):
         """Work per nanosecond of one program in one of its turns."""
-        begin = self.start + (round_ * self.count + group) * self.length
-        return work_between(self.points[group][member], begin + SETTLE, begin + self.length) / (self.length - SETTLE)
+        begin, end = self.span(group, round_)
+        return work_between(self.points[group][member], begin, end) / (end - begin)
 
 
 def alternate(groups, seconds, turns):
