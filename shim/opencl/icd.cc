@@ -6,17 +6,16 @@
 #include <string.h>
 
 #include "remote/opencl/calls.h"
-#include "remote/opencl/client/client.h"
+#include "remote/opencl/client/object.h"
 
 namespace {
 
-using flexai::remote::opencl::Client;
 using flexai::remote::opencl::Table;
 
 const Table& table() {
   static const Table* const made = [] {
     auto* table = new Table(flexai::remote::opencl::client_table());
-    Client::get().set_dispatch(
+    flexai::remote::opencl::set_dispatch(
         new cl_icd_dispatch(flexai::driver::opencl::dispatch_from_table(*table)));
     return table;
   }();

@@ -23,10 +23,6 @@ class Client {
  public:
   static Client& get();
 
-  // Where the objects' dispatch is; set once, before any call.
-  void set_dispatch(const cl_icd_dispatch* dispatch) { dispatch_ = dispatch; }
-  const cl_icd_dispatch* dispatch() const { return dispatch_; }
-
   Caller* caller();      // connects at the first call; null: there is no session
   wire::Bulk* bulk() { return bulk_.get(); }
   IdSource& ids() { return ids_; }
@@ -66,7 +62,6 @@ class Client {
   void on_end(const base::Error& why);
   Event* pending(ObjectId id, bool take);
 
-  const cl_icd_dispatch* dispatch_ = nullptr;
   Platform platform_;
   IdSource ids_{kMostObjects};
   base::Mutex mutex_;

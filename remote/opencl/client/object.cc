@@ -7,8 +7,14 @@
 
 namespace flexai::remote::opencl {
 
+namespace {
+const cl_icd_dispatch* g_dispatch = nullptr;
+}
+
+void set_dispatch(const cl_icd_dispatch* dispatch) { g_dispatch = dispatch; }
+
 Object::Object(Kind k, ObjectId i, Object* p, Object* p2)
-    : dispatch(Client::get().dispatch()), kind(k), id(i), parent(p), parent2(p2) {
+    : dispatch(g_dispatch), kind(k), id(i), parent(p), parent2(p2) {
   hold(p);
   hold(p2);
 }

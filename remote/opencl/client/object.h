@@ -21,6 +21,9 @@ namespace flexai::remote::opencl {
 
 inline constexpr Kind kPlatform = 100;
 
+// What objects begin with from now on; set once, before any call.
+void set_dispatch(const cl_icd_dispatch* dispatch);
+
 struct Object {
   const cl_icd_dispatch* dispatch;
   const Kind kind;
