@@ -76,7 +76,7 @@ cl_int CL_API_CALL client_clGetDeviceIDs(cl_platform_id platform, cl_device_type
                                     CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR |
                                     CL_DEVICE_TYPE_CUSTOM;
   if (device_type != CL_DEVICE_TYPE_ALL && ((device_type & ~kKnown) != 0 || device_type == 0))
-    return CL_INVALID_DEVICE_TYPE;
+    return wire_clGetDeviceIDs(Mode::kAsk, device_type, 0, nullptr, nullptr);
   const auto found = devices_of(device_type);
   for (size_t i = 0; devices != nullptr && i < found.size() && i < num_entries; ++i)
     devices[i] = handle_of<cl_device_id>(found[i]);

@@ -190,6 +190,8 @@ cl_int CL_API_CALL client_clSetProgramReleaseCallback(cl_program program, Progra
   Program* known = get(program);
   if (known == nullptr) return CL_INVALID_PROGRAM;
   if (pfn_notify == nullptr) return CL_INVALID_VALUE;
+  const cl_int code = wire_clSetProgramReleaseCallback(Mode::kAsk, program);
+  if (code != CL_SUCCESS) return code;
   known->released = pfn_notify;
   known->released_data = user_data;
   return CL_SUCCESS;

@@ -18,7 +18,7 @@ cl_int handle_clFinish(Incoming& call, cl_command_queue command_queue) {
   const uint32_t number = call.call_number();
   auto failed = worker.deferred().take(call.first_object());
   const cl_int answer = failed ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
-  worker.watch(marker, [&worker, number, answer](cl_int) {
+  worker.watches().add(marker, [&worker, number, answer](cl_int) {
     [[maybe_unused]] auto sent = worker.dispatcher().reply(number, answer);
   });
   table.clReleaseEvent(marker);
@@ -30,6 +30,12 @@ cl_int handle_clCreateUserEvent(Incoming& call, cl_context context, ObjectId res
   cl_int code = CL_SUCCESS;
   const cl_event event = call.table().clCreateUserEvent(context, &code);
   call.keep(result, event, code);
+  return code;
+}
+
+cl_int handle_clSetUserEventStatus(Incoming& call, cl_event event, cl_int execution_status) {
+  const cl_int code = call.table().clSetUserEventStatus(event, execution_status);
+  if (code == CL_SUCCESS && execution_status < 0) call.worker().watches().sweep();
   return code;
 }
 

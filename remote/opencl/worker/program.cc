@@ -73,6 +73,13 @@ cl_int handle_clCreateKernelsInProgram(Incoming& call, cl_program program, cl_ui
   return code;
 }
 
+// Whether the driver has such callbacks; the program's own is called by the client.
+cl_int handle_clSetProgramReleaseCallback(Incoming& call, cl_program program) {
+  if (call.table().clSetProgramReleaseCallback == nullptr) return CL_INVALID_OPERATION;
+  return call.table().clSetProgramReleaseCallback(
+      program, [](cl_program, void*) {}, nullptr);
+}
+
 namespace {
 
 // Whether the driver would take the argument's bytes for a handle. Unknown (a program without

@@ -62,7 +62,7 @@ cl_int write(Incoming& call, cl_mem to, size_t bytes, const Data& data, ObjectId
       worker.completed(event, status);
     });
   } else {
-    worker.watch(made, [from](cl_int) {});
+    worker.watches().add(made, [from](cl_int) {});
     call.table().clReleaseEvent(made);
   }
   return code;

@@ -5,21 +5,6 @@
 
 namespace flexai::remote::opencl {
 
-namespace {
-
-struct Watch {
-  const Table* table;
-  Worker::Then then;
-};
-
-void CL_CALLBACK on_event(cl_event event, cl_int status, void* data) {
-  std::unique_ptr<Watch> watch(static_cast<Watch*>(data));
-  watch->then(status);
-  watch->table->clReleaseEvent(event);
-}
-
-}  // namespace
-
 Worker::Worker(wire::Session& session, Granted granted)
     : session_(session), granted_(std::move(granted)) {}
 
@@ -79,25 +64,17 @@ void Worker::release(Kind kind, void* object) {
   }
 }
 
-void Worker::watch(cl_event event, Then then) {
-  auto* watch = new Watch{&granted_.table, std::move(then)};
-  table().clRetainEvent(event);
-  const cl_int code = table().clSetEventCallback(event, CL_COMPLETE, on_event, watch);
-  if (code == CL_SUCCESS) return;
-  on_event(event, code, watch);
-}
-
 void Worker::keep_event(ObjectId id, cl_event event) {
   keep_event(id, event, [this, id](cl_int status) { completed(id, status); });
 }
 
-void Worker::keep_event(ObjectId id, cl_event event, Then then) {
+void Worker::keep_event(ObjectId id, cl_event event, Watches::Then then) {
   if (!handles_.add(id, kEvent, event).ok()) {
     table().clReleaseEvent(event);
     then(CL_OUT_OF_HOST_MEMORY);
     return;
   }
-  watch(event, std::move(then));
+  watches_.add(event, std::move(then));
 }
 
 void Worker::fail_event(ObjectId id, cl_int code) {

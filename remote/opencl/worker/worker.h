@@ -17,6 +17,7 @@
 #include "remote/opencl/push.h"
 #include "remote/opencl/worker/incoming.h"
 #include "remote/opencl/worker/staging.h"
+#include "remote/opencl/worker/watches.h"
 #include "remote/runner.h"
 #include "wire/bulk.h"
 
@@ -54,13 +55,10 @@ class Worker {
   void broke(base::Status why) { broken_ = std::move(why); }
   void release(Kind kind, void* object);
 
-  // Calls `then` with the final status when the command of `event` has ended, on a thread of the
-  // driver; takes a reference to the event.
-  using Then = std::function<void(cl_int status)>;
-  void watch(cl_event event, Then then);
+  Watches& watches() { return watches_; }
   // The client knows the event by `id` and is told when it has completed.
   void keep_event(ObjectId id, cl_event event);
-  void keep_event(ObjectId id, cl_event event, Then then);  // `then` tells it
+  void keep_event(ObjectId id, cl_event event, Watches::Then then);  // `then` tells it
   void fail_event(ObjectId id, cl_int code);
   void completed(ObjectId id, cl_int status);
   // Sends what a command read, then that it completed. Takes large data over as bulk.
@@ -84,6 +82,7 @@ class Worker {
   std::unordered_map<ObjectId, Mapping> mappings_;
   base::Status broken_;
   uint64_t calls_ = 0;
+  Watches watches_{granted_.table};
   Runner sender_;  // last: its tasks use the others
 };
 
