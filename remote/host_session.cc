@@ -27,8 +27,8 @@ base::Result<std::unique_ptr<HostSession>> HostSession::open(const wire::Endpoin
   }
   wire::HostOptions host;
   host.session.version = made->options_.version;
-  host.admit = [self = made.get()](const wire::Hello&, const wire::Peer&)
-      -> base::Result<std::vector<std::byte>> {
+  host.admit = [self = made.get()](const wire::Hello&,
+                                   const wire::Peer&) -> base::Result<std::vector<std::byte>> {
     MutexLock lock(self->mutex_);
     if (self->admitted_) return fail(Code::kExhausted, "this worker has its client");
     self->admitted_ = true;
@@ -76,8 +76,7 @@ void HostSession::watch(int pid) {
 }
 
 base::Result<std::shared_ptr<wire::Session>> HostSession::wait() {
-  const base::Nanos end =
-      options_.patience == 0 ? 0 : base::monotonic_now() + options_.patience;
+  const base::Nanos end = options_.patience == 0 ? 0 : base::monotonic_now() + options_.patience;
   while (there_.load(std::memory_order_acquire) == 0) {
     if (!base::futex_wait(&there_, 0, end) && end != 0 && base::monotonic_now() >= end)
       return fail(Code::kTimeout, "no client came to " + text_of(endpoint()));

@@ -8,7 +8,7 @@ namespace flexai::wire {
 
 struct Session::Waiter {
   explicit Waiter(Lane* l = nullptr) : lane(l) {}
-  Lane* const lane;  // whose message it waits for; null: any change
+  Lane* const lane;    // whose message it waits for; null: any change
   bool any = false;    // waits in receive_any()
   bool sinks = false;  // waits for what a sink does
   std::atomic<uint32_t> word{0};

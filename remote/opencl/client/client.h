@@ -23,7 +23,7 @@ class Client {
  public:
   static Client& get();
 
-  Caller* caller();      // connects at the first call; null: there is no session
+  Caller* caller();  // connects at the first call; null: there is no session
   wire::Bulk* bulk() { return bulk_.get(); }
   IdSource& ids() { return ids_; }
   Platform* platform() { return &platform_; }

@@ -14,7 +14,6 @@ inline constexpr const char* kEnvWorker = "FLEXAI_WORKER";
 inline constexpr const char* kEnvLease = "FLEXAI_LEASE";
 inline constexpr const char* kEnvPki = "FLEXAI_PKI";
 
-
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end);
 

@@ -104,9 +104,8 @@ cl_int CL_API_CALL client_clCreateSubDevices(cl_device_id in_device,
   std::vector<ObjectId> ids;
   for (cl_uint i = 0; out_devices != nullptr && i < most; ++i) ids.push_back(take_id());
   cl_uint made = 0;
-  const cl_int code =
-      wire_clCreateSubDevices(Mode::kAsk, in_device, properties, most,
-                              out_devices == nullptr ? nullptr : ids.data(), &made);
+  const cl_int code = wire_clCreateSubDevices(Mode::kAsk, in_device, properties, most,
+                                              out_devices == nullptr ? nullptr : ids.data(), &made);
   for (cl_uint i = 0; i < ids.size(); ++i) {
     if (code != CL_SUCCESS || i >= made) {
       give_back_id(ids[i]);

@@ -14,7 +14,9 @@ struct Landing {
   size_t row_pitch = 0, slice_pitch = 0;
   bool bulk = false;  // in one piece, straight there
   size_t size() const { return row * rows * slices; }
-  bool whole() const { return rows * slices == 1 || (row_pitch == row && slice_pitch == row * rows); }
+  bool whole() const {
+    return rows * slices == 1 || (row_pitch == row && slice_pitch == row * rows);
+  }
 };
 
 // Copies between bytes without gaps, of which `bytes` begin at `offset`, and the landing.

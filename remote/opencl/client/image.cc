@@ -44,8 +44,9 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
   auto* mem = new Mem(take_id(), get(context), of);
   cl_image_desc travel = desc == nullptr ? cl_image_desc{} : *desc;
   // An id in the handle's place; of what is no object, one that nothing has.
-  travel.mem_object = reinterpret_cast<cl_mem>(
-      of != nullptr ? of->id : travel.mem_object == nullptr ? ObjectId{0} : ~ObjectId{0});
+  travel.mem_object = reinterpret_cast<cl_mem>(of != nullptr                  ? of->id
+                                               : travel.mem_object == nullptr ? ObjectId{0}
+                                                                              : ~ObjectId{0});
   std::unique_ptr<std::byte[]> tight;
   Payload payload;
   const size_t bytes = format == nullptr || desc == nullptr ? 0 : tight_bytes(*format, *desc);
@@ -135,8 +136,8 @@ cl_sampler CL_API_CALL client_clCreateSampler(cl_context context, cl_bool normal
 cl_sampler CL_API_CALL client_clCreateSamplerWithProperties(
     cl_context context, const cl_sampler_properties* sampler_properties, cl_int* errcode_ret) {
   auto* sampler = new Sampler(take_id(), get(context));
-  const cl_int code = wire_clCreateSamplerWithProperties(Mode::kAsk, context, sampler_properties,
-                                                         sampler->id);
+  const cl_int code =
+      wire_clCreateSamplerWithProperties(Mode::kAsk, context, sampler_properties, sampler->id);
   if (code == CL_SUCCESS) Client::get().add_argument(sampler);
   return born<cl_sampler>(sampler, code, errcode_ret);
 }

@@ -100,8 +100,7 @@ cl_int CL_API_CALL client_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
   const Kernel* known = get(kernel);
   if (known == nullptr) return CL_INVALID_KERNEL;
-  if (param_name == CL_KERNEL_PROGRAM)
-    return place.give(handle_of<cl_program>(known->program()));
+  if (param_name == CL_KERNEL_PROGRAM) return place.give(handle_of<cl_program>(known->program()));
   if (param_name == CL_KERNEL_CONTEXT)
     return place.give(handle_of<cl_context>(known->program()->context()));
   return wire_clGetKernelInfo(Mode::kAsk, kernel, param_name, param_value_size, param_value,
@@ -146,9 +145,9 @@ cl_int CL_API_CALL client_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, si
   }
   const uint64_t key = key_of(arg_index, arg_size, form_of(object, arg_value, arg_size, word));
   const bool accepted = arg_size <= 0xffffffff && was_accepted(*known, key);
-  const cl_int code = wire_clSetKernelArg(
-      accepted ? Mode::kTell : Mode::kAsk, kernel, object == nullptr ? arg_index : arg_index | kArgIsObject,
-      arg_size, object == nullptr ? arg_value : &object->id);
+  const cl_int code = wire_clSetKernelArg(accepted ? Mode::kTell : Mode::kAsk, kernel,
+                                          object == nullptr ? arg_index : arg_index | kArgIsObject,
+                                          arg_size, object == nullptr ? arg_value : &object->id);
   if (code != CL_SUCCESS) return code;
   if (arg_index < 64) known->set.fetch_or(uint64_t{1} << arg_index, std::memory_order_relaxed);
   if (!accepted && known->facts != nullptr) {

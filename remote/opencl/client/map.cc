@@ -24,8 +24,8 @@ std::byte* view_of(Mem* mem) {
   }
   base::MutexLock lock(mem->mutex);
   if (mem->shadow == nullptr) {
-    void* pages = ::mmap(nullptr, mem->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                         -1, 0);
+    void* pages =
+        ::mmap(nullptr, mem->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) return nullptr;
     mem->shadow = static_cast<std::byte*>(pages);
   }
@@ -91,8 +91,14 @@ void* CL_API_CALL client_clEnqueueMapBuffer(cl_command_queue command_queue, cl_m
                                             cl_uint num_events_in_wait_list,
                                             const cl_event* event_wait_list, cl_event* event,
                                             cl_int* errcode_ret) {
-  const Wish wish{command_queue, get(buffer),           CL_COMMAND_MAP_BUFFER, blocking_map != CL_FALSE,
-                  map_flags,     num_events_in_wait_list, event,                 errcode_ret};
+  const Wish wish{command_queue,
+                  get(buffer),
+                  CL_COMMAND_MAP_BUFFER,
+                  blocking_map != CL_FALSE,
+                  map_flags,
+                  num_events_in_wait_list,
+                  event,
+                  errcode_ret};
   Landing place;
   if (plain_range(command_queue, buffer, offset, size)) {
     std::byte* view = view_of(wish.mem);
@@ -113,8 +119,14 @@ void* CL_API_CALL client_clEnqueueMapImage(cl_command_queue command_queue, cl_me
                                            cl_uint num_events_in_wait_list,
                                            const cl_event* event_wait_list, cl_event* event,
                                            cl_int* errcode_ret) {
-  const Wish wish{command_queue, get(image),            CL_COMMAND_MAP_IMAGE, blocking_map != CL_FALSE,
-                  map_flags,     num_events_in_wait_list, event,                errcode_ret};
+  const Wish wish{command_queue,
+                  get(image),
+                  CL_COMMAND_MAP_IMAGE,
+                  blocking_map != CL_FALSE,
+                  map_flags,
+                  num_events_in_wait_list,
+                  event,
+                  errcode_ret};
   Landing place;
   if (wish.mem != nullptr && wish.mem->size != 0 && origin != nullptr && region != nullptr) {
     const Extent extent = extent_of(wish.mem->desc);
@@ -130,8 +142,8 @@ void* CL_API_CALL client_clEnqueueMapImage(cl_command_queue command_queue, cl_me
     place.slice_pitch = place.row_pitch * extent.height;
     if (wish.mem->host_ptr != nullptr && wish.mem->desc.image_slice_pitch != 0)
       place.slice_pitch = wish.mem->desc.image_slice_pitch;
-    place.at = view + origin[2] * place.slice_pitch + origin[1] * place.row_pitch +
-               origin[0] * element;
+    place.at =
+        view + origin[2] * place.slice_pitch + origin[1] * place.row_pitch + origin[0] * element;
   }
   size_t row = 0, slice = 0;
   void* at = map(wish, place, [&](ObjectId id, ObjectId mapping) {
@@ -147,15 +159,14 @@ void* CL_API_CALL client_clEnqueueMapImage(cl_command_queue command_queue, cl_me
                     type == CL_MEM_OBJECT_IMAGE1D_BUFFER;
   if (image_row_pitch != nullptr) *image_row_pitch = place.row_pitch;
   if (image_slice_pitch != nullptr)
-    *image_slice_pitch = flat ? 0
+    *image_slice_pitch = flat                                  ? 0
                          : type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? place.row_pitch
                                                                : place.slice_pitch;
   return at;
 }
 
 cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
-                                                  void* mapped_ptr,
-                                                  cl_uint num_events_in_wait_list,
+                                                  void* mapped_ptr, cl_uint num_events_in_wait_list,
                                                   const cl_event* event_wait_list,
                                                   cl_event* event) {
   Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event);
@@ -189,8 +200,8 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
   if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
   const bool plain = mapped.id != 0 && payload.bulk == 0 &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
-  cl_int code = wire_clEnqueueUnmapMemObject(plain ? Mode::kTell : Mode::kAsk, command_queue, memobj,
-                                             mapped.id, payload, num_events_in_wait_list,
+  cl_int code = wire_clEnqueueUnmapMemObject(plain ? Mode::kTell : Mode::kAsk, command_queue,
+                                             memobj, mapped.id, payload, num_events_in_wait_list,
                                              event_wait_list, birth.id());
   if (payload.bulk != 0) {
     if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;

@@ -81,11 +81,10 @@ cl_mem CL_API_CALL client_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags,
   auto* mem = new Mem(take_id(), of == nullptr ? nullptr : of->context(), of);
   cl_buffer_region region{};
   if (buffer_create_info != nullptr) memcpy(&region, buffer_create_info, sizeof region);
-  const Payload info = buffer_create_info == nullptr
-                           ? Payload{}
-                           : Payload{std::as_bytes(std::span(&region, 1)), 0};
-  const cl_int code = wire_clCreateSubBuffer(Mode::kAsk, buffer, flags, buffer_create_type, info,
-                                             mem->id);
+  const Payload info =
+      buffer_create_info == nullptr ? Payload{} : Payload{std::as_bytes(std::span(&region, 1)), 0};
+  const cl_int code =
+      wire_clCreateSubBuffer(Mode::kAsk, buffer, flags, buffer_create_type, info, mem->id);
   if (code == CL_SUCCESS) {
     constexpr cl_mem_flags kAccess = CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY;
     constexpr cl_mem_flags kHost =

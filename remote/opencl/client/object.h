@@ -79,8 +79,8 @@ struct Mem : Object {
   Mem* of() const { return static_cast<Mem*>(parent2); }
   cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
   cl_mem_flags flags = 0;
-  size_t size = 0;    // bytes; of images without gaps
-  size_t offset = 0;  // of a sub-buffer
+  size_t size = 0;       // bytes; of images without gaps
+  size_t offset = 0;     // of a sub-buffer
   bool granted = false;  // made without asking
   void* host_ptr = nullptr;
   cl_image_format format{};

@@ -12,8 +12,7 @@ void Outgoing::texts(const char** texts, const size_t* lengths, size_t count) {
   if (!wanted(texts)) return;
   for (size_t i = 0; i < count; ++i) {
     if (!wanted(texts[i])) continue;
-    const size_t size =
-        lengths != nullptr && lengths[i] != 0 ? lengths[i] : std::strlen(texts[i]);
+    const size_t size = lengths != nullptr && lengths[i] != 0 ? lengths[i] : std::strlen(texts[i]);
     writer_.blob({reinterpret_cast<const std::byte*>(texts[i]), size});
   }
 }

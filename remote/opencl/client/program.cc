@@ -40,15 +40,14 @@ void call_back(ProgramNotify notify, cl_program program, void* user_data) {
 }  // namespace
 
 cl_program CL_API_CALL client_clCreateProgramWithSource(cl_context context, cl_uint count,
-                                                        const char** strings,
-                                                        const size_t* lengths,
+                                                        const char** strings, const size_t* lengths,
                                                         cl_int* errcode_ret) {
   Program* program = new_program(context);
-  const bool plain = get(context) != nullptr && count != 0 && strings != nullptr &&
-                     std::all_of(strings, strings + count, [](const char* s) { return s != nullptr; });
-  const cl_int code =
-      wire_clCreateProgramWithSource(plain ? Mode::kTell : Mode::kAsk, context, count, strings,
-                                     lengths, program->id);
+  const bool plain =
+      get(context) != nullptr && count != 0 && strings != nullptr &&
+      std::all_of(strings, strings + count, [](const char* s) { return s != nullptr; });
+  const cl_int code = wire_clCreateProgramWithSource(plain ? Mode::kTell : Mode::kAsk, context,
+                                                     count, strings, lengths, program->id);
   return give(program, 0, nullptr, code, errcode_ret);
 }
 
@@ -56,15 +55,16 @@ cl_program CL_API_CALL client_clCreateProgramWithBinary(
     cl_context context, cl_uint num_devices, const cl_device_id* device_list, const size_t* lengths,
     const unsigned char** binaries, cl_int* binary_status, cl_int* errcode_ret) {
   if (device_list == nullptr || num_devices == 0 || lengths == nullptr || binaries == nullptr)
-    return born<cl_program, Program>(nullptr, get(context) == nullptr ? CL_INVALID_CONTEXT : CL_INVALID_VALUE, errcode_ret);
+    return born<cl_program, Program>(
+        nullptr, get(context) == nullptr ? CL_INVALID_CONTEXT : CL_INVALID_VALUE, errcode_ret);
   Program* program = new_program(context);
   // A binary without a length is none: it does not travel.
   std::vector<const unsigned char*> sound(binaries, binaries + num_devices);
   for (cl_uint i = 0; i < num_devices; ++i)
     if (lengths[i] == 0) sound[i] = nullptr;
-  const cl_int code = wire_clCreateProgramWithBinary(Mode::kAsk, context, num_devices, device_list,
-                                                     sound.data(), lengths, binary_status,
-                                                     program->id);
+  const cl_int code =
+      wire_clCreateProgramWithBinary(Mode::kAsk, context, num_devices, device_list, sound.data(),
+                                     lengths, binary_status, program->id);
   for (cl_uint i = 0; code == CL_INVALID_BINARY && binary_status != nullptr && i < num_devices; ++i)
     binary_status[i] = CL_INVALID_BINARY;
   return give(program, num_devices, device_list, code, errcode_ret);
@@ -84,16 +84,14 @@ cl_program CL_API_CALL client_clCreateProgramWithBuiltInKernels(cl_context conte
 cl_program CL_API_CALL client_clCreateProgramWithIL(cl_context context, const void* il,
                                                     size_t length, cl_int* errcode_ret) {
   Program* program = new_program(context);
-  const cl_int code =
-      wire_clCreateProgramWithIL(Mode::kAsk, context, il, length, program->id);
+  const cl_int code = wire_clCreateProgramWithIL(Mode::kAsk, context, il, length, program->id);
   return give(program, 0, nullptr, code, errcode_ret);
 }
 
 cl_program CL_API_CALL client_clCreateProgramWithILKHR(cl_context context, const void* il,
                                                        size_t length, cl_int* errcode_ret) {
   Program* program = new_program(context);
-  const cl_int code =
-      wire_clCreateProgramWithILKHR(Mode::kAsk, context, il, length, program->id);
+  const cl_int code = wire_clCreateProgramWithILKHR(Mode::kAsk, context, il, length, program->id);
   return give(program, 0, nullptr, code, errcode_ret);
 }
 
@@ -117,9 +115,8 @@ cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devic
   if (get(program) != nullptr && pfn_notify == nullptr && user_data != nullptr)
     return CL_INVALID_VALUE;
   forget_facts(get(program));
-  const cl_int code =
-      wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
-                            num_input_headers, input_headers, header_include_names);
+  const cl_int code = wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
+                                            num_input_headers, input_headers, header_include_names);
   call_back(pfn_notify, program, user_data);
   return pfn_notify != nullptr && code == CL_COMPILE_PROGRAM_FAILURE ? CL_SUCCESS : code;
 }

@@ -11,8 +11,7 @@ cl_command_queue CL_API_CALL client_clCreateCommandQueue(cl_context context, cl_
                                                          cl_int* errcode_ret) {
   auto* queue = new Queue(take_id(), get(context), get(device));
   queue->properties = properties;
-  const cl_int code =
-      wire_clCreateCommandQueue(Mode::kAsk, context, device, properties, queue->id);
+  const cl_int code = wire_clCreateCommandQueue(Mode::kAsk, context, device, properties, queue->id);
   return born<cl_command_queue>(queue, code, errcode_ret);
 }
 
@@ -37,16 +36,15 @@ cl_int CL_API_CALL client_clGetCommandQueueInfo(cl_command_queue command_queue,
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
   const Queue* queue = get(command_queue);
   if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
-  if (param_name == CL_QUEUE_CONTEXT)
-    return place.give(handle_of<cl_context>(queue->context()));
+  if (param_name == CL_QUEUE_CONTEXT) return place.give(handle_of<cl_context>(queue->context()));
   if (param_name == CL_QUEUE_DEVICE) return place.give(handle_of<cl_device_id>(queue->device()));
   if (param_name == CL_QUEUE_DEVICE_DEFAULT) return place.give(cl_command_queue{nullptr});
   return wire_clGetCommandQueueInfo(Mode::kAsk, command_queue, param_name, param_value_size,
                                     param_value, param_value_size_ret);
 }
 
-// The worker's answer comes when the commands have ended; what it pushed of their events came before
-// or comes now.
+// The worker's answer comes when the commands have ended; what it pushed of their events came
+// before or comes now.
 cl_int CL_API_CALL client_clFinish(cl_command_queue command_queue) {
   const Queue* queue = get(command_queue);
   const uint64_t begun = queue == nullptr ? 0 : queue->begun.load(std::memory_order_relaxed);

@@ -69,8 +69,7 @@ cl_int write(cl_command_queue queue, cl_command_type command, const Landing& fro
   wire::Bulk* bulk = Client::get().bulk();
   const ObjectId transfer = payload.bytes.size() >= kBulkBytes && bulk != nullptr ? take_id() : 0;
   if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
-  cl_int code =
-      send(plain && payload.bulk == 0 ? Mode::kTell : Mode::kAsk, payload, birth.id());
+  cl_int code = send(plain && payload.bulk == 0 ? Mode::kTell : Mode::kAsk, payload, birth.id());
   if (payload.bulk != 0) {
     if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;
     if (code != CL_SUCCESS) bulk->cancel_send(transfer);
@@ -89,9 +88,11 @@ cl_int CL_API_CALL client_clEnqueueReadBuffer(cl_command_queue command_queue, cl
   if (get(command_queue) != nullptr && get(buffer) != nullptr && ptr == nullptr)
     return CL_INVALID_VALUE;
   const bool plain = plain_range(command_queue, buffer, offset, size) &&
-                     get(buffer)->of() == nullptr && (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+                     get(buffer)->of() == nullptr &&
+                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
-  return read(command_queue, CL_COMMAND_READ_BUFFER, row(ptr, plain || get(buffer) == nullptr ? size : std::min(size, get(buffer)->size)),
+  return read(command_queue, CL_COMMAND_READ_BUFFER,
+              row(ptr, plain || get(buffer) == nullptr ? size : std::min(size, get(buffer)->size)),
               blocking_read != CL_FALSE, num_events_in_wait_list, event, [&](ObjectId id) {
                 return wire_clEnqueueReadBuffer(plain ? Mode::kTell : Mode::kAsk, command_queue,
                                                 buffer, CL_FALSE, offset, size,
@@ -109,13 +110,12 @@ cl_int CL_API_CALL client_clEnqueueWriteBuffer(cl_command_queue command_queue, c
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
   // Bytes that the driver will not look at do not travel.
   const size_t travel = range || get(buffer) == nullptr ? size : 1;
-  return write(command_queue, CL_COMMAND_WRITE_BUFFER, row(ptr, travel),
-               blocking_write != CL_FALSE, plain, num_events_in_wait_list, event,
-               [&](Mode mode, const Payload& payload, ObjectId id) {
-                 return wire_clEnqueueWriteBuffer(mode, command_queue, buffer, CL_FALSE, offset,
-                                                  size, payload, num_events_in_wait_list,
-                                                  event_wait_list, id);
-               });
+  return write(
+      command_queue, CL_COMMAND_WRITE_BUFFER, row(ptr, travel), blocking_write != CL_FALSE, plain,
+      num_events_in_wait_list, event, [&](Mode mode, const Payload& payload, ObjectId id) {
+        return wire_clEnqueueWriteBuffer(mode, command_queue, buffer, CL_FALSE, offset, size,
+                                         payload, num_events_in_wait_list, event_wait_list, id);
+      });
 }
 
 cl_int CL_API_CALL client_clEnqueueReadBufferRect(
@@ -148,16 +148,16 @@ cl_int CL_API_CALL client_clEnqueueWriteBufferRect(
     return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
            : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
                                          : CL_INVALID_VALUE;
-  return write(command_queue, CL_COMMAND_WRITE_BUFFER_RECT,
-               box(const_cast<void*>(ptr), 1, host_origin, region, host_row_pitch,
-                   host_slice_pitch),
-               blocking_write != CL_FALSE, false, num_events_in_wait_list, event,
-               [&](Mode mode, const Payload& payload, ObjectId id) {
-                 return wire_clEnqueueWriteBufferRect(
-                     mode, command_queue, buffer, CL_FALSE, buffer_origin, host_origin, region,
-                     buffer_row_pitch, buffer_slice_pitch, host_row_pitch, host_slice_pitch,
-                     payload, num_events_in_wait_list, event_wait_list, id);
-               });
+  return write(
+      command_queue, CL_COMMAND_WRITE_BUFFER_RECT,
+      box(const_cast<void*>(ptr), 1, host_origin, region, host_row_pitch, host_slice_pitch),
+      blocking_write != CL_FALSE, false, num_events_in_wait_list, event,
+      [&](Mode mode, const Payload& payload, ObjectId id) {
+        return wire_clEnqueueWriteBufferRect(mode, command_queue, buffer, CL_FALSE, buffer_origin,
+                                             host_origin, region, buffer_row_pitch,
+                                             buffer_slice_pitch, host_row_pitch, host_slice_pitch,
+                                             payload, num_events_in_wait_list, event_wait_list, id);
+      });
 }
 
 namespace {
@@ -200,10 +200,9 @@ cl_int CL_API_CALL client_clEnqueueWriteImage(cl_command_queue command_queue, cl
                pixels(get(image), ptr, region, input_row_pitch, input_slice_pitch),
                blocking_write != CL_FALSE, false, num_events_in_wait_list, event,
                [&](Mode mode, const Payload& payload, ObjectId id) {
-                 return wire_clEnqueueWriteImage(mode, command_queue, image, CL_FALSE, origin,
-                                                 region, input_row_pitch, input_slice_pitch,
-                                                 payload, num_events_in_wait_list, event_wait_list,
-                                                 id);
+                 return wire_clEnqueueWriteImage(
+                     mode, command_queue, image, CL_FALSE, origin, region, input_row_pitch,
+                     input_slice_pitch, payload, num_events_in_wait_list, event_wait_list, id);
                });
 }
 

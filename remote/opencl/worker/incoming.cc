@@ -129,8 +129,7 @@ void Incoming::answer(cl_int code) {
   if (later_) return;
   if (call_.number != 0) {
     if (code != CL_SUCCESS) results_.clear();
-    [[maybe_unused]] auto sent =
-        worker_.dispatcher().reply(call_.number, code, results_.bytes());
+    [[maybe_unused]] auto sent = worker_.dispatcher().reply(call_.number, code, results_.bytes());
     return;
   }
   if (code == CL_SUCCESS) return;

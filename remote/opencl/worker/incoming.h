@@ -69,7 +69,8 @@ class Incoming {
 
   template <typename Handle>
   Handle handle(const char* field) {
-    return static_cast<Handle>(first_object_of(field, kKindOf<Handle>, invalid_code(kKindOf<Handle>)));
+    return static_cast<Handle>(
+        first_object_of(field, kKindOf<Handle>, invalid_code(kKindOf<Handle>)));
   }
   template <typename T>
   T number(const char* field) {

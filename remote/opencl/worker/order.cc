@@ -8,10 +8,9 @@ namespace flexai::remote::opencl {
 cl_int handle_clFinish(Incoming& call, cl_command_queue command_queue) {
   const Table& table = call.table();
   cl_event marker = nullptr;
-  const cl_int code =
-      command_queue == nullptr
-          ? table.clFinish(command_queue)
-          : table.clEnqueueMarkerWithWaitList(command_queue, 0, nullptr, &marker);
+  const cl_int code = command_queue == nullptr
+                          ? table.clFinish(command_queue)
+                          : table.clEnqueueMarkerWithWaitList(command_queue, 0, nullptr, &marker);
   if (code != CL_SUCCESS) return code;
   call.later();
   Worker& worker = call.worker();

@@ -62,9 +62,8 @@ cl_int handle_clCreateKernelsInProgram(Incoming& call, cl_program program, cl_ui
                                        const Values<ObjectId>& kernels,
                                        Out<cl_uint>& num_kernels_ret) {
   std::vector<cl_kernel> made(kernels.there ? kernels.count + 1 : 0);
-  const cl_int code =
-      call.table().clCreateKernelsInProgram(program, num_kernels, kernels.there ? made.data() : nullptr,
-                                            num_kernels_ret.data());
+  const cl_int code = call.table().clCreateKernelsInProgram(
+      program, num_kernels, kernels.there ? made.data() : nullptr, num_kernels_ret.data());
   if (code != CL_SUCCESS || !kernels.there) return code;
   for (size_t i = 0; i < kernels.count; ++i) {
     cl_int kept = CL_SUCCESS;

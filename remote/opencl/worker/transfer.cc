@@ -1,5 +1,6 @@
 // Reads and writes. Never blocking here: a blocking one is its client's wait for the event. What is
-// read or written lies without gaps in memory of the worker; the client knows the program's pitches.
+// read or written lies without gaps in memory of the worker; the client knows the program's
+// pitches.
 #include "remote/opencl/image_format.h"
 #include "remote/opencl/serve.h"
 #include "remote/opencl/worker/worker.h"
@@ -58,9 +59,8 @@ cl_int write(Incoming& call, cl_mem to, size_t bytes, const Data& data, ObjectId
   const cl_int code = enqueue(from.data(), &made);
   if (code != CL_SUCCESS) return code;
   if (event != 0) {
-    worker.keep_event(event, made, [&worker, event, from](cl_int status) {
-      worker.completed(event, status);
-    });
+    worker.keep_event(event, made,
+                      [&worker, event, from](cl_int status) { worker.completed(event, status); });
   } else {
     worker.watches().add(made, [from](cl_int) {});
     call.table().clReleaseEvent(made);
@@ -96,9 +96,9 @@ cl_int handle_clEnqueueReadBufferRect(Incoming& call, cl_command_queue queue, cl
                                       ObjectId event) {
   const size_t zero[3] = {};
   return read(call, buffer, volume(1, region), event, [&](void* into, cl_event* made) {
-    return call.table().clEnqueueReadBufferRect(
-        queue, buffer, CL_FALSE, buffer_origin.data(), zero, region.data(), buffer_row_pitch,
-        buffer_slice_pitch, 0, 0, into, waits, list.data(), made);
+    return call.table().clEnqueueReadBufferRect(queue, buffer, CL_FALSE, buffer_origin.data(), zero,
+                                                region.data(), buffer_row_pitch, buffer_slice_pitch,
+                                                0, 0, into, waits, list.data(), made);
   });
 }
 

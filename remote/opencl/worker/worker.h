@@ -1,6 +1,6 @@
-// Worker: one session's objects and its driver. Serves the calls of a client until the session ends.
-// Threads: calls on the one that runs run(); the driver's own threads report that commands ended.
-// It never waits for a command on the first: that would keep every other call of the program
+// Worker: one session's objects and its driver. Serves the calls of a client until the session
+// ends. Threads: calls on the one that runs run(); the driver's own threads report that commands
+// ended. It never waits for a command on the first: that would keep every other call of the program
 // waiting.
 #pragma once
 
@@ -32,8 +32,8 @@ struct Granted {
 
 struct Mapping {
   std::byte* at = nullptr;
-  size_t row = 0, rows = 1, row_pitch = 0;         // bytes of a row, rows of a slice
-  size_t slices = 1, slice_pitch = 0;              // of images; 1 row, 1 slice otherwise
+  size_t row = 0, rows = 1, row_pitch = 0;  // bytes of a row, rows of a slice
+  size_t slices = 1, slice_pitch = 0;       // of images; 1 row, 1 slice otherwise
   cl_mem object = nullptr;
   size_t size() const { return row * rows * slices; }
 };

@@ -61,9 +61,9 @@ Card open() {
   card.kernel = clCreateKernel(program, "add", &code);
   need(code, "clCreateKernel");
   const std::vector<cl_uint> zeros(kCounters);
-  card.counts = clCreateBuffer(card.context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
-                               kCounters * sizeof(cl_uint), const_cast<cl_uint*>(zeros.data()),
-                               &code);
+  card.counts =
+      clCreateBuffer(card.context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
+                     kCounters * sizeof(cl_uint), const_cast<cl_uint*>(zeros.data()), &code);
   need(code, "clCreateBuffer");
   clReleaseProgram(program);
   return card;
