@@ -8,23 +8,28 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "remote/host_session.h"
 #include "remote/opencl/version.h"
 #include "remote/opencl/worker/granted.h"
+#include "remote/worker_door.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "usage: flexai-worker --listen ENDPOINT [--icd PATH] [--pki FOLDER] [--patience SECONDS]\n"
+    "usage: flexai-worker --listen ENDPOINT | --door FOLDER  [--icd PATH] [--pki FOLDER]\n"
+    "                     [--patience SECONDS]\n"
     "  --listen ENDPOINT    where its one client connects: unix:PATH, shm:PATH, tcp:127.0.0.1:0,\n"
     "                       tls:HOST:PORT; printed, with the port taken, when it may come\n"
-    "  --icd PATH           the driver: an .icd file or a library; else the first of this host\n"
+    "  --door FOLDER        starts a worker for each program that connects to FOLDER/door\n"
+    "  --icd PATH           the driver: an .icd file or a library; else what the host's loader\n"
+    "                       finds, through the layers of the environment\n"
     "  --pki FOLDER         host.crt, host.key and ca.crt, for tls:\n"
     "  --patience SECONDS   ends when no client came in that time; default 60\n";
 
 struct Options {
-  std::string listen, icd, pki;
+  std::string listen, door, icd, pki;
   long patience = 60;
 };
 
@@ -33,6 +38,8 @@ bool parse(int argc, char** argv, Options& options) {
     const std::string_view name = argv[i];
     if (name == "--listen") {
       options.listen = argv[i + 1];
+    } else if (name == "--door") {
+      options.door = argv[i + 1];
     } else if (name == "--icd") {
       options.icd = argv[i + 1];
     } else if (name == "--pki") {
@@ -43,7 +50,18 @@ bool parse(int argc, char** argv, Options& options) {
       return false;
     }
   }
-  return argc % 2 == 1 && !options.listen.empty();
+  return argc % 2 == 1 && options.listen.empty() != options.door.empty();
+}
+
+flexai::base::Status keep_door(const Options& options) {
+  using flexai::remote::WorkerDoor;
+  std::vector<std::string> worker{"/proc/self/exe"};
+  if (!options.icd.empty()) worker.insert(worker.end(), {"--icd", options.icd});
+  FLEXAI_TRY_ASSIGN(auto door, WorkerDoor::open(options.door, std::move(worker)));
+  printf("%s\n", door.endpoint().c_str());
+  fflush(stdout);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  return door.serve();
 }
 
 flexai::base::Status work(const Options& options) {
@@ -78,7 +96,7 @@ int main(int argc, char** argv) {
   }
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_DUMPABLE, 0);  // no core file with other people's memory
-  const auto done = work(options);
+  const auto done = options.door.empty() ? work(options) : keep_door(options);
   fprintf(stderr, "flexai-worker: %s\n", done.error().message.c_str());
   return 1;
 }

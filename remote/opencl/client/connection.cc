@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "remote/opencl/version.h"
+#include "remote/worker_door.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
 
@@ -15,6 +16,8 @@ using base::Code;
 using base::fail;
 
 namespace {
+
+constexpr base::Nanos kKnocking = 60 * base::kSecond;  // a worker starts a driver
 
 base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
   base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -36,7 +39,11 @@ base::Result<std::unique_ptr<wire::Session>> connect_session(
   if (where == nullptr)
     return fail(Code::kUnavailable,
                 "this program was not started by `flexai run --isolation served`");
-  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(where));
+  std::string place = where;
+  if (is_door(place)) {
+    FLEXAI_TRY_ASSIGN(place, knock(place, base::monotonic_now() + kKnocking));
+  }
+  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(place));
   wire::SessionOptions options;
   options.version = wire_version();
   options.on_end = std::move(on_end);

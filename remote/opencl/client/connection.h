@@ -1,6 +1,7 @@
 // The connection to the worker, as the launcher set it in the environment: FLEXAI_WORKER, the
-// worker's endpoint; FLEXAI_LEASE, a file with the session's lease, opaque here; FLEXAI_PKI, the
-// folder of the certificates, for endpoints that need them. Threads: any.
+// worker's endpoint or "door:PATH", which gives one (remote/worker_door.h); FLEXAI_LEASE, a file
+// with the session's lease, opaque here; FLEXAI_PKI, the folder of the certificates, for endpoints
+// that need them. Threads: any.
 #pragma once
 
 #include <functional>

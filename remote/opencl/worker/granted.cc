@@ -1,11 +1,8 @@
 #include "remote/opencl/worker/granted.h"
 
-#include <stdlib.h>
+#include <dlfcn.h>
 
 #include "driver/opencl/vendor.h"
-#include "limit/attach.h"
-#include "limit/opencl/entries.h"
-#include "limit/opencl/process.h"
 
 namespace flexai::remote::opencl {
 
@@ -14,42 +11,46 @@ using base::fail;
 
 namespace {
 
-base::Result<Granted> grant_slice(const Table& driver) {
-  auto& process = limit::opencl::Process::get();
-  process.set_next(driver);
-  const auto platforms = process.platforms();
-  if (platforms.empty()) return fail(Code::kNotFound, "the slice has no card of this driver");
-  Granted granted{limit::opencl::wrap(process.next()), platforms[0], {}};
-  granted.devices = process.granted(platforms[0], CL_DEVICE_TYPE_ALL);
-  return granted;
+std::vector<cl_device_id> devices_of(const Table& driver, cl_platform_id platform) {
+  cl_uint count = 0;
+  if (driver.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS)
+    return {};
+  std::vector<cl_device_id> devices(count);
+  if (driver.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, devices.data(), nullptr) !=
+      CL_SUCCESS)
+    return {};
+  return devices;
 }
 
-base::Result<Granted> grant_all(const Table& driver) {
-  Granted granted{driver, nullptr, {}};
-  cl_uint count = 0;
-  if (driver.clGetPlatformIDs(1, &granted.platform, nullptr) != CL_SUCCESS ||
-      driver.clGetDeviceIDs(granted.platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS)
-    return fail(Code::kNotFound, "the driver has no card");
-  granted.devices.resize(count);
-  if (driver.clGetDeviceIDs(granted.platform, CL_DEVICE_TYPE_ALL, count, granted.devices.data(),
-                            nullptr) != CL_SUCCESS)
-    return fail(Code::kNotFound, "the driver has no card");
-  driver::opencl::load_extensions(&granted.table, granted.platform);
-  return granted;
+base::Result<Table> open_driver(const std::string& icd) {
+  if (!icd.empty()) {
+    FLEXAI_TRY_ASSIGN(auto vendor, driver::opencl::load_vendor(icd));
+    return vendor.table;
+  }
+  void* loader = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (loader == nullptr)
+    return fail(Code::kNotFound, "libOpenCL.so.1, the OpenCL loader, is not on this host");
+  return driver::opencl::table_by_name(loader);
 }
 
 }  // namespace
 
 base::Result<Granted> grant(const std::string& icd) {
-  std::string file = icd;
-  if (file.empty()) {
-    const auto files = driver::opencl::icd_files();
-    if (files.empty()) return fail(Code::kNotFound, "no OpenCL driver on this host");
-    file = files[0];
+  FLEXAI_TRY_ASSIGN(const Table driver, open_driver(icd));
+  cl_uint count = 0;
+  if (driver.clGetPlatformIDs == nullptr ||
+      driver.clGetPlatformIDs(0, nullptr, &count) != CL_SUCCESS)
+    count = 0;
+  std::vector<cl_platform_id> platforms(count);
+  if (count != 0 && driver.clGetPlatformIDs(count, platforms.data(), nullptr) != CL_SUCCESS)
+    platforms.clear();
+  for (cl_platform_id platform : platforms) {
+    Granted granted{driver, platform, devices_of(driver, platform)};
+    if (granted.devices.empty()) continue;
+    driver::opencl::load_extensions(&granted.table, platform);
+    return granted;
   }
-  FLEXAI_TRY_ASSIGN(auto vendor, driver::opencl::load_vendor(file));
-  if (getenv(limit::kEnvGrant) != nullptr) return grant_slice(vendor.table);
-  return grant_all(vendor.table);
+  return fail(Code::kNotFound, "no OpenCL card here");
 }
 
 }  // namespace flexai::remote::opencl

@@ -1,4 +1,4 @@
-// What a worker's session gets to see: the cards of one driver, whole or limited to a slice.
+// What a worker's session gets to see: the cards of one driver.
 // Threads: one, at start. Runs the driver's start-up code.
 #pragma once
 
@@ -9,9 +9,9 @@
 
 namespace flexai::remote::opencl {
 
-// The cards of the driver of the .icd file (or library) `icd`; empty: the first of this host. When
-// the environment names a slice (see limit/attach.h) they are the slice's, and every call goes
-// through the limiting layer as it does in direct mode.
+// The cards of the driver of the .icd file (or library) `icd`. Empty: those of the first platform
+// that the host's loader finds any on; layers that the environment names are between, so a worker
+// that was started for a slice is limited as a program in direct mode is.
 base::Result<Granted> grant(const std::string& icd);
 
 }  // namespace flexai::remote::opencl
