@@ -14,6 +14,7 @@
 #include "remote/opencl/client/event.h"
 #include "remote/runner.h"
 #include "wire/bulk.h"
+#include "wire/fork_guard.h"
 
 namespace flexai::remote::opencl {
 
@@ -28,7 +29,8 @@ class Client {
   IdSource& ids() { return ids_; }
   Platform* platform() { return &platform_; }
   const std::vector<Device*>& devices();  // the cards, asked once
-  bool gone() const { return gone_.load(std::memory_order_acquire); }
+  // The worker, or this is a forked child: nothing of the session may be touched there.
+  bool gone() const { return gone_.load(std::memory_order_acquire) || !fork_.same_process(); }
 
   // An event whose command is sent next; held until its end arrives.
   void expect(Event* event);
@@ -62,6 +64,7 @@ class Client {
   void on_end(const base::Error& why);
   Event* pending(ObjectId id, bool take);
 
+  const wire::ForkGuard fork_;
   Platform platform_;
   IdSource ids_{kMostObjects};
   base::Mutex mutex_;

@@ -52,6 +52,7 @@ cl_int handle_clEnqueueMapBuffer(Incoming& call, cl_command_queue queue, cl_mem 
   void* at = call.table().clEnqueueMapBuffer(queue, buffer, CL_FALSE, flags, offset, size, waits,
                                              list.data(), &made, &code);
   if (code != CL_SUCCESS) return code;
+  if (at == nullptr) return CL_MAP_FAILURE;
   Mapping mapping;
   mapping.at = static_cast<std::byte*>(at);
   mapping.row = size;
@@ -72,6 +73,7 @@ cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem i
       queue, image, CL_FALSE, flags, origin.data(), region.data(), row_pitch.there ? &row : nullptr,
       slice_pitch.there ? &slice : nullptr, waits, list.data(), &made, &code);
   if (code != CL_SUCCESS) return code;
+  if (at == nullptr) return CL_MAP_FAILURE;
   call.table().clGetImageInfo(image, CL_IMAGE_ELEMENT_SIZE, sizeof element, &element, nullptr);
   Mapping mapping;
   mapping.at = static_cast<std::byte*>(at);
