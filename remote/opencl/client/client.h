@@ -30,7 +30,7 @@ class Client {
   Platform* platform() { return &platform_; }
   const std::vector<Device*>& devices();  // the cards, asked once
   // The worker, or this is a forked child: nothing of the session may be touched there.
-  bool gone() const { return gone_.load(std::memory_order_acquire) || !fork_.same_process(); }
+  bool gone() const { return gone_.load(std::memory_order_acquire) || fork_.in_child(); }
 
   // An event whose command is sent next; held until its end arrives.
   void expect(Event* event);

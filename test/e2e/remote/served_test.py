@@ -29,6 +29,31 @@ def expect(ok, text):
         raise Different(text)
 
 
+class Agent:
+    """flexaid with folders of its own."""
+
+    def __init__(self, build):
+        self.folder = tempfile.TemporaryDirectory(prefix="flexai-")
+        place = self.folder.name
+        self.env = {**NATIVE, "FLEXAI_SOCKET": f"{place}/run/flexai.sock", "TMPDIR": place}
+        self.log = open(f"{place}/log", "w")  # noqa: closed with the agent
+        self.process = subprocess.Popen([f"{build}/bin/flexaid", "--state", f"{place}/state", "--runtime", f"{place}/run",
+                                         "--lock-folder", f"{place}/lock"], env=NATIVE, stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        for _ in range(300):
+            if os.path.exists(self.env["FLEXAI_SOCKET"]) or self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+        self.log.close()
+        self.folder.cleanup()
+
+
 class Tests:
     def __init__(self, build):
         self.build = build
@@ -89,6 +114,22 @@ class Tests:
 
     def case_tinygrad(self):
         self.same([PYTHON, str(PROGRAMS / "train_tinygrad.py"), "--steps", "12", "--json"], lambda out: json.loads(out)["losses"])
+
+    def case_run(self):
+        """flexai run --isolation served: the memory and the time of the slice, no driver in the program."""
+        with Agent(self.build) as agent:
+            run = [self.tool("flexai"), "run", "--isolation", "served", "--compute", "50%", "--memory", "256MiB", "--"]
+            def ran(*command):
+                return subprocess.run([*run, *command], env=agent.env, capture_output=True, text=True, timeout=120, check=False)
+            out = ran("clinfo", "--raw")
+            expect(re.search(r"CL_DEVICE_GLOBAL_MEM_SIZE\s+268435456", out.stdout), out.stdout[-300:] + out.stderr)
+            out = ran(self.tool("opencl-counter"), "--mib", "4")
+            expect("carried 4 MiB" in out.stdout and out.returncode == 0, out.stdout + out.stderr)
+            out = ran("sh", "-c", f"{self.tool('opencl-counter')} & {self.tool('opencl-counter')}; wait")
+            expect(out.stdout.count("carried") == 2, out.stdout + out.stderr)
+            out = ran("sh", "-c", "grep -c pocl /proc/self/maps; echo $FLEXAI_GRANT-$OPENCL_LAYERS; exit 7")
+            expect(out.stdout == "0\n-\n" and out.returncode == 7, f"exit {out.returncode}: {out.stdout}")
+            expect(not [f for f in os.listdir(agent.folder.name) if f.startswith("flexai-")], "the door's folder was left")
 
     # What goes wrong.
 
