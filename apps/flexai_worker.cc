@@ -77,6 +77,7 @@ flexai::base::Status work(const Options& options) {
   fflush(stdout);
   FLEXAI_TRY_ASSIGN(auto session, door->wait());
   FLEXAI_TRY_ASSIGN(auto worker, remote::opencl::Worker::make(*session, std::move(granted)));
+  FLEXAI_TRY(worker->take_output());
   const auto ended = worker->run();
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());

@@ -7,5 +7,7 @@ namespace flexai::remote::opencl {
 
 // u64 event, u64 offset, bytes: what the command of the event read; its completion follows.
 inline constexpr uint32_t kReadData = kFirstPush;
+// Bytes that kernels printed.
+inline constexpr uint32_t kPrinted = kFirstPush + 1;
 
 }  // namespace flexai::remote::opencl

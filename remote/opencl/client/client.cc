@@ -114,6 +114,7 @@ cl_int Client::await(const Event& event) {
 void Client::on_push(uint32_t kind, wire::Bytes body) {
   if (kind == kCompletions) return on_completions(body);
   if (kind == kReadData) return on_read(body);
+  if (kind == kPrinted) on_printed(body);
 }
 
 void Client::on_completions(wire::Bytes body) {
@@ -134,6 +135,15 @@ void Client::on_read(wire::Bytes body) {
   const wire::Bytes bytes = reader.raw("bytes", reader.left());
   if (!reader.ok()) return;
   if (Event* event = pending(id, false); event != nullptr) land(event->landing, offset, bytes);
+}
+
+// Where the program's own driver would have written it.
+void Client::on_printed(wire::Bytes body) {
+  while (!body.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, body.data(), body.size());
+    if (written <= 0) return;
+    body = body.subspan(static_cast<size_t>(written));
+  }
 }
 
 void Client::on_end(const base::Error& why) {

@@ -61,6 +61,7 @@ class Client {
   void on_push(uint32_t kind, wire::Bytes body);
   void on_completions(wire::Bytes body);
   void on_read(wire::Bytes body);
+  void on_printed(wire::Bytes body);
   void on_end(const base::Error& why);
   Event* pending(ObjectId id, bool take);
 

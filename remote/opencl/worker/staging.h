@@ -1,6 +1,6 @@
 // Staging: host memory of the worker that a command reads or fills, shared by those who wait for
-// it. Contents are unset. A worker has at most kMostStaging of it at once, however many commands its
-// client makes wait. Threads: any; as to what is in it, one at a time.
+// it. Contents are unset. A worker has at most kMostStaging of it at once, however many commands
+// its client makes wait. Threads: any; as to what is in it, one at a time.
 #pragma once
 
 #include <atomic>

@@ -19,6 +19,18 @@ Worker::~Worker() {
   handles_.clear([this](Kind kind, void* object) { release(kind, object); });
 }
 
+base::Status Worker::take_output() {
+  FLEXAI_TRY_ASSIGN(printed_, Printed::take([this](wire::Bytes bytes) {
+                      [[maybe_unused]] auto sent =
+                          dispatcher_->push(kPrinted, bytes, wire::Push::kLater);
+                    }));
+  return {};
+}
+
+void Worker::carry_printed() {
+  if (printed_ != nullptr) printed_->drain();
+}
+
 base::Status Worker::run() {
   return dispatcher_->run([this](const Call& call) -> base::Status {
     ++calls_;
@@ -83,6 +95,7 @@ void Worker::fail_event(ObjectId id, cl_int code) {
 }
 
 void Worker::completed(ObjectId id, cl_int status) {
+  carry_printed();
   wire::Writer writer;
   encode({Completion{.event = id, .status = status}}, writer);
   [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes());

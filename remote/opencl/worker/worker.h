@@ -16,6 +16,7 @@
 #include "remote/opencl/kind.h"
 #include "remote/opencl/push.h"
 #include "remote/opencl/worker/incoming.h"
+#include "remote/opencl/worker/printed.h"
 #include "remote/opencl/worker/staging.h"
 #include "remote/opencl/worker/watches.h"
 #include "remote/runner.h"
@@ -44,6 +45,8 @@ class Worker {
   static base::Result<std::unique_ptr<Worker>> make(wire::Session& session, Granted granted);
   ~Worker();
 
+  // What kernels print goes to the client from now on: this process is the worker's alone.
+  base::Status take_output();
   // Until the session has ended, whose reason it returns.
   base::Status run();
 
@@ -60,6 +63,7 @@ class Worker {
   void keep_event(ObjectId id, cl_event event);
   void keep_event(ObjectId id, cl_event event, Watches::Then then);  // `then` tells it
   void fail_event(ObjectId id, cl_int code);
+  void carry_printed();  // before the end of a command is told
   void completed(ObjectId id, cl_int status);
   // Sends what a command read, then that it completed. Takes large data over as bulk.
   void send_read(ObjectId event, const Staging& data, cl_int status);
@@ -83,6 +87,7 @@ class Worker {
   base::Status broken_;
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};
+  std::unique_ptr<Printed> printed_;
   Runner sender_;  // last: its tasks use the others
 };
 
