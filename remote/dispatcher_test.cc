@@ -30,8 +30,8 @@ struct Pair {
     auto made = wire::Session::connect(host.connector(), wire::test_options());
     EXPECT_TRUE(made.ok());
     session = host.session();
-    dispatcher = *Dispatcher::make(*session);
-    caller = *Caller::make(std::move(made).value(), std::move(sink));
+    dispatcher = Dispatcher::make(*session).value();
+    caller = Caller::make(std::move(made).value(), std::move(sink)).value();
     thread = std::thread([this, handle = std::move(handle)] {
       ended = dispatcher->run([&](const Call& call) { return handle(*dispatcher, call); });
     });

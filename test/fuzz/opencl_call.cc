@@ -51,7 +51,7 @@ wire::Session& ended_session() {
   static auto pair = wire::make_fake_pair({});
   wire::Hello hello;
   hello.window = hello.lane_window = 256u << 10;
-  static auto session = *wire::Session::prepare(pair.second->peer(), hello, {});
+  static auto session = wire::Session::prepare(pair.second->peer(), hello, {}).value();
   session->end({.code = wire::RefusalCode::kEnded, .text = "none"});
   return *session;
 }

@@ -112,6 +112,9 @@ class Tests:
             return re.sub("^shared_virtual_memory: .*$", "", out, flags=re.M)
         self.same([PYTHON, str(PROGRAMS / "pyopencl_tour.py")], but_shared_memory, carrier="shm")
 
+    def case_printf(self):
+        self.same([PYTHON, str(PROGRAMS / "pyopencl_printf.py")])
+
     def case_tinygrad(self):
         self.same([PYTHON, str(PROGRAMS / "train_tinygrad.py"), "--steps", "12", "--json"], lambda out: json.loads(out)["losses"])
 
