@@ -8,7 +8,7 @@ HARD_LINES, SOFT_LINES, MAIN_LINES = 800, 400, 100
 UNNAMED_FOLDERS = {"docs", "cmake", "tools", ".ci", "deploy"}  # hold no sources of the product
 BANNED_WORDS = {"util", "utils", "helper", "helpers", "manager", "common", "impl", "misc"}
 API_CASED = re.compile(r"\bcl_[a-z]|\bcl[A-Z]\w|<CL/")
-QUIET_FOLDERS = ("shim/", "limit/", "driver/", "remote/", "wire/")  # run inside other people's programs
+QUIET_FOLDERS = ("shim/", "limit/", "driver/", "wire/", "remote/opencl/client/")  # run inside other people's programs
 
 
 def folder_table(tree):

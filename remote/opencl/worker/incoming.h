@@ -169,7 +169,7 @@ template <typename Handle>
 Values<Handle> Incoming::objects(const char* field, size_t count, cl_int code) {
   Values<Handle> found;
   wire::Reader ids(elements(field, count, sizeof(ObjectId), found.there));
-  found.count = found.there ? count : 0;
+  found.count = found.there && reader_.ok() ? count : 0;
   found.values.resize(found.count + 1);  // never empty, so never null
   for (size_t i = 0; i < found.count && reader_.ok(); ++i)
     found.values[i] = static_cast<Handle>(find(ids.handle(field), kKindOf<Handle>, code));
@@ -206,7 +206,8 @@ Out<T> Incoming::out(const char* field, size_t count, bool always) {
   Out<T> out;
   out.wanted = wanted(field);
   out.there = out.wanted || always;
-  if (out.there && reader_.ok()) out.values.resize(std::max<size_t>(std::min(count, kMostOut), 1));
+  if (out.there && reader_.ok())
+    out.values.resize(std::clamp<size_t>(count, 1, kMostOut / sizeof(T)));
   return out;
 }
 
