@@ -262,6 +262,7 @@ def stub(entry, found):
     passed = passed.removesuffix("event") + "birth.id()"
     queue = "command_queue" if any(a.name == "command_queue" for a in entry.args) else "queue_of(queues, num_queues, command_buffer)"
     return (head + f"  Birth birth({queue}, {entry.command}, event);\n"
+            "  if (!birth.ok()) return birth.done(CL_SUCCESS);\n"
             f"  return birth.done(wire_{entry.name}({mode}, {passed}));\n}}\n")
 
 

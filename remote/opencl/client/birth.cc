@@ -18,7 +18,10 @@ Birth::Birth(cl_command_queue command_queue, cl_command_type command, cl_event* 
     : place_(event) {
   Queue* queue = get(command_queue);
   if (queue == nullptr || (event == nullptr && !always)) return;
-  event_ = new Event(take_id(), queue->context(), queue, command);
+  const ObjectId id = take_id();
+  full_ = id == 0;
+  if (full_) return;
+  event_ = new Event(id, queue->context(), queue, command);
   Client::get().expect(event_);
 }
 
@@ -27,6 +30,7 @@ Birth::~Birth() {
 }
 
 cl_int Birth::done(cl_int code) {
+  if (full_) return CL_OUT_OF_HOST_MEMORY;
   if (event_ == nullptr) return code;
   if (code != CL_SUCCESS) {
     Client::get().forget(event_);
@@ -45,7 +49,7 @@ cl_int Birth::done(cl_int code) {
 }
 
 cl_int Birth::done_and_ended(cl_int code, bool waited_for_others) {
-  if (code != CL_SUCCESS) return done(code);
+  if (full_ || code != CL_SUCCESS) return done(code);
   flush_calls();
   code = Client::get().await(*event_);
   const cl_int status = event_->status.load();

@@ -15,6 +15,8 @@ class Birth {
   Birth(const Birth&) = delete;
   Birth& operator=(const Birth&) = delete;
 
+  // False: there are as many objects as there may be. The command is not to be sent.
+  bool ok() const { return !full_; }
   ObjectId id() const { return event_ == nullptr ? 0 : event_->id; }
   Event* event() { return event_; }
   // Gives the event to the program when `code` is success, else forgets it; returns `code`.
@@ -25,6 +27,7 @@ class Birth {
  private:
   cl_event* const place_;
   Event* event_ = nullptr;
+  bool full_ = false;  // there were no more ids
 };
 
 // An id for an object; 0 when there are too many.
@@ -37,6 +40,8 @@ cl_command_queue queue_of(const cl_command_queue* queues, cl_uint count,
 // What a create returns: the handle, or null with the code in *errcode_ret. `made` belongs to it.
 template <typename Handle, typename T>
 Handle born(T* made, cl_int code, cl_int* errcode_ret) {
+  // Without an id it is nothing to the worker.
+  if (code == CL_SUCCESS && made->id == 0) code = CL_OUT_OF_HOST_MEMORY;
   if (errcode_ret != nullptr) *errcode_ret = code;
   if (code == CL_SUCCESS) return handle_of<Handle>(made);
   if (made != nullptr) {

@@ -63,6 +63,7 @@ cl_int CL_API_CALL client_clEnqueueNDRangeKernel(cl_command_queue command_queue,
       sound ? key_of(*queue, {work_dim, global_work_offset, global_work_size, local_work_size}) : 0;
   const bool accepted = sound && was_accepted(*known, key);
   Birth birth(command_queue, CL_COMMAND_NDRANGE_KERNEL, event);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
   const cl_int code = wire_clEnqueueNDRangeKernel(
       accepted ? Mode::kTell : Mode::kAsk, command_queue, kernel, work_dim, global_work_offset,
       global_work_size, local_work_size, num_events_in_wait_list, event_wait_list, birth.id());

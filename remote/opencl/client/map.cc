@@ -51,6 +51,7 @@ void* fail(const Wish& wish, cl_int code) {
 template <typename Send>
 void* map(const Wish& wish, Landing place, Send send) {
   Birth birth(wish.queue, wish.command, wish.event, true);
+  if (!birth.ok()) return fail(wish, birth.done(CL_SUCCESS));
   Mapped mapped;
   mapped.id = take_id();
   mapped.at = place.at;
@@ -170,6 +171,7 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
                                                   const cl_event* event_wait_list,
                                                   cl_event* event) {
   Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
   Mem* mem = get(memobj);
   Mapped mapped;
   if (mem != nullptr) {

@@ -41,7 +41,8 @@ template <typename Send>
 cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into, bool blocking,
             cl_uint waits, cl_event* event, Send send) {
   Birth birth(queue, command, event, true);
-  if (birth.event() == nullptr) return send(0);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
   birth.event()->landing = into;
   if (into.whole() && into.size() >= kBulkBytes && Client::get().bulk() != nullptr) {
     birth.event()->landing.bulk =
@@ -58,6 +59,7 @@ template <typename Send>
 cl_int write(cl_command_queue queue, cl_command_type command, const Landing& from, bool blocking,
              bool plain, cl_uint waits, cl_event* event, Send send) {
   Birth birth(queue, command, event);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
   std::unique_ptr<std::byte[]> tight;
   Payload payload{{from.at, from.size()}, 0};
   if (from.at != nullptr && !from.whole()) {
