@@ -103,8 +103,10 @@ Event* Client::pending(ObjectId id, bool take) {
 cl_int Client::await(const std::function<bool()>& ready) {
   Caller* to = caller();
   if (to == nullptr) return kGone;
-  if (to->wait(ready).ok()) return CL_SUCCESS;
-  return ready() ? CL_SUCCESS : kGone;
+  const auto waited = to->wait(ready);
+  if (waited.ok() || ready()) return CL_SUCCESS;
+  lost(waited.error());
+  return kGone;
 }
 
 cl_int Client::await(const Event& event) {
@@ -146,9 +148,14 @@ void Client::on_printed(wire::Bytes body) {
   }
 }
 
-void Client::on_end(const base::Error& why) {
+void Client::lost(const base::Error& why) {
+  if (fork_.in_child()) return;
   gone_ = true;
-  say("flexai: the card is gone: " + why.message);
+  if (!said_gone_.exchange(true)) say("flexai: the card is gone: " + why.message);
+}
+
+void Client::on_end(const base::Error& why) {
+  lost(why);
   std::vector<Event*> left;
   {
     MutexLock lock(events_mutex_);

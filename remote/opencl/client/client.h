@@ -32,6 +32,9 @@ class Client {
   // The worker, or this is a forked child: nothing of the session may be touched there.
   bool gone() const { return gone_.load(std::memory_order_acquire) || fork_.in_child(); }
 
+  // A call found the session ended: says why, once, and remembers it.
+  void lost(const base::Error& why);
+
   // An event whose command is sent next; held until its end arrives.
   void expect(Event* event);
   void forget(Event* event);  // its command was refused
@@ -73,7 +76,7 @@ class Client {
   std::unique_ptr<Caller> caller_;  // fixed once connected_
   std::unique_ptr<wire::Bulk> bulk_;
   std::vector<Device*> devices_;
-  std::atomic<bool> connected_{false}, gone_{false}, devices_known_{false};
+  std::atomic<bool> connected_{false}, gone_{false}, said_gone_{false}, devices_known_{false};
   std::atomic<bool> drops_wait_{false};
   std::atomic<int64_t> grant_{0};
   base::Mutex events_mutex_;

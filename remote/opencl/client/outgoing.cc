@@ -27,6 +27,16 @@ void Outgoing::data(const Payload& payload) {
   }
 }
 
+namespace {
+
+cl_int failure(Client& client, const base::Error& why) {
+  if (why.code == base::Code::kExhausted) return CL_OUT_OF_HOST_MEMORY;  // a call too long
+  client.lost(why);
+  return kGone;
+}
+
+}  // namespace
+
 cl_int Outgoing::send(Mode mode) {
   Client& client = Client::get();
   if (code_ != CL_SUCCESS) return code_;
@@ -34,11 +44,12 @@ cl_int Outgoing::send(Mode mode) {
   if (caller == nullptr || client.gone()) return kGone;
   client.drop_waiting();
   if (!writer_.ok()) return CL_OUT_OF_HOST_MEMORY;
-  if (mode == Mode::kTell && !doubtful_)
-    return caller->tell(entry_, writer_.bytes()).ok() ? CL_SUCCESS : kGone;
+  if (mode == Mode::kTell && !doubtful_) {
+    const auto told = caller->tell(entry_, writer_.bytes());
+    return told.ok() ? CL_SUCCESS : failure(client, told.error());
+  }
   auto answer = caller->ask(entry_, writer_.bytes());
-  if (!answer.ok())
-    return answer.error().code == base::Code::kExhausted ? CL_OUT_OF_HOST_MEMORY : kGone;
+  if (!answer.ok()) return failure(client, answer.error());
   answer_ = std::move(answer->body);
   reader_ = wire::Reader(answer_);
   return answer->code;
