@@ -51,7 +51,8 @@ struct SessionOptions {
   std::function<void(const base::Error&)> on_end;
 };
 
-// Makes a connection to the host, TLS handshake included.
+// Makes a connection to the host, TLS handshake included. kNotFound: the host is known to be gone,
+// so that a session which is cut ends at once; other errors are tried again.
 using Connector =
     std::function<base::Result<std::unique_ptr<Transport>>(Purpose purpose, base::Nanos deadline)>;
 
@@ -94,6 +95,11 @@ class Session {
     Message message;
   };
   base::Result<Arrival> receive_any(base::Nanos deadline);
+
+  // Until `ready`, which something that a sink did makes true; receives meanwhile, so that a sink
+  // runs on the thread that waits for it. `ready` is called under the session's lock: it looks at
+  // an atomic and calls nothing. kTimeout after `deadline` (0 = none).
+  base::Status wait(const std::function<bool()>& ready, base::Nanos deadline);
 
   base::Status flush();                      // batches of all lanes
   base::Status drain(base::Nanos deadline);  // flush, and wait until all of it has arrived

@@ -111,6 +111,8 @@ void Session::reconnect() {
   if (stopping_ || over_) return;
   if (refused) {
     finish(welcome.error());
+  } else if (!transport.ok() && transport.error().code == Code::kNotFound) {
+    finish(transport.error());  // known to be gone
   } else if (!transport.ok() || !welcome.ok()) {
     cut_why_ = transport.ok() ? welcome.error() : transport.error();
   } else if (welcome->session != id_) {

@@ -85,6 +85,15 @@ void Session::follow(Waiter& waiter, Nanos deadline) {
   if (waiter.any) any_waiter_ = nullptr;
 }
 
+base::Status Session::wait(const std::function<bool()>& ready, Nanos deadline) {
+  FLEXAI_TRY(not_child());
+  if (flush_armed_.load(std::memory_order_acquire)) FLEXAI_TRY(flush());
+  base::MutexLock lock(mutex_);
+  Waiter waiter;
+  waiter.sinks = true;
+  return await(ready, waiter, deadline);
+}
+
 void Session::wake_all() {
   for (Waiter* waiter = waiters_; waiter != nullptr; waiter = waiter->next) {
     waiter->word.store(1, std::memory_order_release);
@@ -258,12 +267,13 @@ base::Status Session::take_credits(Bytes payload) {
 }
 
 void Session::call_sinks() {
+  bool called = false;
   for (size_t i = 0; i < sinks_.size(); ++i) {
     Lane* lane = sinks_[i];
     while (lane->sink_ && !lane->inbox_.empty()) {
       Block payload = lane->inbox_.take();
       if (lane->inbox_.credit_is_due()) credits_due_ = true;
-      in_sinks_ = true;
+      called = in_sinks_ = true;
       mutex_.unlock();
       size_t at = 0;
       base::Status parsed;
@@ -283,6 +293,8 @@ void Session::call_sinks() {
       }
     }
   }
+  for (Waiter* waiter = waiters_; called && waiter != nullptr; waiter = waiter->next)
+    if (waiter->sinks) mark_to_wake(*waiter);
 }
 
 void Session::check_silence(const std::shared_ptr<Connection>& connection) {

@@ -289,5 +289,48 @@ TEST(Session, AForkedChildIsRefusedAndTheParentGoesOn) {
   echoing.join();
 }
 
+TEST(Session, EndsAtOnceWhenItsHostIsKnownToBeGone) {
+  TestHost host;
+  auto options = test_options();
+  options.grace = 3600 * kSecond;  // not waited for
+  std::atomic<bool> gone{false};
+  auto session = Session::connect(
+      [&](Purpose purpose, base::Nanos deadline) -> base::Result<std::unique_ptr<Transport>> {
+        if (gone) return base::fail(base::Code::kNotFound, "nobody listens");
+        return host.connector()(purpose, deadline);
+      },
+      options);
+  ASSERT_TRUE(session.ok());
+  gone = true;
+  (*session)->cut();
+  auto message = (*(*session)->lane(0))->receive(0);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().message, "nobody listens");
+}
+
+TEST(Session, WhoWaitsForASinkRunsIt) {
+  TestHost host;
+  auto session = Session::connect(host.connector(), test_options());
+  ASSERT_TRUE(session.ok());
+  auto other = echo(host.session());
+  std::atomic<int> got{0};
+  Lane* lane = *(*session)->lane(0);
+  lane->set_sink([&](const Message&) { ++got; });
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(lane->send(7, bytes_of("x"), {}, Push::kNow).ok());
+    ASSERT_TRUE((*session)->wait([&] { return got > i; }, 0).ok());
+  }
+  // Several at once: each is woken by what another one read.
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < 4; ++i)
+    waiters.emplace_back(
+        [&] { EXPECT_TRUE((*session)->wait([&] { return got == 110; }, 0).ok()); });
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(lane->send(7, bytes_of("x"), {}, Push::kNow).ok());
+  for (auto& waiter : waiters) waiter.join();
+  lane->set_sink({});
+  (*session)->close(monotonic_now() + kSecond);
+  other.join();
+}
+
 }  // namespace
 }  // namespace flexai::wire

@@ -107,7 +107,11 @@ Result<Fd> connect_one(const Endpoint& endpoint, const Address& address, Nanos d
     socklen_t size = sizeof error;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }
-  if (error != 0) return fail(Code::kUnavailable, text_of(endpoint) + ": " + std::strerror(error));
+  // The host itself says that nobody listens: another answer than none.
+  bool nobody = error == ECONNREFUSED || error == ENOENT;
+  if (error != 0)
+    return fail(nobody ? Code::kNotFound : Code::kUnavailable,
+                text_of(endpoint) + ": " + std::strerror(error));
   return fd;
 }
 

@@ -8,8 +8,9 @@ namespace flexai::wire {
 
 struct Session::Waiter {
   explicit Waiter(Lane* l = nullptr) : lane(l) {}
-  Lane* const lane;  // whose message it waits for; null: any change
-  bool any = false;  // waits in receive_any()
+  Lane* const lane;    // whose message it waits for; null: any change
+  bool any = false;    // waits in receive_any()
+  bool sinks = false;  // waits for what a sink does
   std::atomic<uint32_t> word{0};
   Waiter* next = nullptr;
   Waiter** here = nullptr;

@@ -3,11 +3,13 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import tempfile
 import unittest
 
 import coverage
 import generate
+import remote
 import spec
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -16,8 +18,9 @@ GOLDEN = HERE / "golden"
 
 # One of each kind: outputs, lists and callbacks, no arguments, nothing returned, nested arrays,
 # async data, pointers by value, a refusal, a slot the header knows as void*, names only, the way to
-# functions by name.
+# functions by name, what is told when it is plain, an answer of any size, a mapping.
 REPRESENTATIVE = (
+    "clEnqueueFillBuffer", "clGetKernelArgInfo", "clEnqueueUnmapMemObject",
     "clGetPlatformIDs", "clCreateContext", "clUnloadCompiler", "clCreateProgramWithSource",
     "clReleaseEvent", "clEnqueueReadBuffer", "clSVMFree", "clCreateFromGLBuffer",
     "clCreateFromD3D10BufferKHR", "clIcdGetPlatformIDsKHR", "clEnqueueCommandBufferKHR",
@@ -92,6 +95,10 @@ class SpecTest(unittest.TestCase):
         self.refused('remote = "sync"', 'remote = "later"', "tWait", "later")
         self.refused('remote = "sync"', 'remote = "sync"\nmeter = "heat"', "tWait", "heat")
 
+    def test_where_a_call_is_made_is_understood(self):
+        for key in ("client", "worker", "tell"):
+            self.refused('remote = "sync"', f'remote = "sync"\n{key} = "sideways"', "tWait", "sideways")
+
     def test_a_role_that_is_not_understood_stops_it(self):
         for role in ("sideways", "in array", "in cstr(4)", "in cheap", "in array(nobody)"):
             self.refused("in array(count) optional", role, "tWait", "events")
@@ -126,6 +133,21 @@ class OpenclTest(unittest.TestCase):
         for entry in self.spec.entries:
             if entry.name.startswith("clEnqueue"):
                 self.assertNotEqual(entry.limit, "harmless", entry.name)
+
+    def test_told_calls_are_decoded_in_the_order_in_which_they_are_encoded(self):
+        for entry in self.spec.entries:
+            if entry.limit == "refuse" or entry.worker == "none":
+                continue
+            found = remote.fields(entry, self.spec)
+            encoded = re.findall(r"call\.\w+\((\w+)", remote.wire_function(entry, found))
+            decoded = re.findall(r'call\.[\w<>: ]+\("(\w+)"', remote.serve_function(entry, found, self.spec))
+            self.assertEqual([n for n in encoded if n not in ("mode",)][:len(decoded)], decoded, entry.name)
+
+    def test_what_travels_has_an_error_for_each_handle(self):
+        for entry in self.spec.entries:
+            for each in remote.fields(entry, self.spec) if entry.limit != "refuse" and entry.worker != "none" else ():
+                if each.how in ("handle", "objects"):
+                    self.assertIn(each.type, self.spec.invalid, entry.name)
 
     def test_what_shares_memory_with_another_api_is_refused(self):
         for entry in self.spec.entries:

@@ -11,11 +11,12 @@ import sys
 import coverage
 import doubles
 import entries
+import remote
 import spec
 import table
 import trace
 
-PRODUCTS = (table, trace, entries, doubles)
+PRODUCTS = (table, trace, entries, doubles, remote)
 
 
 def write(path, text):

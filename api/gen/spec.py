@@ -12,10 +12,11 @@ METERS = ("none", "kernel", "copy", "transfer")
 HEADERS = ("", "void", "none")
 KINDS = ("handle", "bits", "enum", "signed", "unsigned", "struct", "opaque", "char", "byte")
 DIRECTIONS = ("in", "out", "inout", "value")
-SHAPES = ("bytes", "array", "list", "cstr", "lengths")
+SHAPES = ("bytes", "array", "list", "cstr", "lengths", "most")
 FLAGS = ("new", "frees", "optional", "async", "keeps")
 FIRST_NAMED_ID = 1000  # below: position in the ICD dispatch table, from 1
-KEYS = {"id", "since", "limit", "why", "remote", "meter", "header", "decl"}
+KEYS = {"id", "since", "limit", "why", "remote", "client", "worker", "tell", "command", "meter",
+        "header", "decl"}
 
 
 class SpecError(Exception):
@@ -51,6 +52,10 @@ class Entry:
     result: str
     args: list
     extension: str = ""
+    client: str = ""
+    worker: str = ""
+    tell: str = ""
+    command: str = ""
 
     @property
     def slot(self):
@@ -74,6 +79,7 @@ class Spec:
     extensions: list
     callbacks: dict  # name -> (result, [argument text])
     kinds: dict  # type -> kind
+    invalid: dict  # handle type -> the API's error
 
 
 def parse_role(text, fail):
@@ -160,7 +166,10 @@ def parse_entry(name, table, known, defaults, reasons, fail):
     remote = "refuse" if limit == "refuse" else choice(table, "remote", REMOTES, None, fail)
     return Entry(name, ident, table.get("since", ""), limit, why if limit == "refuse" else "",
                  remote, choice(table, "meter", METERS, "none", fail),
-                 choice(table, "header", HEADERS, "", fail), result, args, extension)
+                 choice(table, "header", HEADERS, "", fail), result, args, extension,
+                 choice(table, "client", ("", "custom"), "", fail),
+                 choice(table, "worker", ("", "custom", "none"), "", fail),
+                 choice(table, "tell", ("", "always", "plain"), "", fail), table.get("command", ""))
 
 
 def parse_extensions(raw, names, complain):
@@ -219,4 +228,5 @@ def load(path):
         seen[entry.id] = name
         entries.append(entry)
     entries.sort(key=lambda e: e.id)
-    return Spec(raw.get("api", ""), raw.get("version", ""), entries, extensions, callbacks, kinds)
+    return Spec(raw.get("api", ""), raw.get("version", ""), entries, extensions, callbacks, kinds,
+                raw.get("invalid", {}))

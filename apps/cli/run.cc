@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/program.h"
+#include "apps/cli/served.h"
 #include "apps/cli/slice_options.h"
 #include "apps/cli/wait.h"
 
@@ -19,6 +21,7 @@ struct State {
   std::vector<std::string> slices;
   SliceOptions options;
   Wait wait;
+  std::string isolation = "direct";
   std::vector<std::string> program;
 };
 
@@ -56,13 +59,22 @@ void apply_environment(const json& variables) {
   }
 }
 
+base::Result<int> run_isolated(const State& state) {
+  std::optional<ServedRun> served;
+  if (state.isolation == "served") {
+    FLEXAI_TRY_ASSIGN(ServedRun begun, ServedRun::begin());
+    served.emplace(std::move(begun));
+  }
+  return run_program(state.program);
+}
+
 base::Status run(Shell& shell, const State& state, Client& client) {
   FLEXAI_TRY_ASSIGN(json body, request_body(state));
   FLEXAI_TRY_ASSIGN(json run,
                     client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
   const std::string path = "/v1/runs/" + std::to_string(run.value("id", uint64_t{0}));
   apply_environment(run["environment"]);
-  auto code = run_program(state.program);
+  auto code = run_isolated(state);
   // Ends the run; tells at the same time what the agent had to stop.
   auto end = client.remove(path);
   if (end.ok() && end->contains("stopped"))
@@ -89,6 +101,12 @@ void add_run(CLI::App& app, Shell& shell) {
       ->allow_extra_args(false);
   state->options.add_to(command, true);
   state->wait.add_to(command);
+  command
+      ->add_option("--isolation", state->isolation,
+                   "direct: the driver runs in the program, limited by a layer; served: it runs in "
+                   "a worker, and the program has none")
+      ->check(CLI::IsMember({"direct", "served"}))
+      ->capture_default_str();
   command->add_option("program", state->program, "the program and its arguments, after --")
       ->type_name("PROGRAM");
   perform(command, shell, [&shell, state](Client& client) { return run(shell, *state, client); });

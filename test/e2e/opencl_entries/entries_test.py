@@ -1,10 +1,11 @@
 """Runs flexai-opencl-entries natively and again through something that programs must not notice,
 and compares the transcripts, topic by topic.
 
-usage: entries_test.py [--trace LAYER | --sliced BIN | --through COMMAND] PROGRAM [PLATFORM...]
+usage: entries_test.py [--trace LAYER | --sliced BIN | --served BUILD | --through COMMAND] PROGRAM [PLATFORM...]
 
 --trace LAYER      the second run is under this tracing layer; its lines count the entries reached
 --sliced BIN       the second run is inside a slice of an agent of its own (flexaid, flexai in BIN)
+--served BUILD     the second run has its card behind a flexai-worker, over --carrier
 --through COMMAND  the second run is COMMAND PROGRAM ..., for example "flexai run --compute 50% --"
 Without any, the second run is native too. A topic that the driver itself does not survive
 natively is skipped with a line.
@@ -13,12 +14,16 @@ import argparse
 import contextlib
 import difflib
 import os
+import pathlib
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
+from served import Worker  # noqa: E402
 
 PLATFORMS = ("Portable", "rusticl", "Oclgrind")
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
@@ -27,6 +32,8 @@ ENVIRONMENTS = {
     "rusticl": {"OCL_ICD_VENDORS": "/etc/OpenCL/vendors/rusticl.icd", "RUSTICL_ENABLE": "llvmpipe"},
     "Oclgrind": {"OCL_ICD_VENDORS": OCLGRIND},
 }
+# What no program whose card is elsewhere can have: see docs/remote-semantics.md.
+NOT_SERVED = ("native_kernel", "svm")
 CARDS = {"Portable": "pocl-0", "rusticl": "rusticl-0"}
 # Oclgrind never returns from any entry newer than OpenCL 1.2: its own symbols resolve to the loader's.
 TOPICS = {"Oclgrind": ("map", "sub_buffers")}
@@ -81,6 +88,10 @@ class Runner:
                 done.returncode = "the layer was not loaded"
             self.reached |= set(re.findall(r"^(cl\w+)\(", lines, re.M))
             return done
+        if self.options.served:
+            vendor = ENVIRONMENTS[command[2]]
+            with Worker(self.options.served, self.options.carrier, vendor["OCL_ICD_VENDORS"], **vendor) as worker:
+                return run([command[0], "--platform", "Flexai", *command[3:]], self.options.timeout, env=worker.env)
         front = shlex.split(self.options.through)
         if self.options.sliced:
             front = [f"{self.options.sliced}/flexai", "run", "--card", CARDS[command[2]],
@@ -111,6 +122,9 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trace")
     parser.add_argument("--sliced")
+    parser.add_argument("--served")
+    parser.add_argument("--carrier", default="unix", choices=("unix", "shm", "tcp"))
+    parser.add_argument("--topic", action="append", default=[], help="this one alone")
     parser.add_argument("--through", default="")
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--least-entries", type=int, default=0)
@@ -118,7 +132,9 @@ def main():
     parser.add_argument("program")
     parser.add_argument("platforms", nargs="*", default=PLATFORMS)
     options = parser.parse_args()
-    topics = run([options.program, "--list"], 10).stdout.split()
+    topics = options.topic or run([options.program, "--list"], 10).stdout.split()
+    if options.served:
+        topics = [t for t in topics if t not in NOT_SERVED]
     runner = Runner(options)
     with contextlib.ExitStack() as stack:
         if options.sliced:

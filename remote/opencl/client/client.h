@@ -1,0 +1,91 @@
+// Client: the one session of this process with its worker, made at the first call that needs it,
+// never destroyed (programs call OpenCL from exit handlers). Threads: any. When the worker is gone
+// every call answers CL_DEVICE_NOT_AVAILABLE, releases and what is known here excepted.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/mutex.h"
+#include "remote/caller.h"
+#include "remote/opencl/client/event.h"
+#include "remote/runner.h"
+#include "wire/bulk.h"
+#include "wire/fork_guard.h"
+
+namespace flexai::remote::opencl {
+
+inline constexpr cl_int kGone = CL_DEVICE_NOT_AVAILABLE;
+
+class Client {
+ public:
+  static Client& get();
+
+  Caller* caller();  // connects at the first call; null: there is no session
+  wire::Bulk* bulk() { return bulk_.get(); }
+  IdSource& ids() { return ids_; }
+  Platform* platform() { return &platform_; }
+  const std::vector<Device*>& devices();  // the cards, asked once
+  // The worker, or this is a forked child: nothing of the session may be touched there.
+  bool gone() const { return gone_.load(std::memory_order_acquire) || fork_.in_child(); }
+
+  // A call found the session ended: says why, once, and remembers it.
+  void lost(const base::Error& why);
+
+  // An event whose command is sent next; held until its end arrives.
+  void expect(Event* event);
+  void forget(Event* event);  // its command was refused
+  // Until the event has ended; kGone when the session has.
+  cl_int await(const Event& event);
+  cl_int await(const std::function<bool()>& ready);
+
+  // The addresses of objects that a kernel's argument may name.
+  void add_argument(const Object* object);
+  void remove_argument(const Object* object);
+  const Object* argument_at(uint64_t value);
+
+  void call_back(std::function<void()> call) { callbacks_.post(std::move(call)); }
+  // To be dropped by a later call, because here nothing may be sent.
+  void drop_later(Object* object);
+  void drop_waiting();
+
+  // Bytes of buffers that may be made without asking.
+  bool take_grant(size_t bytes);
+  void give_grant(size_t bytes);
+
+  void say(const std::string& line);
+
+ private:
+  Client() = default;
+  base::Status connect() FLEXAI_REQUIRES(mutex_);
+  void on_push(uint32_t kind, wire::Bytes body);
+  void on_completions(wire::Bytes body);
+  void on_read(wire::Bytes body);
+  void on_printed(wire::Bytes body);
+  void on_end(const base::Error& why);
+  Event* pending(ObjectId id, bool take);
+
+  const wire::ForkGuard fork_;
+  Platform platform_;
+  IdSource ids_{kMostObjects};
+  base::Mutex mutex_;
+  bool tried_ FLEXAI_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Caller> caller_;  // fixed once connected_
+  std::unique_ptr<wire::Bulk> bulk_;
+  std::vector<Device*> devices_;
+  std::atomic<bool> connected_{false}, gone_{false}, said_gone_{false}, devices_known_{false};
+  std::atomic<bool> drops_wait_{false};
+  std::atomic<int64_t> grant_{0};
+  base::Mutex events_mutex_;
+  std::unordered_map<ObjectId, Event*> events_ FLEXAI_GUARDED_BY(events_mutex_);
+  base::Mutex arguments_mutex_;
+  std::unordered_set<const Object*> arguments_ FLEXAI_GUARDED_BY(arguments_mutex_);
+  base::Mutex drops_mutex_;
+  std::vector<Object*> drops_ FLEXAI_GUARDED_BY(drops_mutex_);
+  Runner callbacks_;
+};
+
+}  // namespace flexai::remote::opencl

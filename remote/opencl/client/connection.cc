@@ -1,0 +1,64 @@
+#include "remote/opencl/client/connection.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "remote/opencl/version.h"
+#include "remote/worker_door.h"
+#include "wire/dial.h"
+#include "wire/pki.h"
+
+namespace flexai::remote::opencl {
+
+using base::Code;
+using base::fail;
+
+namespace {
+
+constexpr base::Nanos kKnocking = 60 * base::kSecond;  // a worker starts a driver
+
+base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
+  base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return base::fail_errno("lease " + path);
+  std::vector<std::byte> bytes(wire::kMaxLease + 1);
+  const ssize_t size = ::read(fd.get(), bytes.data(), bytes.size());
+  if (size < 0) return base::fail_errno("lease " + path);
+  if (static_cast<size_t>(size) > wire::kMaxLease)
+    return fail(Code::kInvalid, "lease " + path + " is no lease: it is too long");
+  bytes.resize(static_cast<size_t>(size));
+  return bytes;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<wire::Session>> connect_session(
+    std::function<void(const base::Error&)> on_end) {
+  const char* where = secure_getenv(kEnvWorker);
+  if (where == nullptr)
+    return fail(Code::kUnavailable,
+                "this program was not started by `flexai run --isolation served`");
+  std::string place = where;
+  if (is_door(place)) {
+    FLEXAI_TRY_ASSIGN(place, knock(place, base::monotonic_now() + kKnocking));
+  }
+  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(place));
+  wire::SessionOptions options;
+  options.version = wire_version();
+  options.on_end = std::move(on_end);
+  if (const char* lease = secure_getenv(kEnvLease); lease != nullptr) {
+    FLEXAI_TRY_ASSIGN(options.lease, read_lease(lease));
+  }
+  std::shared_ptr<wire::TlsContext> tls;
+  if (endpoint.carrier == wire::Carrier::kTls) {
+    const char* folder = secure_getenv(kEnvPki);
+    if (folder == nullptr)
+      return fail(Code::kDenied, std::string(where) + " needs certificates: set " + kEnvPki);
+    FLEXAI_TRY_ASSIGN(wire::TlsIdentity identity, wire::load_identity(folder));
+    FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(identity, wire::TlsRole::kClient));
+  }
+  return wire::Session::connect(wire::make_connector(endpoint, tls), std::move(options));
+}
+
+}  // namespace flexai::remote::opencl

@@ -1,0 +1,114 @@
+#include "remote/opencl/client/object.h"
+
+#include <sys/mman.h>
+
+#include "remote/opencl/client/client.h"
+#include "remote/opencl/client/outgoing.h"
+
+namespace flexai::remote::opencl {
+
+namespace {
+const cl_icd_dispatch* g_dispatch = nullptr;
+}
+
+void set_dispatch(const cl_icd_dispatch* dispatch) { g_dispatch = dispatch; }
+
+Object::Object(Kind k, ObjectId i, Object* p, Object* p2)
+    : dispatch(g_dispatch), kind(k), id(i), parent(p), parent2(p2) {
+  hold(p);
+  hold(p2);
+}
+
+namespace {
+
+// The destructor callbacks in the reverse order of their registration, as the API says.
+template <typename Handle, typename T>
+void run_ends(T* object) {
+  decltype(object->ends) ends;
+  {
+    base::MutexLock lock(object->mutex);
+    ends.swap(object->ends);
+  }
+  for (auto each = ends.rbegin(); each != ends.rend(); ++each)
+    each->first(handle_of<Handle>(object), each->second);
+}
+
+void end_mem(Mem* mem) {
+  wire_clReleaseMemObject(Mode::kTell, handle_of<cl_mem>(mem));
+  Client::get().remove_argument(mem);
+  if (mem->granted) Client::get().give_grant(mem->size);
+  run_ends<cl_mem>(mem);
+  {
+    base::MutexLock lock(mem->mutex);
+    if (mem->shadow != nullptr) ::munmap(mem->shadow, mem->size);
+  }
+  delete mem;
+}
+
+void end_context(Context* context) {
+  wire_clReleaseContext(Mode::kTell, handle_of<cl_context>(context));
+  run_ends<cl_context>(context);
+  for (Device* device : context->devices) drop(device);
+  delete context;
+}
+
+void end_program(Program* program) {
+  wire_clReleaseProgram(Mode::kTell, handle_of<cl_program>(program));
+  if (program->released != nullptr)
+    program->released(handle_of<cl_program>(program), program->released_data);
+  delete program;
+}
+
+// Tells the worker, for the kinds whose last release was put off, and frees.
+void end(Object* object) {
+  switch (object->kind) {
+    case kMem:
+      return end_mem(static_cast<Mem*>(object));
+    case kContext:
+      return end_context(static_cast<Context*>(object));
+    case kProgram:
+      return end_program(static_cast<Program*>(object));
+    case kCommandQueue:
+      wire_clReleaseCommandQueue(Mode::kTell, handle_of<cl_command_queue>(object));
+      delete static_cast<Queue*>(object);
+      return;
+    case kKernel:
+      wire_clReleaseKernel(Mode::kTell, handle_of<cl_kernel>(object));
+      delete static_cast<Kernel*>(object);
+      return;
+    case kSampler:
+      wire_clReleaseSampler(Mode::kTell, handle_of<cl_sampler>(object));
+      Client::get().remove_argument(object);
+      delete static_cast<Sampler*>(object);
+      return;
+    case kCommandBuffer:
+      wire_clReleaseCommandBufferKHR(Mode::kTell, handle_of<cl_command_buffer_khr>(object));
+      delete static_cast<CommandBuffer*>(object);
+      return;
+    case kDevice:
+      wire_clReleaseDevice(Mode::kTell, handle_of<cl_device_id>(object));
+      delete static_cast<Device*>(object);
+      return;
+    case kEvent:
+      delete static_cast<Event*>(object);
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+void drop(Object* object) {
+  while (object != nullptr && object->holds.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    Object* const parent = object->parent;
+    Object* const parent2 = object->parent2;
+    const ObjectId id = object->id;
+    end(object);
+    Client::get().ids().give_back(id);
+    drop(parent2);
+    object = parent;
+  }
+}
+
+}  // namespace flexai::remote::opencl

@@ -1,0 +1,211 @@
+// Reads and writes. What a command reads comes with its event, so there always is one; a blocking
+// read waits for it, a blocking write only until its bytes are on their way.
+#include <memory>
+
+#include "remote/opencl/calls.h"
+#include "remote/opencl/client/birth.h"
+#include "remote/opencl/client/client.h"
+#include "remote/opencl/client/outgoing.h"
+#include "remote/opencl/client/plain.h"
+#include "remote/opencl/image_format.h"
+
+namespace flexai::remote::opencl {
+namespace {
+
+// The program's side of a box of rows.
+Landing box(void* at, size_t first, const size_t* origin, const size_t* region, size_t row_pitch,
+            size_t slice_pitch) {
+  Landing landing;
+  if (at == nullptr || region == nullptr) return landing;
+  landing.row = region[0] * first;
+  landing.rows = region[1];
+  landing.slices = region[2];
+  landing.row_pitch = row_pitch == 0 ? landing.row : row_pitch;
+  landing.slice_pitch = slice_pitch == 0 ? landing.row_pitch * landing.rows : slice_pitch;
+  const size_t offset = origin == nullptr ? 0
+                                          : origin[2] * landing.slice_pitch +
+                                                origin[1] * landing.row_pitch + origin[0] * first;
+  landing.at = static_cast<std::byte*>(at) + offset;
+  return landing;
+}
+
+Landing row(const void* at, size_t size) {
+  Landing landing;
+  landing.at = static_cast<std::byte*>(const_cast<void*>(at));
+  landing.row = landing.row_pitch = landing.slice_pitch = at == nullptr ? 0 : size;
+  return landing;
+}
+
+// `send` makes the call with the event's id.
+template <typename Send>
+cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into, bool blocking,
+            cl_uint waits, cl_event* event, Send send) {
+  Birth birth(queue, command, event, true);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
+  birth.event()->landing = into;
+  if (into.whole() && into.size() >= kBulkBytes && Client::get().bulk() != nullptr) {
+    birth.event()->landing.bulk =
+        Client::get().bulk()->expect(birth.id(), {into.at, into.size()}).ok();
+  }
+  const cl_int code = send(birth.id());
+  if (code != CL_SUCCESS && birth.event()->landing.bulk)
+    Client::get().bulk()->cancel_receive(birth.id());
+  return blocking ? birth.done_and_ended(code, waits != 0) : birth.done(code);
+}
+
+// Large data travels beside the call, while it is asked.
+template <typename Send>
+cl_int write(cl_command_queue queue, cl_command_type command, const Landing& from, bool blocking,
+             bool plain, cl_uint waits, cl_event* event, Send send) {
+  Birth birth(queue, command, event);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  std::unique_ptr<std::byte[]> tight;
+  Payload payload{{from.at, from.size()}, 0};
+  if (from.at != nullptr && !from.whole()) {
+    tight.reset(new (std::nothrow) std::byte[from.size()]);
+    if (tight == nullptr) return birth.done(CL_OUT_OF_HOST_MEMORY);
+    gather(from, tight.get());
+    payload.bytes = {tight.get(), from.size()};
+  }
+  wire::Bulk* bulk = Client::get().bulk();
+  const ObjectId transfer = payload.bytes.size() >= kBulkBytes && bulk != nullptr ? take_id() : 0;
+  if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
+  cl_int code = send(plain && payload.bulk == 0 ? Mode::kTell : Mode::kAsk, payload, birth.id());
+  if (payload.bulk != 0) {
+    if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;
+    if (code != CL_SUCCESS) bulk->cancel_send(transfer);
+  }
+  give_back_id(transfer);
+  const bool wait = blocking && birth.event() != nullptr;
+  return wait ? birth.done_and_ended(code, waits != 0) : birth.done(code);
+}
+
+}  // namespace
+
+cl_int CL_API_CALL client_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer,
+                                              cl_bool blocking_read, size_t offset, size_t size,
+                                              void* ptr, cl_uint num_events_in_wait_list,
+                                              const cl_event* event_wait_list, cl_event* event) {
+  if (get(command_queue) != nullptr && get(buffer) != nullptr && ptr == nullptr)
+    return CL_INVALID_VALUE;
+  const bool plain = plain_range(command_queue, buffer, offset, size) &&
+                     get(buffer)->of() == nullptr &&
+                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+                     plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
+  return read(command_queue, CL_COMMAND_READ_BUFFER,
+              row(ptr, plain || get(buffer) == nullptr ? size : std::min(size, get(buffer)->size)),
+              blocking_read != CL_FALSE, num_events_in_wait_list, event, [&](ObjectId id) {
+                return wire_clEnqueueReadBuffer(plain ? Mode::kTell : Mode::kAsk, command_queue,
+                                                buffer, CL_FALSE, offset, size,
+                                                num_events_in_wait_list, event_wait_list, id);
+              });
+}
+
+cl_int CL_API_CALL client_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer,
+                                               cl_bool blocking_write, size_t offset, size_t size,
+                                               const void* ptr, cl_uint num_events_in_wait_list,
+                                               const cl_event* event_wait_list, cl_event* event) {
+  const bool range = plain_range(command_queue, buffer, offset, size);
+  const bool plain = range && ptr != nullptr && get(buffer)->of() == nullptr &&
+                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+                     plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
+  // Bytes that the driver will not look at do not travel.
+  const size_t travel = range || get(buffer) == nullptr ? size : 1;
+  return write(
+      command_queue, CL_COMMAND_WRITE_BUFFER, row(ptr, travel), blocking_write != CL_FALSE, plain,
+      num_events_in_wait_list, event, [&](Mode mode, const Payload& payload, ObjectId id) {
+        return wire_clEnqueueWriteBuffer(mode, command_queue, buffer, CL_FALSE, offset, size,
+                                         payload, num_events_in_wait_list, event_wait_list, id);
+      });
+}
+
+cl_int CL_API_CALL client_clEnqueueReadBufferRect(
+    cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read,
+    const size_t* buffer_origin, const size_t* host_origin, const size_t* region,
+    size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
+    size_t host_slice_pitch, void* ptr, cl_uint num_events_in_wait_list,
+    const cl_event* event_wait_list, cl_event* event) {
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+    return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
+           : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
+                                         : CL_INVALID_VALUE;
+  return read(command_queue, CL_COMMAND_READ_BUFFER_RECT,
+              box(ptr, 1, host_origin, region, host_row_pitch, host_slice_pitch),
+              blocking_read != CL_FALSE, num_events_in_wait_list, event, [&](ObjectId id) {
+                return wire_clEnqueueReadBufferRect(
+                    Mode::kAsk, command_queue, buffer, CL_FALSE, buffer_origin, host_origin, region,
+                    buffer_row_pitch, buffer_slice_pitch, host_row_pitch, host_slice_pitch,
+                    num_events_in_wait_list, event_wait_list, id);
+              });
+}
+
+cl_int CL_API_CALL client_clEnqueueWriteBufferRect(
+    cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_write,
+    const size_t* buffer_origin, const size_t* host_origin, const size_t* region,
+    size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
+    size_t host_slice_pitch, const void* ptr, cl_uint num_events_in_wait_list,
+    const cl_event* event_wait_list, cl_event* event) {
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+    return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
+           : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
+                                         : CL_INVALID_VALUE;
+  return write(
+      command_queue, CL_COMMAND_WRITE_BUFFER_RECT,
+      box(const_cast<void*>(ptr), 1, host_origin, region, host_row_pitch, host_slice_pitch),
+      blocking_write != CL_FALSE, false, num_events_in_wait_list, event,
+      [&](Mode mode, const Payload& payload, ObjectId id) {
+        return wire_clEnqueueWriteBufferRect(mode, command_queue, buffer, CL_FALSE, buffer_origin,
+                                             host_origin, region, buffer_row_pitch,
+                                             buffer_slice_pitch, host_row_pitch, host_slice_pitch,
+                                             payload, num_events_in_wait_list, event_wait_list, id);
+      });
+}
+
+namespace {
+
+// Rows of an array of rows are apart by its slice pitch.
+Landing pixels(const Mem* image, const void* ptr, const size_t* region, size_t row_pitch,
+               size_t slice_pitch) {
+  if (image == nullptr || ptr == nullptr || region == nullptr) return {};
+  const bool rows = image->type == CL_MEM_OBJECT_IMAGE1D_ARRAY && slice_pitch != 0;
+  return box(const_cast<void*>(ptr), element_bytes(image->format), nullptr, region,
+             rows ? slice_pitch : row_pitch, rows ? 0 : slice_pitch);
+}
+
+}  // namespace
+
+cl_int CL_API_CALL client_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
+                                             cl_bool blocking_read, const size_t* origin,
+                                             const size_t* region, size_t row_pitch,
+                                             size_t slice_pitch, void* ptr,
+                                             cl_uint num_events_in_wait_list,
+                                             const cl_event* event_wait_list, cl_event* event) {
+  if (get(command_queue) != nullptr && get(image) != nullptr && ptr == nullptr)
+    return CL_INVALID_VALUE;
+  return read(command_queue, CL_COMMAND_READ_IMAGE,
+              pixels(get(image), ptr, region, row_pitch, slice_pitch), blocking_read != CL_FALSE,
+              num_events_in_wait_list, event, [&](ObjectId id) {
+                return wire_clEnqueueReadImage(Mode::kAsk, command_queue, image, CL_FALSE, origin,
+                                               region, row_pitch, slice_pitch,
+                                               num_events_in_wait_list, event_wait_list, id);
+              });
+}
+
+cl_int CL_API_CALL client_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem image,
+                                              cl_bool blocking_write, const size_t* origin,
+                                              const size_t* region, size_t input_row_pitch,
+                                              size_t input_slice_pitch, const void* ptr,
+                                              cl_uint num_events_in_wait_list,
+                                              const cl_event* event_wait_list, cl_event* event) {
+  return write(command_queue, CL_COMMAND_WRITE_IMAGE,
+               pixels(get(image), ptr, region, input_row_pitch, input_slice_pitch),
+               blocking_write != CL_FALSE, false, num_events_in_wait_list, event,
+               [&](Mode mode, const Payload& payload, ObjectId id) {
+                 return wire_clEnqueueWriteImage(
+                     mode, command_queue, image, CL_FALSE, origin, region, input_row_pitch,
+                     input_slice_pitch, payload, num_events_in_wait_list, event_wait_list, id);
+               });
+}
+
+}  // namespace flexai::remote::opencl

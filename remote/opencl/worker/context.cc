@@ -1,0 +1,59 @@
+// Devices and contexts.
+#include "remote/opencl/serve.h"
+#include "remote/opencl/worker/worker.h"
+
+namespace flexai::remote::opencl {
+
+// The client gives the ids: as many as it has room for.
+cl_int handle_clGetDeviceIDs(Incoming& call, cl_device_type device_type, cl_uint,
+                             const Values<ObjectId>& devices, Out<cl_uint>& num_devices) {
+  cl_uint found = 0;
+  if (!devices.there)  // the driver's word for a type
+    return call.table().clGetDeviceIDs(call.worker().granted().platform, device_type, 0, nullptr,
+                                       &found);
+  const auto& granted = call.worker().granted().devices;
+  const size_t count = std::min(granted.size(), devices.count);
+  for (size_t i = 0; i < count; ++i)
+    if (!call.worker().handles().add(devices.values[i], kDevice, granted[i]).ok())
+      return CL_OUT_OF_HOST_MEMORY;
+  if (num_devices.data() != nullptr) *num_devices.data() = static_cast<cl_uint>(count);
+  return CL_SUCCESS;
+}
+
+cl_int handle_clCreateContext(Incoming& call, const Values<cl_context_properties>& properties,
+                              cl_uint num_devices, const Values<cl_device_id>& devices,
+                              ObjectId result) {
+  // The client leaves the platform out: here it is another one.
+  std::vector<cl_context_properties> all{
+      CL_CONTEXT_PLATFORM,
+      reinterpret_cast<cl_context_properties>(call.worker().granted().platform)};
+  for (size_t i = 0; i + 1 < properties.count && properties.values[i] != 0; i += 2) {
+    if (properties.values[i] == CL_CONTEXT_PLATFORM) return CL_INVALID_PROPERTY;
+    all.push_back(properties.values[i]);
+    all.push_back(properties.values[i + 1]);
+  }
+  all.push_back(0);
+  cl_int code = CL_SUCCESS;
+  const cl_context context = call.table().clCreateContext(all.data(), num_devices, devices.data(),
+                                                          nullptr, nullptr, &code);
+  call.keep(result, context, code);
+  return code;
+}
+
+cl_int handle_clCreateSubDevices(Incoming& call, cl_device_id in_device,
+                                 const Values<cl_device_partition_property>& properties,
+                                 cl_uint num_devices, const Values<ObjectId>& out_devices,
+                                 Out<cl_uint>& num_devices_ret) {
+  std::vector<cl_device_id> made(out_devices.there ? out_devices.count + 1 : 0);
+  const cl_int code = call.table().clCreateSubDevices(in_device, properties.data(), num_devices,
+                                                      out_devices.there ? made.data() : nullptr,
+                                                      num_devices_ret.data());
+  if (code != CL_SUCCESS || !out_devices.there) return code;
+  for (size_t i = 0; i < out_devices.count; ++i) {
+    cl_int kept = CL_SUCCESS;
+    if (made[i] != nullptr) call.keep(out_devices.values[i], made[i], kept);
+  }
+  return code;
+}
+
+}  // namespace flexai::remote::opencl

@@ -1,0 +1,56 @@
+#include "remote/opencl/worker/granted.h"
+
+#include <dlfcn.h>
+
+#include "driver/opencl/vendor.h"
+
+namespace flexai::remote::opencl {
+
+using base::Code;
+using base::fail;
+
+namespace {
+
+std::vector<cl_device_id> devices_of(const Table& driver, cl_platform_id platform) {
+  cl_uint count = 0;
+  if (driver.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS)
+    return {};
+  std::vector<cl_device_id> devices(count);
+  if (driver.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, devices.data(), nullptr) !=
+      CL_SUCCESS)
+    return {};
+  return devices;
+}
+
+base::Result<Table> open_driver(const std::string& icd) {
+  if (!icd.empty()) {
+    FLEXAI_TRY_ASSIGN(auto vendor, driver::opencl::load_vendor(icd));
+    return vendor.table;
+  }
+  void* loader = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (loader == nullptr)
+    return fail(Code::kNotFound, "libOpenCL.so.1, the OpenCL loader, is not on this host");
+  return driver::opencl::table_by_name(loader);
+}
+
+}  // namespace
+
+base::Result<Granted> grant(const std::string& icd) {
+  FLEXAI_TRY_ASSIGN(const Table driver, open_driver(icd));
+  cl_uint count = 0;
+  if (driver.clGetPlatformIDs == nullptr ||
+      driver.clGetPlatformIDs(0, nullptr, &count) != CL_SUCCESS)
+    count = 0;
+  std::vector<cl_platform_id> platforms(count);
+  if (count != 0 && driver.clGetPlatformIDs(count, platforms.data(), nullptr) != CL_SUCCESS)
+    platforms.clear();
+  for (cl_platform_id platform : platforms) {
+    Granted granted{driver, platform, devices_of(driver, platform)};
+    if (granted.devices.empty()) continue;
+    driver::opencl::load_extensions(&granted.table, platform);
+    return granted;
+  }
+  return fail(Code::kNotFound, "no OpenCL card here");
+}
+
+}  // namespace flexai::remote::opencl

@@ -1,0 +1,130 @@
+// Buffers, images and what they are made of.
+#include "remote/opencl/image_format.h"
+#include "remote/opencl/serve.h"
+#include "remote/opencl/worker/worker.h"
+
+namespace flexai::remote::opencl {
+namespace {
+
+// The program's memory is not here: what the API calls using it is copying from it. Combinations
+// that are wrong stay so, for the driver to say it.
+cl_mem_flags local_flags(cl_mem_flags flags) {
+  constexpr cl_mem_flags kOther = CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR;
+  if ((flags & CL_MEM_USE_HOST_PTR) == 0 || (flags & kOther) != 0) return flags;
+  return (flags & ~cl_mem_flags{CL_MEM_USE_HOST_PTR}) | CL_MEM_COPY_HOST_PTR;
+}
+
+// A driver that took a wrong combination would keep a pointer to memory that goes away.
+bool keeps_pointer(cl_mem_flags flags, const Data& host) {
+  return (flags & CL_MEM_USE_HOST_PTR) != 0 && host.there;
+}
+
+cl_int create_buffer(Incoming& call, cl_context context, const cl_mem_properties* properties,
+                     cl_mem_flags flags, size_t size, const Data& host, ObjectId result) {
+  call.may_make<cl_mem>(result);
+  if (host.there && host.size < size) return CL_INVALID_HOST_PTR;
+  const Staging from = host.there ? call.worker().take(host) : Staging{};
+  if (host.there && from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
+  const cl_mem_flags used = local_flags(flags);
+  const Table& table = call.table();
+  cl_int code = CL_SUCCESS;
+  cl_mem made = nullptr;
+  if (properties == nullptr) {
+    made = table.clCreateBuffer(context, used, size, from.data(), &code);
+  } else {
+    made = table.clCreateBufferWithProperties(context, properties, used, size, from.data(), &code);
+  }
+  if (made != nullptr && keeps_pointer(used, host)) {
+    table.clReleaseMemObject(made);
+    return CL_INVALID_VALUE;
+  }
+  call.keep(result, made, code);
+  return code;
+}
+
+cl_int create_image(Incoming& call, cl_context context, const cl_mem_properties* properties,
+                    cl_mem_flags flags, const Values<cl_image_format>& format,
+                    const Values<cl_image_desc>& image_desc, const Data& host, ObjectId result) {
+  call.may_make<cl_mem>(result);
+  cl_image_desc desc = image_desc.values[0];
+  // The client has put an id in the handle's place.
+  const ObjectId of = reinterpret_cast<ObjectId>(desc.mem_object);
+  desc.mem_object = nullptr;
+  if (of != 0) {
+    auto found = call.worker().handles().find(of, kMem);
+    if (!found.ok() || found->object == nullptr) return CL_INVALID_IMAGE_DESCRIPTOR;
+    desc.mem_object = static_cast<cl_mem>(found->object);
+  }
+  if (host.there) {
+    const size_t bytes = format.there && image_desc.there ? tight_bytes(format.values[0], desc) : 0;
+    if (bytes == 0 || host.size < bytes) return CL_INVALID_HOST_PTR;
+    desc.image_row_pitch = desc.image_slice_pitch = 0;
+  }
+  const Staging from = host.there ? call.worker().take(host) : Staging{};
+  if (host.there && from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
+  const cl_mem_flags used = local_flags(flags);
+  const Table& table = call.table();
+  const cl_image_desc* const use = image_desc.there ? &desc : nullptr;
+  cl_int code = CL_SUCCESS;
+  cl_mem made = nullptr;
+  if (properties == nullptr) {
+    made = table.clCreateImage(context, used, format.data(), use, from.data(), &code);
+  } else {
+    made = table.clCreateImageWithProperties(context, properties, used, format.data(), use,
+                                             from.data(), &code);
+  }
+  if (made != nullptr && keeps_pointer(used, host)) {
+    table.clReleaseMemObject(made);
+    return CL_INVALID_VALUE;
+  }
+  call.keep(result, made, code);
+  return code;
+}
+
+}  // namespace
+
+cl_int handle_clCreateBuffer(Incoming& call, cl_context context, cl_mem_flags flags, size_t size,
+                             const Data& host_ptr, ObjectId result) {
+  return create_buffer(call, context, nullptr, flags, size, host_ptr, result);
+}
+
+cl_int handle_clCreateBufferWithProperties(Incoming& call, cl_context context,
+                                           const Values<cl_mem_properties>& properties,
+                                           cl_mem_flags flags, size_t size, const Data& host_ptr,
+                                           ObjectId result) {
+  return create_buffer(call, context, properties.data(), flags, size, host_ptr, result);
+}
+
+cl_int handle_clCreateSubBuffer(Incoming& call, cl_mem buffer, cl_mem_flags flags,
+                                cl_buffer_create_type type, const Data& info, ObjectId result) {
+  call.may_make<cl_mem>(result);
+  cl_buffer_region region{};
+  if (info.there) {
+    if (info.bulk != 0 || info.size != sizeof region) return CL_INVALID_VALUE;
+    std::memcpy(&region, info.bytes.data(), sizeof region);
+  }
+  cl_int code = CL_SUCCESS;
+  const cl_mem made =
+      call.table().clCreateSubBuffer(buffer, flags, type, info.there ? &region : nullptr, &code);
+  call.keep(result, made, code);
+  return code;
+}
+
+cl_int handle_clCreateImage(Incoming& call, cl_context context, cl_mem_flags flags,
+                            const Values<cl_image_format>& image_format,
+                            const Values<cl_image_desc>& image_desc, const Data& host_ptr,
+                            ObjectId result) {
+  return create_image(call, context, nullptr, flags, image_format, image_desc, host_ptr, result);
+}
+
+cl_int handle_clCreateImageWithProperties(Incoming& call, cl_context context,
+                                          const Values<cl_mem_properties>& properties,
+                                          cl_mem_flags flags,
+                                          const Values<cl_image_format>& image_format,
+                                          const Values<cl_image_desc>& image_desc,
+                                          const Data& host_ptr, ObjectId result) {
+  return create_image(call, context, properties.data(), flags, image_format, image_desc, host_ptr,
+                      result);
+}
+
+}  // namespace flexai::remote::opencl

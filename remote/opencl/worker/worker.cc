@@ -1,0 +1,140 @@
+#include "remote/opencl/worker/worker.h"
+
+#include "remote/completions.h"
+#include "remote/opencl/serve.h"
+
+namespace flexai::remote::opencl {
+
+Worker::Worker(wire::Session& session, Granted granted)
+    : session_(session), granted_(std::move(granted)) {}
+
+base::Result<std::unique_ptr<Worker>> Worker::make(wire::Session& session, Granted granted) {
+  std::unique_ptr<Worker> worker(new Worker(session, std::move(granted)));
+  FLEXAI_TRY_ASSIGN(worker->dispatcher_, Dispatcher::make(session));
+  FLEXAI_TRY_ASSIGN(worker->bulk_, wire::Bulk::make(session));
+  return worker;
+}
+
+Worker::~Worker() {
+  handles_.clear([this](Kind kind, void* object) { release(kind, object); });
+}
+
+base::Status Worker::take_output() {
+  FLEXAI_TRY_ASSIGN(printed_, Printed::take([this](wire::Bytes bytes) {
+                      [[maybe_unused]] auto sent =
+                          dispatcher_->push(kPrinted, bytes, wire::Push::kLater);
+                    }));
+  return {};
+}
+
+void Worker::carry_printed() {
+  if (printed_ != nullptr) printed_->drain();
+}
+
+base::Status Worker::run() {
+  return dispatcher_->run([this](const Call& call) -> base::Status {
+    ++calls_;
+    Incoming incoming(*this, call);
+    if (!serve(incoming, call.entry))
+      return base::fail(base::Code::kCorrupt, "no entry " + std::to_string(call.entry));
+    return broken_;
+  });
+}
+
+void Worker::release(Kind kind, void* object) {
+  const Table& table = granted_.table;
+  switch (kind) {
+    case kCommandBuffer:
+      table.clReleaseCommandBufferKHR(static_cast<cl_command_buffer_khr>(object));
+      break;
+    case kCommandQueue:
+      table.clReleaseCommandQueue(static_cast<cl_command_queue>(object));
+      break;
+    case kContext:
+      table.clReleaseContext(static_cast<cl_context>(object));
+      break;
+    case kDevice:
+      table.clReleaseDevice(static_cast<cl_device_id>(object));
+      break;
+    case kEvent:
+      table.clReleaseEvent(static_cast<cl_event>(object));
+      break;
+    case kKernel:
+      table.clReleaseKernel(static_cast<cl_kernel>(object));
+      break;
+    case kMem:
+      table.clReleaseMemObject(static_cast<cl_mem>(object));
+      break;
+    case kProgram:
+      table.clReleaseProgram(static_cast<cl_program>(object));
+      break;
+    case kSampler:
+      table.clReleaseSampler(static_cast<cl_sampler>(object));
+      break;
+    default:
+      break;
+  }
+}
+
+void Worker::keep_event(ObjectId id, cl_event event) {
+  keep_event(id, event, [this, id](cl_int status) { completed(id, status); });
+}
+
+void Worker::keep_event(ObjectId id, cl_event event, Watches::Then then) {
+  if (!handles_.add(id, kEvent, event).ok()) {
+    table().clReleaseEvent(event);
+    then(CL_OUT_OF_HOST_MEMORY);
+    return;
+  }
+  watches_.add(event, std::move(then));
+}
+
+void Worker::fail_event(ObjectId id, cl_int code) {
+  [[maybe_unused]] auto kept = handles_.add_failed(id, kEvent, code);
+  completed(id, code);
+}
+
+void Worker::completed(ObjectId id, cl_int status) {
+  carry_printed();
+  wire::Writer writer;
+  encode({Completion{.event = id, .status = status}}, writer);
+  [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes());
+}
+
+void Worker::send_read(ObjectId event, const Staging& data, cl_int status) {
+  if (status < 0) return completed(event, status);
+  if (data.size >= kBulkBytes) {
+    sender_.post([this, event, data] {
+      auto sent = bulk_->send(event, data.span());
+      if (sent.ok()) sent = bulk_->wait_sent(event, 0);
+      completed(event, sent.ok() ? CL_COMPLETE : CL_OUT_OF_RESOURCES);
+    });
+    return;
+  }
+  for (size_t at = 0; at < data.size; at += kPartBytes) {
+    wire::Writer head;
+    head.handle(event);
+    head.u64(at);
+    head.raw(data.span().subspan(at, std::min(kPartBytes, data.size - at)));
+    [[maybe_unused]] auto sent = dispatcher_->push(kReadData, head.bytes(), wire::Push::kLater);
+  }
+  completed(event, status);
+}
+
+Staging Worker::take(const Data& data) {
+  Staging staging = Staging::make(data.size);
+  if (staging.data() == nullptr) return staging;
+  if (data.bulk == 0) {
+    if (data.size != 0) std::memcpy(staging.data(), data.bytes.data(), data.size);
+    return staging;
+  }
+  auto came = bulk_->expect(data.bulk, staging.span());
+  if (came.ok()) came = bulk_->wait_received(data.bulk, 0);
+  return came.ok() ? staging : Staging{};
+}
+
+void Worker::failed_later(ObjectId queue, uint16_t entry, cl_int code) {
+  deferred_.add({.queue = queue, .call = calls_, .entry = entry, .code = code});
+}
+
+}  // namespace flexai::remote::opencl

@@ -1,0 +1,94 @@
+// Worker: one session's objects and its driver. Serves the calls of a client until the session
+// ends. Threads: calls on the one that runs run(); the driver's own threads report that commands
+// ended. It never waits for a command on the first: that would keep every other call of the program
+// waiting.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "driver/opencl/table.h"
+#include "remote/deferred_errors.h"
+#include "remote/dispatcher.h"
+#include "remote/handle_map.h"
+#include "remote/opencl/kind.h"
+#include "remote/opencl/push.h"
+#include "remote/opencl/worker/incoming.h"
+#include "remote/opencl/worker/printed.h"
+#include "remote/opencl/worker/staging.h"
+#include "remote/opencl/worker/watches.h"
+#include "remote/runner.h"
+#include "wire/bulk.h"
+
+namespace flexai::remote::opencl {
+
+// What the worker may show of its driver.
+struct Granted {
+  Table table;
+  cl_platform_id platform = nullptr;
+  std::vector<cl_device_id> devices;
+};
+
+struct Mapping {
+  std::byte* at = nullptr;
+  size_t row = 0, rows = 1, row_pitch = 0;  // bytes of a row, rows of a slice
+  size_t slices = 1, slice_pitch = 0;       // of images; 1 row, 1 slice otherwise
+  cl_mem object = nullptr;
+  size_t size() const { return row * rows * slices; }
+};
+
+class Worker {
+ public:
+  // `session` outlives it.
+  static base::Result<std::unique_ptr<Worker>> make(wire::Session& session, Granted granted);
+  ~Worker();
+
+  // What kernels print goes to the client from now on: this process is the worker's alone.
+  base::Status take_output();
+  // Until the session has ended, whose reason it returns.
+  base::Status run();
+
+  const Table& table() const { return granted_.table; }
+  const Granted& granted() const { return granted_; }
+  HandleMap& handles() { return handles_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+  wire::Bulk& bulk() { return *bulk_; }
+  void broke(base::Status why) { broken_ = std::move(why); }
+  void release(Kind kind, void* object);
+
+  Watches& watches() { return watches_; }
+  // The client knows the event by `id` and is told when it has completed.
+  void keep_event(ObjectId id, cl_event event);
+  void keep_event(ObjectId id, cl_event event, Watches::Then then);  // `then` tells it
+  void fail_event(ObjectId id, cl_int code);
+  void carry_printed();  // before the end of a command is told
+  void completed(ObjectId id, cl_int status);
+  // Sends what a command read, then that it completed. Takes large data over as bulk.
+  void send_read(ObjectId event, const Staging& data, cl_int status);
+  // The bytes of a call's argument; without memory when they did not come.
+  Staging take(const Data& data);
+
+  void failed_later(ObjectId queue, uint16_t entry, cl_int code);
+  DeferredErrors& deferred() { return deferred_; }
+  std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
+
+ private:
+  Worker(wire::Session& session, Granted granted);
+
+  wire::Session& session_;
+  const Granted granted_;
+  HandleMap handles_{kMostObjects};
+  DeferredErrors deferred_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<wire::Bulk> bulk_;
+  std::unordered_map<ObjectId, Mapping> mappings_;
+  base::Status broken_;
+  uint64_t calls_ = 0;
+  Watches watches_{granted_.table};
+  std::unique_ptr<Printed> printed_;
+  Runner sender_;  // last: its tasks use the others
+};
+
+}  // namespace flexai::remote::opencl

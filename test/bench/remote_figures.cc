@@ -1,0 +1,130 @@
+// opencl-figures: what calls cost on the first OpenCL card that the program sees: medians, in
+// microseconds (and bytes a second), as one line of JSON. Run natively and served, the difference
+// is what the wire costs.
+//
+// usage: opencl-figures [--seconds S]     for each figure
+#include <CL/cl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void need(cl_int code) {
+  if (code == CL_SUCCESS) return;
+  std::fprintf(stderr, "opencl-figures: error %d\n", code);
+  std::exit(1);
+}
+
+struct Card {
+  cl_context context = nullptr;
+  cl_command_queue queue = nullptr;
+  cl_program program = nullptr;
+  cl_kernel kernel = nullptr;
+  cl_mem small = nullptr, large = nullptr;
+};
+
+constexpr size_t kLarge = 64u << 20;
+double g_seconds = 0.5;
+
+// The median time of `round`, divided by the `each` things that it does.
+template <typename Round>
+double median(int each, const Round& round) {
+  for (int i = 0; i < 3; ++i) round();
+  std::vector<double> samples;
+  const auto end = Clock::now() + std::chrono::duration<double>(g_seconds);
+  for (auto now = Clock::now(); now < end || samples.size() < 3;) {
+    round();
+    const auto after = Clock::now();
+    samples.push_back(std::chrono::duration<double, std::micro>(after - now).count() / each);
+    now = after;
+  }
+  std::nth_element(samples.begin(), samples.begin() + static_cast<long>(samples.size() / 2),
+                   samples.end());
+  return samples[samples.size() / 2];
+}
+
+Card open() {
+  Card card;
+  cl_platform_id platform = nullptr;
+  cl_device_id device = nullptr;
+  cl_int code = CL_SUCCESS;
+  need(clGetPlatformIDs(1, &platform, nullptr));
+  need(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, nullptr));
+  card.context = clCreateContext(nullptr, 1, &device, nullptr, nullptr, &code);
+  card.queue = clCreateCommandQueueWithProperties(card.context, device, nullptr, &code);
+  const char* source = "__kernel void add(__global uint* at) { at[get_global_id(0)] += 1; }";
+  card.program = clCreateProgramWithSource(card.context, 1, &source, nullptr, &code);
+  need(clBuildProgram(card.program, 1, &device, nullptr, nullptr, nullptr));
+  card.kernel = clCreateKernel(card.program, "add", &code);
+  card.small = clCreateBuffer(card.context, CL_MEM_READ_WRITE, 4096, nullptr, &code);
+  card.large = clCreateBuffer(card.context, CL_MEM_READ_WRITE, kLarge, nullptr, &code);
+  need(code);
+  need(clSetKernelArg(card.kernel, 0, sizeof card.small, &card.small));
+  return card;
+}
+
+void launch(const Card& card) {
+  const size_t global = 64;
+  need(clEnqueueNDRangeKernel(card.queue, card.kernel, 1, nullptr, &global, nullptr, 0, nullptr,
+                              nullptr));
+}
+
+void step(const Card& card) {
+  unsigned in[1024] = {}, out = 0;
+  need(clEnqueueWriteBuffer(card.queue, card.small, CL_FALSE, 0, sizeof in, in, 0, nullptr,
+                            nullptr));
+  for (int i = 0; i < 8; ++i) launch(card);
+  need(clEnqueueReadBuffer(card.queue, card.small, CL_TRUE, 0, sizeof out, &out, 0, nullptr,
+                           nullptr));
+  if (out != 8) need(CL_INVALID_VALUE);
+}
+
+void figures(const Card& card) {
+  cl_int code = CL_SUCCESS;
+  const double kernel = median(100, [&] {
+    for (int i = 0; i < 100; ++i) clReleaseKernel(clCreateKernel(card.program, "add", &code));
+  });
+  const double buffer = median(100, [&] {
+    for (int i = 0; i < 100; ++i)
+      clReleaseMemObject(clCreateBuffer(card.context, CL_MEM_READ_WRITE, 4096, nullptr, &code));
+  });
+  need(clFinish(card.queue));
+  const double queued = median(1000, [&] {
+    for (int i = 0; i < 1000; ++i) launch(card);
+    need(clFinish(card.queue));
+  });
+  const double finish = median(1, [&] {
+    launch(card);
+    need(clFinish(card.queue));
+  });
+  const double steps = median(1, [&] { step(card); });
+  std::vector<char> bytes(kLarge, 1);
+  const double write = median(1, [&] {
+    need(clEnqueueWriteBuffer(card.queue, card.large, CL_TRUE, 0, kLarge, bytes.data(), 0, nullptr,
+                              nullptr));
+    need(clFinish(card.queue));
+  });
+  const double read = median(1, [&] {
+    need(clEnqueueReadBuffer(card.queue, card.large, CL_TRUE, 0, kLarge, bytes.data(), 0, nullptr,
+                             nullptr));
+  });
+  std::printf(
+      "{\"kernel_us\": %.3f, \"buffer_us\": %.3f, \"queued_launch_us\": %.3f, "
+      "\"launch_finish_us\": %.1f, \"step_us\": %.1f, \"write_mb_s\": %.0f, \"read_mb_s\": %.0f}\n",
+      kernel, buffer, queued, finish, steps, kLarge / write, kLarge / read);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "--seconds") g_seconds = std::atof(argv[2]);
+  figures(open());
+  return 0;
+}
