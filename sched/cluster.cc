@@ -8,6 +8,7 @@ namespace flexai::sched {
 
 // A table that has not looked for this many changes a node fills itself anew instead.
 constexpr size_t kLogPerNode = 8;
+constexpr uint64_t kNever = ~uint64_t{0};
 
 NodeId Cluster::add(const NodeSpec& spec) {
   assert(spec.cards <= kMaxCards && spec.model < kMaxModels && spec.zone < 64);
@@ -29,7 +30,8 @@ NodeId Cluster::add(const NodeSpec& spec) {
     card_memory_free_.push_back(i < spec.cards ? spec.card_memory_mib : 0);
   card_milli_ += node.idle;
   idle_milli_ += node.idle;
-  last_change_.push_back(0);
+  last_change_.push_back(kNever);
+  keys_.push_back(0);
   note(static_cast<NodeId>(nodes_.size() - 1));
   return static_cast<NodeId>(nodes_.size() - 1);
 }
@@ -40,8 +42,12 @@ void Cluster::note(NodeId id) {
     log_.erase(log_.begin(), log_.begin() + static_cast<std::ptrdiff_t>(half));
     log_start_ += half;
   }
+  if (last_change_[id] != kNever && last_change_[id] >= log_start_)
+    log_[last_change_[id] - log_start_] = kNone;
   last_change_[id] = changes();
   log_.push_back(id);
+  const NodeState& n = nodes_[id];
+  keys_[id] = room_key::pack(n.most, n.whole, n.cpu_free, n.memory_free, n.network_free, n.open);
 }
 
 void Cluster::move_cards(const Shape& shape, const Placement& at, int sign) {

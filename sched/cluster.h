@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sched/room_key.h"
 #include "sched/shape.h"
 
 namespace flexai::sched {
@@ -21,21 +22,23 @@ struct NodeSpec {
   uint64_t labels = 0;
 };
 
-// One cache line and a half: a score reads nothing else.
-struct NodeState {
+// One cache line, so that asking a node is one access: a score reads nothing else, but the cards'
+// memory of a node that has room.
+struct alignas(64) NodeState {
   int32_t cpu_free = 0;
   int32_t memory_free = 0;
   int32_t network_free = 0;
-  int32_t idle = 0;           // sum of free
-  int16_t free[kMaxCards]{};  // milli of each card
-  int16_t most = 0;           // largest of free
-  uint8_t whole = 0;          // cards with nothing on them
+  int32_t idle = 0;  // sum of free
+  uint64_t labels = 0;
+  int16_t most = 0;   // largest of free
+  uint8_t whole = 0;  // cards with nothing on them
   uint8_t cards = 0;
   uint8_t model = 0;
   bool open = true;  // takes new work
   uint16_t zone = 0;
-  uint64_t labels = 0;
+  int16_t free[kMaxCards]{};  // milli of each card
 };
+static_assert(sizeof(NodeState) == 64);
 
 // Where one member of a workload is. Without cards card_node == cpu_node.
 struct Placement {
@@ -64,11 +67,13 @@ class Cluster {
   bool fits(const Shape& shape, const Placement& at) const;
   void set_open(NodeId id, bool open);
 
-  // Position i of the log names the node of change i. Only the last of a node's entries counts.
+  // Position i of the log names the node of change i, or kNone when the node has changed again
+  // since.
   uint64_t changes() const { return log_start_ + log_.size(); }
   uint64_t log_start() const { return log_start_; }
   NodeId changed(uint64_t position) const { return log_[position - log_start_]; }
-  bool is_last(uint64_t position) const { return last_change_[changed(position)] == position; }
+  // Of each node, and one more that lacks everything: where kNone may look without harm.
+  const RoomKey* keys() const { return keys_.data(); }
 
  private:
   void note(NodeId id);
@@ -77,6 +82,7 @@ class Cluster {
   std::vector<NodeState> nodes_;
   std::vector<NodeSpec> specs_;
   std::vector<int32_t> card_memory_free_;
+  std::vector<RoomKey> keys_{0};
   std::vector<NodeId> log_;
   std::vector<uint64_t> last_change_;
   uint64_t log_start_ = 0;

@@ -78,9 +78,9 @@ TEST(Cluster, OnlyTheLastChangeOfANodeCounts) {
   cluster.take(slice(100), {1, 1, 1});
   cluster.take(slice(100), {0, 0, 1});
   ASSERT_EQ(cluster.changes(), start + 3);
-  EXPECT_FALSE(cluster.is_last(start));
-  EXPECT_TRUE(cluster.is_last(start + 1));
-  EXPECT_TRUE(cluster.is_last(start + 2));
+  EXPECT_EQ(cluster.changed(start), kNone);
+  EXPECT_NE(cluster.changed(start + 1), kNone);
+  EXPECT_NE(cluster.changed(start + 2), kNone);
 }
 
 TEST(Cluster, TheLogIsCutAndSaysSo) {
@@ -92,7 +92,7 @@ TEST(Cluster, TheLogIsCutAndSaysSo) {
   }
   EXPECT_EQ(cluster.changes(), 10001u);
   EXPECT_GT(cluster.log_start(), 0u);
-  EXPECT_TRUE(cluster.is_last(10000));
+  EXPECT_NE(cluster.changed(10000), kNone);
 }
 
 }  // namespace

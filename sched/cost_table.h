@@ -18,21 +18,22 @@ inline constexpr Cost kInfeasible = std::numeric_limits<Cost>::max();
 
 class CostTable {
  public:
-  // Cost(NodeId) is asked for each node that changed; `epoch` differs whenever all must be.
+  // `cost_of`(NodeId) is asked for each node that changed and has, or had, room for `need`; `epoch`
+  // differs whenever all nodes must be asked. `scratch` is overwritten; shared by many tables.
   template <typename CostOf>
-  void refresh(const Cluster& cluster, uint64_t epoch, CostOf&& cost_of) {
+  void refresh(const Cluster& cluster, uint64_t epoch, RoomKey need, std::vector<NodeId>* scratch,
+               CostOf&& cost_of) {
     const size_t nodes = cluster.size();
     const bool fill = epoch != epoch_ || costs_.size() != padded(nodes) ||
                       seen_ < cluster.log_start() || cluster.changes() - seen_ > 2 * nodes;
     if (fill) {
       costs_.assign(padded(nodes), kInfeasible);
-      for (NodeId n = 0; n < nodes; ++n) costs_[n] = cost_of(n);
-      blocks_.resize(costs_.size() / kBlock);
-      for (size_t b = 0; b < blocks_.size(); ++b) reduce(b);
+      feasible_.assign(costs_.size() / kBlock, 0);
+      blocks_.assign(costs_.size() / kBlock, kInfeasible);
+      ask(with_room(cluster, need, scratch), cluster, *scratch, cost_of);
       epoch_ = epoch;
     } else {
-      for (uint64_t i = seen_; i < cluster.changes(); ++i)
-        if (cluster.is_last(i)) set(cluster.changed(i), cost_of(cluster.changed(i)));
+      ask(changed(cluster, need, scratch), cluster, *scratch, cost_of);
     }
     seen_ = cluster.changes();
   }
@@ -48,12 +49,67 @@ class CostTable {
     return static_cast<NodeId>(
         at * kBlock + static_cast<size_t>(std::find(block, block + kBlock, least) - block));
   }
+  // The same without this one.
+  NodeId best_but(NodeId excluded) const {
+    const NodeId first = best();
+    if (first != excluded) return first;
+    NodeId found = kNone;
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      if (found != kNone ? blocks_[b] >= costs_[found] : blocks_[b] == kInfeasible) continue;
+      for (size_t n = b * kBlock; n < (b + 1) * kBlock; ++n)
+        if (n != excluded && costs_[n] < (found == kNone ? kInfeasible : costs_[found]))
+          found = static_cast<NodeId>(n);
+    }
+    return found;
+  }
   Cost cost(NodeId node) const { return costs_[node]; }
   const std::vector<Cost>& costs() const { return costs_; }
 
  private:
   static constexpr size_t kBlock = 64;
-  static size_t padded(size_t nodes) { return (nodes + kBlock - 1) / kBlock * kBlock; }
+  // Whole blocks, and a place for "no node".
+  static size_t padded(size_t nodes) { return (nodes + kBlock) / kBlock * kBlock; }
+
+  // Both write every node and count those that are wanted: no branch to guess wrong.
+  static size_t with_room(const Cluster& cluster, RoomKey need, std::vector<NodeId>* out) {
+    const size_t nodes = cluster.size();
+    if (out->size() < nodes) out->resize(nodes);
+    const RoomKey* keys = cluster.keys();
+    size_t found = 0;
+    for (NodeId n = 0; n < nodes; ++n) {
+      (*out)[found] = n;
+      found += may_have_room(keys[n], need);
+    }
+    return found;
+  }
+  size_t changed(const Cluster& cluster, RoomKey need, std::vector<NodeId>* out) const {
+    const auto changes = static_cast<size_t>(cluster.changes() - seen_);
+    if (out->size() < changes) out->resize(changes);
+    const RoomKey* keys = cluster.keys();
+    const auto nobody = static_cast<NodeId>(cluster.size());
+    size_t found = 0;
+    for (uint64_t i = seen_; i < cluster.changes(); ++i) {
+      const NodeId n = std::min(cluster.changed(i), nobody);
+      (*out)[found] = n;
+      found += may_have_room(keys[n], need) | (feasible_[n / kBlock] >> n % kBlock & 1);
+    }
+    return found;
+  }
+
+  // The table of a rare shape and the nodes are far from the processor: they are fetched ahead.
+  template <typename CostOf>
+  void ask(size_t count, const Cluster& cluster, const std::vector<NodeId>& who, CostOf& cost_of) {
+    constexpr size_t kAhead = 8;
+    for (size_t i = 0; i < count; ++i) {
+      if (i + kAhead < count) {
+        const NodeId soon = who[i + kAhead];
+        __builtin_prefetch(&costs_[soon]);
+        __builtin_prefetch(&cluster[soon]);
+        __builtin_prefetch(cluster.card_memory_free(soon));
+      }
+      set(who[i], cost_of(who[i]));
+    }
+  }
 
   void reduce(size_t block) {
     Cost least = kInfeasible;
@@ -66,16 +122,19 @@ class CostTable {
     if (old == cost) return;
     costs_[node] = cost;
     const size_t block = node / kBlock;
+    const uint64_t bit = uint64_t{1} << node % kBlock;
+    feasible_[block] = cost == kInfeasible ? feasible_[block] & ~bit : feasible_[block] | bit;
     if (cost < blocks_[block])
       blocks_[block] = cost;
     else if (old == blocks_[block])
       reduce(block);
   }
 
-  std::vector<Cost> costs_;   // one a node, padded to whole blocks
-  std::vector<Cost> blocks_;  // least of each block
-  uint64_t seen_ = 0;         // changes of the log already taken in
-  uint64_t epoch_ = 0;        // 0: never filled
+  std::vector<Cost> costs_;         // one a node, padded to whole blocks
+  std::vector<Cost> blocks_;        // least of each block
+  std::vector<uint64_t> feasible_;  // a bit a node: has room;
+  uint64_t seen_ = 0;               // changes of the log already taken in
+  uint64_t epoch_ = 0;              // 0: never filled
 };
 
 }  // namespace flexai::sched

@@ -47,6 +47,15 @@ class Fragment {
   // Fragments of the node in milli x kOne.
   int64_t of(const NodeState& node) const { return of(node, row(node.model, node.cpu_free)); }
 
+  // What is kept of a node between changes, so that a score need not find it again.
+  struct Known {
+    int32_t fragments = 0;  // of(node)
+    int32_t shorts = 0;     // sum of what its holes are short of
+  };
+  Known known(const NodeState& node) const {
+    return {of(node, row(node.model, node.cpu_free)), shorts(node)};
+  }
+
   struct Choice {
     int64_t change = 0;  // of fragments, milli x kOne; less is better
     int card = -1;       // of a demand of one card; -1 else
@@ -54,31 +63,45 @@ class Fragment {
   // What placing the demand does, on the card where it does least. REQUIRES: the node has room.
   // `memory`: free memory of the cards, looked at when the demand asks for some.
   Choice best(const Shape& shape, const NodeState& node, const int32_t* memory) const {
-    return best(shape, node, memory, of(node));
+    return best(shape, node, memory, known(node));
   }
-  // The same when of(node) is known.
+  // The same when known(node) is at hand.
   Choice best(const Shape& shape, const NodeState& node, const int32_t* memory,
-              int64_t before) const;
+              const Known& before) const;
   // The same on one given card. REQUIRES: shape.cards == 1 and the card has room.
   int64_t change_on(const Shape& shape, const NodeState& node, int card) const;
 
  private:
   static constexpr size_t kMaxLevels = 48;  // sizes of holes told apart
   static constexpr size_t kMaxRows = 48;    // amounts of free cpu told apart
-  struct Row {
-    int32_t hole[kMaxLevels + 1];  // weight of an idle milli by the level of its hole
-    int32_t always;                // weight of every idle milli
-    int32_t gang[kMaxCards + 1];   // by whole cards: demand of several cards that fits
-  };
+  // Weights for a model and an amount of free cpu; so narrow that all rows stay near the processor.
+  class Row {
+   public:
+    explicit Row(const int32_t* at) : at_(at) {}
+    int32_t always() const { return at_[0]; }                 // of every idle milli
+    int32_t gang(int whole) const { return at_[1 + whole]; }  // demand of several cards that fits
+    int32_t hole(int level) const { return at_[kHoles + level]; }  // by the level of the hole
 
-  const Row& row(int model, int32_t cpu) const;
-  int32_t of(const NodeState& node, const Row& row) const;
-  // Of a hole of so many milli, idle milli x weight.
-  int32_t lost(const Row& row, int free) const { return short_[free] * row.hole[level_[free]]; }
+   private:
+    const int32_t* at_;
+  };
+  static constexpr size_t kHoles = 2 + kMaxCards;
+
+  Row row(int model, int32_t cpu) const;
+  int32_t of(const NodeState& node, Row row) const;
+  int32_t shorts(const NodeState& node) const;
+  // Of all holes of the node, idle milli x weight.
+  int32_t lost(Row row, const NodeState& node, int32_t shorts) const;
+  // Of a hole of so many milli.
+  int32_t lost(Row row, int free) const { return short_[free] * row.hole(level_[free]); }
   void add(const TypicalDemand& demand, int32_t weight, int stranded_milli);
   void count_by_worth(const std::vector<TypicalDemand>& mix);
+  Choice on_best_card(const Shape& shape, const NodeState& node, const int32_t* memory, Row after,
+                      int64_t elsewhere) const;
 
-  std::vector<Row> rows_;                // models x (thresholds of cpu + 1)
+  std::vector<int32_t> rows_;  // models x (thresholds of cpu + 1) x width_
+  size_t width_ = 0;
+  bool one_level_ = false;               // all holes count alike
   std::vector<int32_t> cpu_thresholds_;  // ends with one that nothing reaches
   static constexpr int kCpuShift = 10;
   uint8_t cpu_level_[256] = {};  // thresholds that cpu >> kCpuShift is surely not below

@@ -43,26 +43,53 @@ void Placer::renew() {
   ++epoch_;
 }
 
-Cost Placer::cost_on(const Shape& s, NodeId id) const {
-  const NodeState& n = (*cluster_)[id];
+Shape Placer::asked_by(const Shape& s) const {
   const Policy& p = policy_;
-  if (!n.open) return kInfeasible;
-  if (p.on(Rule::kCapacity) && !(rules::processors(s, n) && rules::cards(s, n))) return kInfeasible;
-  if (p.on(Rule::kModel) && !rules::model(s, n)) return kInfeasible;
-  if (p.on(Rule::kMemory) && !rules::memory(s, n)) return kInfeasible;
-  if (p.on(Rule::kAffinity) && !rules::affinity(s, n)) return kInfeasible;
-  if (p.on(Rule::kTopology) && !rules::topology(s, n)) return kInfeasible;
-  if (p.on(Rule::kNetwork) && !rules::network(s, n)) return kInfeasible;
+  Shape asked = s;
+  if (!p.on(Rule::kCapacity)) {
+    asked.cpu_milli = std::numeric_limits<int32_t>::min();
+    asked.milli = 0;
+    asked.cards = std::min<uint8_t>(s.cards, 1);
+  }
+  if (!p.on(Rule::kMemory)) {
+    asked.memory_mib = std::numeric_limits<int32_t>::min();
+    asked.card_memory_mib = 0;
+  }
+  if (!p.on(Rule::kNetwork)) asked.node_network_mbps = std::numeric_limits<int32_t>::min();
+  if (!p.on(Rule::kModel)) asked.models = kAnyModel;
+  if (!p.on(Rule::kAffinity)) asked.labels = 0;
+  if (!p.on(Rule::kTopology)) asked.zones = ~uint64_t{0};
+  return asked;
+}
+
+Cost Placer::cost_on(const Shape& s, NodeId id) const { return cost_on(asked_by(s), s, id); }
+
+Cost Placer::cost_on(const Shape& asked, const Shape& s, NodeId id) const {
+  const NodeState& n = (*cluster_)[id];
+  // All together: which of them fails first cannot be foretold, and a wrong guess costs more.
+  const bool room = n.open & rules::cards(asked, n) & rules::processors(asked, n) &
+                    rules::memory(asked, n) & rules::network(asked, n) & rules::model(asked, n) &
+                    rules::affinity(asked, n) & rules::topology(asked, n);
+  if (!room) return kInfeasible;
   const int32_t* memory = cluster_->card_memory_free(id);
-  if (s.card_memory_mib > 0 && p.on(Rule::kMemory) && !rules::card_memory(s, n, memory))
+  const bool fragments = policy_.on(Rule::kFragment) && fragment_.built();
+  // The fragment rule looks at every card anyway when one is to be chosen.
+  const bool one_look = fragments && s.cards == 1 && policy_.on(Rule::kCapacity);
+  if (asked.card_memory_mib > 0 && !one_look && !rules::card_memory(asked, n, memory))
     return kInfeasible;
-  int64_t milli = 0;
-  if (p.on(Rule::kFragment) && fragment_.built())
-    milli = (fragment_.best(s, n, memory, fragments_[id]).change + Fragment::kOne - 1) >> 16;
-  if (p.on(Rule::kScarcity)) milli += int64_t{scarcity_[n.model]} * s.total_milli() / kWholeCard;
-  const int64_t quanta =
-      (milli + int64_t{kMostQuanta + 1} * p.quantum_milli - 1) / p.quantum_milli - kMostQuanta;
-  return static_cast<Cost>(std::clamp<int64_t>(quanta, -kMostQuanta, kMostQuanta));
+  int32_t milli = 0;
+  if (fragments) {
+    const Fragment::Choice choice = fragment_.best(s, n, memory, fragments_[id]);
+    if (one_look && choice.card < 0 && asked.card_memory_mib > 0) return kInfeasible;
+    milli = static_cast<int32_t>((choice.change + Fragment::kOne - 1) >> 16);
+  }
+  if (policy_.on(Rule::kScarcity))
+    milli += static_cast<int32_t>(int64_t{scarcity_[n.model]} * s.total_milli() / kWholeCard);
+  const int32_t quantum = policy_.quantum_milli;
+  // Upwards, of negative costs too.
+  const int32_t most = kMostQuanta * quantum;
+  milli = std::clamp(milli, -most, most);
+  return static_cast<Cost>((milli + most + quantum - 1) / quantum - kMostQuanta);
 }
 
 uint32_t Placer::cards_on(const Shape& s, NodeId id) const {
@@ -93,11 +120,11 @@ void Placer::refresh_fragments() {
   if (fragments_epoch_ != epoch_ || fragments_.size() != c.size() ||
       fragments_seen_ < c.log_start()) {
     fragments_.resize(c.size());
-    for (NodeId n = 0; n < c.size(); ++n) fragments_[n] = fragment_.of(c[n]);
+    for (NodeId n = 0; n < c.size(); ++n) fragments_[n] = fragment_.known(c[n]);
     fragments_epoch_ = epoch_;
   } else {
     for (uint64_t i = fragments_seen_; i < c.changes(); ++i)
-      if (c.is_last(i)) fragments_[c.changed(i)] = fragment_.of(c[c.changed(i)]);
+      if (c.changed(i) != kNone) fragments_[c.changed(i)] = fragment_.known(c[c.changed(i)]);
   }
   fragments_seen_ = c.changes();
 }
@@ -106,7 +133,9 @@ CostTable& Placer::refreshed(ShapeId id) {
   refresh_fragments();
   if (id >= tables_.size()) tables_.resize(shapes_->size());
   const Shape& shape = (*shapes_)[id];
-  tables_[id].refresh(*cluster_, epoch_, [&](NodeId n) { return cost_on(shape, n); });
+  const Shape asked = asked_by(shape);
+  tables_[id].refresh(*cluster_, epoch_, need_of(asked), &scratch_,
+                      [&](NodeId n) { return cost_on(asked, shape, n); });
   return tables_[id];
 }
 
@@ -138,17 +167,6 @@ bool Placer::remote_allowed(const Shape& shape) const {
   return remote_used_ + shape.total_milli() <= policy_.remote_most_milli;
 }
 
-// The cheapest processor for cards that are taken on `at`; the lowest of equal ones.
-template <typename CostOf>
-NodeId Placer::home_for(NodeId at, CostOf&& cost_of) const {
-  NodeId home = kNone;
-  for (NodeId n = 0; n < cluster_->size(); ++n) {
-    if (n == at || cost_of(n) == kInfeasible) continue;
-    if (home == kNone || cost_of(n) < cost_of(home)) home = n;
-  }
-  return home;
-}
-
 int Placer::penalty_of(const Shape& shape) const {
   return policy_.on(Rule::kRemote) ? shape.remote_penalty / policy_.quantum_milli : 0;
 }
@@ -163,7 +181,7 @@ Choice Placer::place_remote(ShapeId id) {
   const CostTable& processor = tables_[parts.processor];
   const NodeId at = cards.best();
   if (at == kNone) return {};
-  const NodeId home = home_for(at, [&](NodeId n) { return processor.cost(n); });
+  const NodeId home = processor.best_but(at);
   if (home == kNone) return {};
   return {{home, at, cards_on((*shapes_)[parts.cards], at)},
           cards.cost(at) + processor.cost(home) + penalty_of(shape)};
@@ -187,11 +205,14 @@ Choice Placer::place(ShapeId id) {
 Choice Placer::brute_force(ShapeId id) {
   refresh_fragments();
   const Shape shape = (*shapes_)[id];
-  auto cheapest = [this](const Shape& s) {
+  auto cheapest = [this](const Shape& s, NodeId but = kNone) {
     NodeId best = kNone;
     Cost least = kInfeasible;
     for (NodeId n = 0; n < cluster_->size(); ++n)
-      if (const Cost cost = cost_on(s, n); cost < least) least = cost, best = n;
+      if (n == but)
+        continue;
+      else if (const Cost cost = cost_on(s, n); cost < least)
+        least = cost, best = n;
     return best;
   };
   Choice local, remote;
@@ -202,7 +223,7 @@ Choice Placer::brute_force(ShapeId id) {
   const Shape cards = (*shapes_)[parts.cards], processor = (*shapes_)[parts.processor];
   const NodeId at = cheapest(cards);
   if (at == kNone) return local;
-  const NodeId home = home_for(at, [&](NodeId n) { return cost_on(processor, n); });
+  const NodeId home = cheapest(processor, at);
   if (home != kNone)
     remote = {{home, at, cards_on(cards, at)},
               cost_on(cards, at) + cost_on(processor, home) + penalty_of(shape)};

@@ -58,11 +58,12 @@ class Placer {
     ShapeId cards = kNone;
     ShapeId processor = kNone;
   };
+  // What the hard rules that are on ask of a node; of those that are off, nothing.
+  Shape asked_by(const Shape& shape) const;
+  Cost cost_on(const Shape& asked, const Shape& shape, NodeId node) const;
   CostTable& refreshed(ShapeId id);
   void refresh_fragments();
   bool remote_allowed(const Shape& shape) const;
-  template <typename CostOf>
-  NodeId home_for(NodeId at, CostOf&& cost_of) const;
   int penalty_of(const Shape& shape) const;
   bool good_enough(const Choice& local) const;
   Choice better(const Choice& local, const Choice& remote) const;
@@ -76,11 +77,12 @@ class Placer {
   std::vector<int> scarcity_;
   Mix mix_;
   Fragment fragment_;
-  uint64_t epoch_ = 1;              // of the fragment table
-  std::vector<int64_t> fragments_;  // of each node, true up to the change fragments_seen_
+  uint64_t epoch_ = 1;                      // of the fragment table
+  std::vector<Fragment::Known> fragments_;  // of each node, true up to change fragments_seen_
   uint64_t fragments_seen_ = 0, fragments_epoch_ = 0;
   int64_t remote_used_ = 0;
   std::vector<CostTable> tables_;
+  std::vector<NodeId> scratch_;
   std::vector<Parts> parts_;
 };
 

@@ -13,6 +13,7 @@
 #include "apps/sim/trace.h"
 #include "sched/node_order.h"
 #include "sched/placer.h"
+#include "sched/queues.h"
 #include "sched/residents.h"
 
 namespace flexai::apps::sim {
@@ -36,6 +37,12 @@ double now_us() {
   return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
 }
 
+double cpu_us() {
+  timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
+}
+
 double resident_mb() {
   std::ifstream in("/proc/self/statm");
   int64_t size = 0, resident = 0;
@@ -50,6 +57,7 @@ class Bench {
   base::Result<nlohmann::json> run() {
     const double start = now_us();
     build_nodes();
+    build_queues();
     FLEXAI_TRY(build_shapes());
     sched::Policy policy;
     policy.remote_most_milli = cluster_.card_milli() / 100;
@@ -64,6 +72,12 @@ class Bench {
 
  private:
   static constexpr int kModels = 4;
+  static constexpr int kDepartments = 4, kTeams = 5, kUsers = 5;
+  struct Running {
+    ShapeId shape;
+    Placement at;
+    sched::QueueId queue;
+  };
 
   double full() const {
     return 1 -
@@ -83,6 +97,43 @@ class Bench {
       spec.labels = random_.below(4);
     }
     for (uint32_t position : sched::node_order(specs)) cluster_.add(specs[position]);
+  }
+
+  // Three levels: departments, teams, users' queues. Limits and caps are looked at on the way up at
+  // each decision; some bind now and then.
+  void build_queues() {
+    sched::Usage all;
+    for (sched::NodeId n = 0; n < cluster_.size(); ++n) {
+      all.ncu += cluster_[n].idle;
+      all.cpu += cluster_[n].cpu_free;
+      all.memory += cluster_[n].memory_free;
+      all.network += cluster_[n].network_free;
+    }
+    std::vector<model::Queue> queues;
+    auto add = [&](std::string name, std::string parent, int64_t parts) {
+      model::Queue q;
+      q.name = std::move(name);
+      q.parent = std::move(parent);
+      q.guarantee = all.ncu / parts / 2;
+      q.deserved = all.ncu / parts;
+      q.limit = all.ncu / parts * 13 / 10;
+      q.caps = {{"M0", all.ncu / parts / 2}};
+      queues.push_back(std::move(q));
+    };
+    for (int d = 0; d < kDepartments; ++d) {
+      const std::string department = "d" + std::to_string(d);
+      add(department, "", kDepartments);
+      for (int t = 0; t < kTeams; ++t) {
+        const std::string team = department + "t" + std::to_string(t);
+        add(team, department, kDepartments * kTeams);
+        for (int u = 0; u < kUsers; ++u)
+          add(team + "u" + std::to_string(u), team, kDepartments * kTeams * kUsers);
+      }
+    }
+    for (sched::QueueId id = 0; id < queues.size(); ++id)
+      if (queues[id].name.find('u') != std::string::npos) leaves_.push_back(id);
+    const std::vector<std::string> models{"M0", "M1", "M2", "M3"};
+    queues_ = std::make_unique<sched::Queues>(queues, models, all);
   }
 
   Shape arbitrary() {
@@ -147,41 +198,73 @@ class Bench {
     return shapes_.intern(s);
   }
 
+  sched::Usage usage_of(ShapeId id, const Placement& at) const {
+    const Shape& s = shapes_[id];
+    sched::Usage usage;
+    usage.cpu = s.cpu_milli;
+    usage.memory = s.memory_mib;
+    if (s.cards == 0) return usage;
+    usage.model = cluster_[at.card_node].model;
+    usage.milli = usage.ncu = s.total_milli();
+    if (at.remote()) usage.network = int64_t{s.network_mbps} * s.cards;
+    return usage;
+  }
+
   void decide(ShapeId id) {
+    const sched::QueueId queue = leaves_[random_.below(leaves_.size())];
     placer_->learn(id);
     placer_->set_remote_used(remote_milli_);
     const sched::Choice choice = placer_->place(id);
-    if (!choice.found()) {
+    missed_ = !choice.found() || !cluster_.fits(shapes_[id], choice.at);
+    if (missed_) {
       ++misses_;
       return;
     }
+    const sched::Usage usage = usage_of(id, choice.at);
+    missed_ = queues_->allows(queue, usage) != sched::Reason::kNone;
+    if (missed_) {
+      ++refused_;
+      return;
+    }
     cluster_.take(shapes_[id], choice.at);
+    queues_->charge(queue, usage, 1);
     if (choice.at.remote()) remote_milli_ += shapes_[id].total_milli();
-    running_.emplace_back(id, choice.at);
+    running_.push_back({id, choice.at, queue});
   }
 
   void leave() {
     if (running_.empty()) return;
     std::swap(running_[random_.below(running_.size())], running_.back());
-    const auto [id, at] = running_.back();
+    const Running r = running_.back();
     running_.pop_back();
-    cluster_.give(shapes_[id], at);
-    if (at.remote()) remote_milli_ -= shapes_[id].total_milli();
+    cluster_.give(shapes_[r.shape], r.at);
+    queues_->charge(r.queue, usage_of(r.shape, r.at), -1);
+    if (r.at.remote()) remote_milli_ -= shapes_[r.shape].total_milli();
   }
 
   void measure() {
     for (int i = 0; i < o_.decisions / 10; ++i) step(draw(), false);  // warm
     times_.clear();
+    misses_ = refused_ = 0;
+    double checks = 0;
+    const double start = cpu_us();
     for (int i = 0; i < o_.decisions; ++i) {
       const bool fresh = !o_.openb && random_.unit() < o_.fresh;
-      if (i % 1000 == 999) check(draw());
+      if (i % 1000 == 999) {
+        const double before = cpu_us();
+        check(draw());
+        checks += cpu_us() - before;
+      }
       step(fresh ? shapes_.intern(arbitrary()) : draw(), fresh);
     }
+    cpu_us_ = cpu_us() - start - checks;
   }
 
-  // Before each arrival enough leaves to keep the cluster as full as asked.
+  // Before each arrival enough leaves to keep the cluster as full as asked; one when the last found
+  // no room, so that processors run out no more than cards.
   void step(ShapeId id, bool fresh) {
     const double start = now_us();
+    if (missed_) leave();
     while (full() > o_.full) leave();
     if (!flood_.empty() && placed_ % 64 == 0) placer_->place(flood_[placed_ / 64 % flood_.size()]);
     decide(id);
@@ -211,13 +294,16 @@ class Bench {
             {"decisions", times_.size()},
             {"unseen_shapes", fresh_},
             {"decisions_per_second", 1e6 * static_cast<double>(times_.size()) / total},
+            {"decisions_per_cpu_second", 1e6 * static_cast<double>(times_.size()) / cpu_us_},
             {"p50_us", percentile(0.5)},
             {"p99_us", percentile(0.99)},
             {"p999_us", percentile(0.999)},
             {"worst_us", times_.back()},
             {"checked", checked_},
             {"differing", differing_},
+            {"queues", leaves_.size()},
             {"unplaced", misses_},
+            {"refused_by_quota", refused_},
             {"pending_unschedulable", o_.pending},
             {"snapshot_to_first_decision_ms", first / 1000},
             {"resident_mb", resident_mb()}};
@@ -229,10 +315,14 @@ class Bench {
   sched::ShapeTable shapes_;
   std::unique_ptr<sched::Placer> placer_;
   std::vector<double> cumulative_, times_;
-  std::vector<std::pair<ShapeId, Placement>> running_;
+  std::vector<Running> running_;
+  std::unique_ptr<sched::Queues> queues_;
+  std::vector<sched::QueueId> leaves_;
   std::vector<ShapeId> flood_;
   int64_t remote_milli_ = 0;
-  size_t misses_ = 0, placed_ = 0, fresh_ = 0, checked_ = 0, differing_ = 0;
+  double cpu_us_ = 1;
+  bool missed_ = false;
+  size_t misses_ = 0, refused_ = 0, placed_ = 0, fresh_ = 0, checked_ = 0, differing_ = 0;
 };
 
 }  // namespace

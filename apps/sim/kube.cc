@@ -24,7 +24,7 @@ class FirstFit : public Packer {
     const sched::ShapeId own = charged(id);
     if (own >= tables_.size()) tables_.resize(own + 1);
     const Shape s = shapes_[own];
-    tables_[own].refresh(cluster_, 1, [&](NodeId n) -> sched::Cost {
+    tables_[own].refresh(cluster_, 1, sched::need_of(s), &scratch_, [&](NodeId n) -> sched::Cost {
       const NodeState& node = cluster_[n];
       const bool fits = node.cpu_free >= s.cpu_milli && node.memory_free >= s.memory_mib &&
                         (s.cards == 0 || (s.models >> node.model & 1) != 0) &&
@@ -45,6 +45,7 @@ class FirstFit : public Packer {
   const sched::Cluster& cluster_;
   sched::ShapeTable& shapes_;
   std::vector<sched::CostTable> tables_;
+  std::vector<NodeId> scratch_;
 };
 
 }  // namespace

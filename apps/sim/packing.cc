@@ -62,8 +62,8 @@ class Run {
   // Keeps the sum of fragments true to what changed.
   void follow() {
     for (; followed_ < cluster_.changes(); ++followed_) {
-      if (!cluster_.is_last(followed_)) continue;
       const sched::NodeId n = cluster_.changed(followed_);
+      if (n == sched::kNone) continue;
       const double now = static_cast<double>(published_.of(cluster_[n])) / sched::Fragment::kOne;
       fragments_ += now - fragments_of_[n];
       fragments_of_[n] = now;

@@ -47,7 +47,7 @@ class Scored : public Packer {
     if (id >= tables_.size()) tables_.resize(id + 1);
     sched::CostTable& table = tables_[id];
     const Shape& shape = input_.shapes[id];
-    table.refresh(input_.cluster, 1, [&](NodeId n) {
+    table.refresh(input_.cluster, 1, sched::need_of(shape), &scratch_, [&](NodeId n) {
       const NodeState& node = input_.cluster[n];
       return has_room(shape, node) ? static_cast<Cost>(-score(shape, node, n)) : sched::kInfeasible;
     });
@@ -65,6 +65,7 @@ class Scored : public Packer {
 
  private:
   std::vector<sched::CostTable> tables_;
+  std::vector<NodeId> scratch_;
 };
 
 class Anywhere : public Scored {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "sched/explain.h"
@@ -21,8 +22,8 @@ class Placing {
   void run() {
     for (uint32_t job = order_.next(); job != kNone; job = order_.next()) {
       const Reason behind = must_wait(job) ? Reason::kBehindHead : Reason::kNone;
-      if (behind == Reason::kNone && start(job)) {
-        for (uint32_t head : heads_) ++passed_[head];
+      if (behind == Reason::kNone && may_start(job)) {
+        ++started_;
       } else {
         wait(job, behind);
       }
@@ -32,6 +33,21 @@ class Placing {
   }
 
  private:
+  // Equal work that found no room finds none either as long as nothing is stopped or moved.
+  bool may_start(uint32_t job) {
+    if (others_ != s_.plan.actions.size() - started_) {
+      others_ = s_.plan.actions.size() - started_;
+      hopeless_.clear();
+    }
+    const Job& j = s_.jobs[job];
+    const Kind kind{j.shape,       j.queue,         j.work->members,
+                    j.work->apart, j.work->together, j.work->priority};
+    if (hopeless_.count(kind) != 0) return false;
+    const bool started = start(job);
+    if (!started) hopeless_.insert(kind);
+    return started;
+  }
+
   bool start(uint32_t job) {
     if (place_gang(&s_, job)) {
       write(job, s_.jobs[job].members.size() > 1 ? "gang: all members have room" : "has room");
@@ -61,22 +77,28 @@ class Placing {
   // Whether an older head that cannot be passed any more wants cards of the same models.
   bool must_wait(uint32_t job) const {
     const Shape& shape = s_.shapes[s_.jobs[job].shape];
-    for (uint32_t head : heads_) {
-      const Shape& other = s_.shapes[s_.jobs[head].shape];
-      const bool same = shape.cards == 0 || (shape.models & other.models) != 0;
-      const auto most =
-          static_cast<uint32_t>(s_.policy.on(Pass::kBackfill) ? s_.policy.backfill_most : 0);
-      if (same && s_.jobs[head].work->passed_over + passed_.at(head) >= most) return true;
-    }
+    for (const auto& [models, passes] : passes_)
+      if ((shape.cards == 0 || (shape.models & models) != 0) && started_ >= passes) return true;
     return false;
   }
 
   void wait(uint32_t job, Reason behind) {
     waiting_.emplace_back(job, behind);
     // What is stopped by its own quota, or fits no node at all, keeps nobody waiting.
-    if (behind != Reason::kNone || quota_of(job) != Reason::kNone || never_fits(s_, job)) return;
-    heads_.push_back(job);
-    passed_[job] = 0;
+    if (behind != Reason::kNone || quota_of(job) != Reason::kNone || fits_never(job)) return;
+    const auto most =
+        static_cast<uint32_t>(s_.policy.on(Pass::kBackfill) ? s_.policy.backfill_most : 0);
+    const uint32_t left = most - std::min(most, s_.jobs[job].work->passed_over);
+    const uint64_t models = s_.shapes[s_.jobs[job].shape].models;
+    const auto [at, fresh] = passes_.try_emplace(models, started_ + left);
+    if (!fresh) at->second = std::min(at->second, started_ + left);
+    heads_[job] = started_;
+  }
+
+  bool fits_never(uint32_t job) {
+    const auto [at, fresh] = never_.try_emplace(s_.jobs[job].shape, false);
+    if (fresh) at->second = never_fits(s_, job);
+    return at->second;
   }
 
   // Last, so that what is said is true of the plan as a whole; equal work is explained once.
@@ -93,7 +115,8 @@ class Placing {
       s_.plan.pending.push_back(renamed(s_, verdict, job));
     }
     for (Verdict& v : s_.plan.pending)
-      if (const auto at = passed_.find(v.workload); at != passed_.end()) v.passed = at->second;
+      if (const auto at = heads_.find(v.workload); at != heads_.end())
+        v.passed = started_ - at->second;
     std::sort(s_.plan.pending.begin(), s_.plan.pending.end(),
               [](const Verdict& a, const Verdict& b) { return a.workload < b.workload; });
   }
@@ -112,8 +135,14 @@ class Placing {
 
   Session& s_;
   Order order_;
-  std::vector<uint32_t> heads_;
-  std::map<uint32_t, uint32_t> passed_;  // by head: times in this plan
+  // Shape, queue, members, apart, together, priority: all that a search for room depends on.
+  using Kind = std::tuple<ShapeId, QueueId, uint32_t, bool, bool, int32_t>;
+  std::set<Kind> hopeless_;
+  uint32_t started_ = 0;
+  size_t others_ = 0;                     // actions of the plan that are not starts
+  std::map<uint64_t, uint32_t> passes_;   // by models of a head: when so many have started, wait
+  std::map<uint32_t, uint32_t> heads_;    // what had started when it had to wait
+  std::map<ShapeId, bool> never_;
   std::vector<std::pair<uint32_t, Reason>> waiting_;
 };
 
