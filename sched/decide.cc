@@ -19,6 +19,7 @@ void carry_out(const Action& a, int64_t now_ms, Workload* w) {
       w->state = WorkState::kRunning;
       w->places = a.places;
       w->started_ms = now_ms;
+      w->granted_milli = -1;  // what it was shrunk to before it was stopped is forgotten
       return;
     case Act::kMigrate:
     case Act::kHome:
@@ -45,11 +46,11 @@ void carry_out(const Action& a, int64_t now_ms, Workload* w) {
 
 }  // namespace
 
-base::Result<Plan> decide(const Snapshot& snapshot) {
+base::Result<Plan> decide(const Snapshot& snapshot, Explain explain) {
   FLEXAI_TRY(validate(snapshot));
   Session session(snapshot);
   if (session.policy.on(Pass::kResize)) passes::resize(&session);
-  if (session.policy.on(Pass::kPlace)) passes::place(&session);
+  if (session.policy.on(Pass::kPlace)) passes::place(&session, explain == Explain::kAll);
   if (session.policy.on(Pass::kHome)) passes::pull_home(&session);
   return std::move(session.plan);
 }

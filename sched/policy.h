@@ -54,11 +54,13 @@ struct Policy {
   int remote_margin_milli = 0;    // a remote place must be cheaper than a local one by this
   int64_t remote_most_milli = 0;  // of all cards together used remotely; 0: none
 
-  int64_t aging_ms = 3'600'000;  // waiting so long counts as one more of priority
-  int backfill_most = 64;        // later work started past a head that waits, in its whole life
-  int moves_most = 4;            // of defragmentation and pulling home together, in one plan
-  int busy_percent = 95;         // of its share in use: elastic work grows
-  int lazy_percent = 50;         // of its share in use: elastic work shrinks
+  int64_t aging_ms = 3'600'000;   // waiting so long counts as one more of priority
+  int64_t patience_ms = 600'000;  // waiting so long takes back what the queue deserves, not only
+                                  // what it is guaranteed; from queues that have more than theirs
+  int backfill_most = 64;         // later work started past a head that waits, in its whole life
+  int moves_most = 4;             // of defragmentation and pulling home together, in one plan
+  int busy_percent = 95;          // of its share in use: elastic work grows
+  int lazy_percent = 50;          // of its share in use: elastic work shrinks
 
   bool on(Rule rule) const { return (rules >> static_cast<int>(rule) & 1) != 0; }
   bool on(Pass pass) const { return (passes >> static_cast<int>(pass) & 1) != 0; }

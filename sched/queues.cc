@@ -55,8 +55,24 @@ bool Queues::within_guarantee(QueueId id, const Usage& more) const {
   return used_[id].ncu + more.ncu <= queues_[id].guarantee;
 }
 
-bool Queues::over_deserved_without(QueueId id, const Usage& less) const {
-  return used_[id].ncu - less.ncu >= std::max(queues_[id].deserved, queues_[id].guarantee);
+bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less,
+                         Claim claim) const {
+  std::vector<QueueId> above;  // of `id`, itself first
+  for (QueueId q = id; q != root(); q = parents_[q]) above.push_back(q);
+  QueueId meet = from, top = from;  // top: the last of `from`'s side before they meet
+  while (meet != root() && std::find(above.begin(), above.end(), meet) == above.end())
+    top = meet, meet = parents_[meet];
+  if (meet == from || meet == id) return false;  // within one line nobody takes from another
+  for (QueueId q : above) {
+    if (q == meet) break;
+    const int64_t most = claim == Claim::kGuarantee
+                             ? queues_[q].guarantee
+                             : std::max(queues_[q].guarantee, queues_[q].deserved);
+    if (used_[q].ncu + more.ncu > most) return false;
+  }
+  for (QueueId q = from; q != top; q = parents_[q])
+    if (used_[q].ncu - less.ncu < queues_[q].guarantee) return false;
+  return used_[top].ncu - less.ncu >= std::max(queues_[top].deserved, queues_[top].guarantee);
 }
 
 int64_t Queues::dominant(QueueId id) const {

@@ -37,8 +37,13 @@ class Queues {
   // kNone, kQueueLimit or kModelCap, looking at every queue above as well.
   Reason allows(QueueId id, const Usage& more) const;
   bool within_guarantee(QueueId id, const Usage& more) const;
-  // Whether taking this away leaves the queue with what it deserves.
-  bool over_deserved_without(QueueId id, const Usage& less) const;
+  // What a queue may have back from others: its guarantee at once, what it deserves in the end.
+  enum class Claim { kGuarantee, kDeserved };
+  // Whether `id` may take `more` from `from`, which gives `less`. Asked at every level up to where
+  // the two part: all of `id`'s side must stay within the claim, the topmost of `from`'s side must
+  // keep what it deserves, and everybody below it his guarantee.
+  bool may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less,
+                   Claim claim) const;
 
   // Who is next: lower comes first. Under guarantee, then under deserved, by dominant share over
   // deserved part; then by what is over, for weight.

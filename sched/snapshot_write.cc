@@ -92,6 +92,7 @@ json json_of(const Policy& p) {
          {"remote_margin_milli", p.remote_margin_milli},
          {"remote_most_milli", p.remote_most_milli},
          {"aging_ms", p.aging_ms},
+         {"patience_ms", p.patience_ms},
          {"backfill_most", p.backfill_most},
          {"moves_most", p.moves_most},
          {"busy_percent", p.busy_percent},

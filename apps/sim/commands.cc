@@ -29,6 +29,7 @@ void build_cli(CLI::App& app, Session& session) {
   app.require_subcommand(1);
   add_replay(app, session);
   add_explain(app, session);
+  add_tenants(app, session);
   add_bench(app, session);
   add_diff(app, session);
   add_man(app, session);

@@ -13,6 +13,7 @@ struct Session {
 };
 
 void add_replay(CLI::App& app, Session& session);
+void add_tenants(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
 void add_explain(CLI::App& app, Session& session);
 void add_diff(CLI::App& app, Session& session);

@@ -19,7 +19,7 @@ class Placing {
  public:
   explicit Placing(Session* session) : s_(*session), order_(session) {}
 
-  void run() {
+  void run(bool explain) {
     for (uint32_t job = order_.next(); job != kNone; job = order_.next()) {
       const Reason behind = must_wait(job) ? Reason::kBehindHead : Reason::kNone;
       if (behind == Reason::kNone && may_start(job)) {
@@ -29,7 +29,11 @@ class Placing {
       }
       order_.drop(job);
     }
-    explain_all();
+    if (explain)
+      explain_all();
+    else
+      for (const auto& [job, behind] : waiting_) s_.plan.pending.push_back({job});
+    finish();
   }
 
  private:
@@ -40,7 +44,7 @@ class Placing {
       hopeless_.clear();
     }
     const Job& j = s_.jobs[job];
-    const Kind kind{j.shape,       j.queue,         j.work->members,
+    const Kind kind{j.shape,       j.queue,          j.work->members,
                     j.work->apart, j.work->together, j.work->priority};
     if (hopeless_.count(kind) != 0) return false;
     const bool started = start(job);
@@ -114,6 +118,9 @@ class Placing {
       if (verdict.reason == Reason::kNone) verdict = explain(&s_, job);
       s_.plan.pending.push_back(renamed(s_, verdict, job));
     }
+  }
+
+  void finish() {
     for (Verdict& v : s_.plan.pending)
       if (const auto at = heads_.find(v.workload); at != heads_.end())
         v.passed = started_ - at->second;
@@ -139,15 +146,15 @@ class Placing {
   using Kind = std::tuple<ShapeId, QueueId, uint32_t, bool, bool, int32_t>;
   std::set<Kind> hopeless_;
   uint32_t started_ = 0;
-  size_t others_ = 0;                     // actions of the plan that are not starts
-  std::map<uint64_t, uint32_t> passes_;   // by models of a head: when so many have started, wait
-  std::map<uint32_t, uint32_t> heads_;    // what had started when it had to wait
+  size_t others_ = 0;                    // actions of the plan that are not starts
+  std::map<uint64_t, uint32_t> passes_;  // by models of a head: when so many have started, wait
+  std::map<uint32_t, uint32_t> heads_;   // what had started when it had to wait
   std::map<ShapeId, bool> never_;
   std::vector<std::pair<uint32_t, Reason>> waiting_;
 };
 
 }  // namespace
 
-void place(Session* session) { Placing(session).run(); }
+void place(Session* session, bool explain) { Placing(session).run(explain); }
 
 }  // namespace flexai::sched::passes

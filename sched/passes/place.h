@@ -8,6 +8,7 @@
 
 namespace flexai::sched::passes {
 
-void place(Session* session);
+// `explain`: says why what waits does; else only names it.
+void place(Session* session, bool explain);
 
 }  // namespace flexai::sched::passes

@@ -23,12 +23,16 @@ Usage usage_of(const Session& s, uint32_t job) {
 
 bool reclaim(Session* s, uint32_t job) {
   const QueueId queue = s->jobs[job].queue;
-  if (!s->queues->within_guarantee(queue, usage_of(*s, job))) return false;
+  const Usage more = usage_of(*s, job);
+  const int64_t waited = s->snapshot.now_ms - s->jobs[job].work->submitted_ms;
+  const bool patient = waited < s->policy.patience_ms;
+  if (patient && !s->queues->within_guarantee(queue, more)) return false;
+  const auto claim = patient ? Queues::Claim::kGuarantee : Queues::Claim::kDeserved;
   return make_way(
       s, job,
       [&](uint32_t victim) {
-        const QueueId other = s->jobs[victim].queue;
-        return other != queue && s->queues->over_deserved_without(other, usage_of(*s, victim));
+        return s->queues->may_reclaim(queue, more, s->jobs[victim].queue, usage_of(*s, victim),
+                                      claim);
       },
       "reclaim");
 }

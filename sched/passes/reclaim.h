@@ -1,5 +1,8 @@
-// Reclaim: room for a queue that stays within its guarantee, from queues that keep what they
-// deserve without the victim. A queue at its guarantee never loses anything.
+// Reclaim: room for a queue that stays within its guarantee, or, for work that has waited for
+// Policy::patience_ms, within what it deserves; from queues that keep what they deserve without the
+// victim. Looked at on every level of the tree (Queues::may_reclaim), so a department takes back
+// from departments, a team from its neighbours. Whoever lost something has what he deserves left
+// and cannot take it back: no loops.
 #pragma once
 
 #include "sched/session.h"
