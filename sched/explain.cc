@@ -13,15 +13,6 @@
 namespace flexai::sched {
 namespace {
 
-// Whether the node could hold a member if nothing ran on it.
-bool fits_empty(const Session& s, const Shape& shape, NodeId n) {
-  const NodeSpec& spec = s.cluster.spec(n);
-  return (shape.cards == 0 || (shape.models >> spec.model & 1) != 0) &&
-         (shape.labels & ~spec.labels) == 0 && spec.cards >= shape.cards &&
-         (shape.cards == 0 || spec.card_memory_mib >= shape.card_memory_mib) &&
-         spec.cpu_milli >= shape.cpu_milli && spec.memory_mib >= shape.memory_mib;
-}
-
 bool starts_with(Session* s, uint32_t job, const std::function<void(Shape*)>& change) {
   const ShapeId own = s->jobs[job].shape;
   Shape changed = s->shapes[own];
@@ -93,10 +84,18 @@ std::string line_of(const Session& s, const Verdict& v) {
 
 }  // namespace
 
+bool fits_empty(const Session& s, const Shape& shape, NodeId n) {
+  const NodeSpec& spec = s.cluster.spec(n);
+  return (shape.cards == 0 || (shape.models >> spec.model & 1) != 0) &&
+         (shape.labels & ~spec.labels) == 0 && spec.cards >= shape.cards &&
+         (shape.cards == 0 || spec.card_memory_mib >= shape.card_memory_mib) &&
+         spec.cpu_milli >= shape.cpu_milli && spec.memory_mib >= shape.memory_mib;
+}
+
 Reason first_obstacle(const Session& s, const Shape& shape, NodeId id) {
   const NodeState& n = s.cluster[id];
   const Policy& p = s.policy;
-  if (!n.open) return Reason::kNodeClosed;
+  if (!n.open) return id < s.held.size() && s.held[id] ? Reason::kBehindHead : Reason::kNodeClosed;
   if (p.on(Rule::kModel) && !rules::model(shape, n)) return Reason::kWrongModel;
   if (p.on(Rule::kAffinity) && !rules::affinity(shape, n)) return Reason::kLabelMissing;
   if (p.on(Rule::kTopology) && !rules::topology(shape, n)) return Reason::kWrongZone;

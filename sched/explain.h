@@ -10,6 +10,8 @@ Verdict explain(Session* session, uint32_t job);
 Verdict waits_behind(const Session& session, uint32_t job);
 // The same for another workload that asks for the same.
 Verdict renamed(const Session& session, const Verdict& verdict, uint32_t job);
+// Whether the node could hold a member if nothing ran on it.
+bool fits_empty(const Session& session, const Shape& shape, NodeId node);
 // No node could hold one member even when empty, near or far.
 bool never_fits(const Session& session, uint32_t job);
 // kNone, or what its queues forbid on every model that would do.

@@ -24,7 +24,7 @@ enum class Reason : uint8_t {
   kQueueLimit,       // the queue or one above it is at its limit
   kModelCap,         // the queue's cap of a card model
   kGangPartial,      // some members would fit, not all
-  kBehindHead,       // an older workload has been passed over often enough and waits for room
+  kBehindHead,       // held for older work that has been passed over often enough
   kNeverFits,        // no node could hold it even when empty
   kSpread,           // of nodes: another member is there
 };

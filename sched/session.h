@@ -44,6 +44,7 @@ struct Session {
   Residents residents;
   std::vector<Job> jobs;  // by position in snapshot.workloads
   int64_t remote_milli = 0;
+  std::vector<bool> held;  // nodes that are closed for a head (sched/passes/hold.h)
   Plan plan;
 
   // What members of this shape at this place cost the queue.

@@ -8,6 +8,7 @@
 #include "sched/explain.h"
 #include "sched/passes/consolidate.h"
 #include "sched/passes/gang.h"
+#include "sched/passes/hold.h"
 #include "sched/passes/order.h"
 #include "sched/passes/preempt.h"
 #include "sched/passes/reclaim.h"
@@ -17,13 +18,15 @@ namespace {
 
 class Placing {
  public:
-  explicit Placing(Session* session) : s_(*session), order_(session) {}
+  explicit Placing(Session* session) : s_(*session), order_(session), holds_(session) {}
 
   void run(bool explain) {
+    hold_for_old_heads();
     for (uint32_t job = order_.next(); job != kNone; job = order_.next()) {
       const Reason behind = must_wait(job) ? Reason::kBehindHead : Reason::kNone;
       if (behind == Reason::kNone && may_start(job)) {
         ++started_;
+        hold_for_new_heads();
       } else {
         wait(job, behind);
       }
@@ -39,6 +42,7 @@ class Placing {
  private:
   // Equal work that found no room finds none either as long as nothing is stopped or moved.
   bool may_start(uint32_t job) {
+    if (holds_.holds_for(job)) return start_where_held(job);
     if (others_ != s_.plan.actions.size() - started_) {
       others_ = s_.plan.actions.size() - started_;
       hopeless_.clear();
@@ -50,6 +54,40 @@ class Placing {
     const bool started = start(job);
     if (!started) hopeless_.insert(kind);
     return started;
+  }
+
+  bool start_where_held(uint32_t job) {
+    holds_.open_for(job);
+    const bool started = start(job);
+    if (started)
+      holds_.release(job);
+    else
+      holds_.close_for(job);
+    return started;
+  }
+
+  uint32_t passes_left(uint32_t job) const {
+    const auto most = static_cast<uint32_t>(s_.policy.backfill_most);
+    return most - std::min(most, s_.jobs[job].work->passed_over);
+  }
+
+  void hold_for_old_heads() {
+    if (!s_.policy.on(Pass::kBackfill)) return;
+    std::vector<uint32_t> old;
+    for (uint32_t job = 0; job < s_.jobs.size(); ++job)
+      if (s_.jobs[job].state != model::WorkState::kRunning && passes_left(job) == 0 &&
+          quota_of(job) == Reason::kNone)
+        old.push_back(job);
+    std::stable_sort(old.begin(), old.end(), [this](uint32_t a, uint32_t b) {
+      return s_.jobs[a].work->submitted_ms < s_.jobs[b].work->submitted_ms;
+    });
+    if (old.size() > s_.cluster.size()) old.resize(s_.cluster.size());
+    for (uint32_t job : old) holds_.hold(job);
+  }
+
+  void hold_for_new_heads() {
+    for (; !turns_.empty() && turns_.begin()->first <= started_; turns_.erase(turns_.begin()))
+      holds_.hold(turns_.begin()->second);
   }
 
   bool start(uint32_t job) {
@@ -78,11 +116,12 @@ class Placing {
     return quota_reason(s_, job);
   }
 
-  // Whether an older head that cannot be passed any more wants cards of the same models.
+  // Without backfill nobody passes a head that wants cards of the same models.
   bool must_wait(uint32_t job) const {
+    if (s_.policy.on(Pass::kBackfill)) return false;
     const Shape& shape = s_.shapes[s_.jobs[job].shape];
-    for (const auto& [models, passes] : passes_)
-      if ((shape.cards == 0 || (shape.models & models) != 0) && started_ >= passes) return true;
+    for (uint64_t models : heads_want_)
+      if (shape.cards == 0 || (shape.models & models) != 0) return true;
     return false;
   }
 
@@ -90,13 +129,10 @@ class Placing {
     waiting_.emplace_back(job, behind);
     // What is stopped by its own quota, or fits no node at all, keeps nobody waiting.
     if (behind != Reason::kNone || quota_of(job) != Reason::kNone || fits_never(job)) return;
-    const auto most =
-        static_cast<uint32_t>(s_.policy.on(Pass::kBackfill) ? s_.policy.backfill_most : 0);
-    const uint32_t left = most - std::min(most, s_.jobs[job].work->passed_over);
-    const uint64_t models = s_.shapes[s_.jobs[job].shape].models;
-    const auto [at, fresh] = passes_.try_emplace(models, started_ + left);
-    if (!fresh) at->second = std::min(at->second, started_ + left);
+    heads_want_.insert(s_.shapes[s_.jobs[job].shape].models);
     heads_[job] = started_;
+    if (s_.policy.on(Pass::kBackfill) && passes_left(job) > 0)
+      turns_.emplace(started_ + passes_left(job), job);
   }
 
   bool fits_never(uint32_t job) {
@@ -105,17 +141,25 @@ class Placing {
     return at->second;
   }
 
+  Verdict explained(uint32_t job) {
+    if (!holds_.holds_for(job)) return explain(&s_, job);
+    holds_.open_for(job);
+    Verdict verdict = explain(&s_, job);
+    holds_.close_for(job);
+    return verdict;
+  }
+
   // Last, so that what is said is true of the plan as a whole; equal work is explained once.
   void explain_all() {
-    std::map<std::tuple<ShapeId, QueueId, uint32_t>, Verdict> known;
+    std::map<std::tuple<ShapeId, QueueId, uint32_t, bool>, Verdict> known;
     for (const auto& [job, behind] : waiting_) {
       const Job& j = s_.jobs[job];
-      Verdict& verdict = known[{j.shape, j.queue, j.work->members}];
+      Verdict& verdict = known[{j.shape, j.queue, j.work->members, holds_.holds_for(job)}];
       if (behind != Reason::kNone) {
         s_.plan.pending.push_back(waits_behind(s_, job));
         continue;
       }
-      if (verdict.reason == Reason::kNone) verdict = explain(&s_, job);
+      if (verdict.reason == Reason::kNone) verdict = explained(job);
       s_.plan.pending.push_back(renamed(s_, verdict, job));
     }
   }
@@ -146,9 +190,11 @@ class Placing {
   using Kind = std::tuple<ShapeId, QueueId, uint32_t, bool, bool, int32_t>;
   std::set<Kind> hopeless_;
   uint32_t started_ = 0;
-  size_t others_ = 0;                    // actions of the plan that are not starts
-  std::map<uint64_t, uint32_t> passes_;  // by models of a head: when so many have started, wait
-  std::map<uint32_t, uint32_t> heads_;   // what had started when it had to wait
+  size_t others_ = 0;                        // actions of the plan that are not starts
+  std::set<uint64_t> heads_want_;            // models
+  std::multimap<uint32_t, uint32_t> turns_;  // heads, by what may start before nodes are held
+  Holds holds_;
+  std::map<uint32_t, uint32_t> heads_;  // what had started when it had to wait
   std::map<ShapeId, bool> never_;
   std::vector<std::pair<uint32_t, Reason>> waiting_;
 };
