@@ -51,28 +51,29 @@ Reason Queues::allows(QueueId id, const Usage& more) const {
   return Reason::kNone;
 }
 
-bool Queues::within_guarantee(QueueId id, const Usage& more) const {
-  return used_[id].ncu + more.ncu <= queues_[id].guarantee;
+bool Queues::within(QueueId id, const Usage& more, Claim claim) const {
+  const model::Queue& q = queues_[id];
+  const int64_t most = claim == Claim::kGuarantee ? q.guarantee : std::max(q.guarantee, q.deserved);
+  return used_[id].ncu + more.ncu <= most;
 }
 
 bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less,
                          Claim claim) const {
-  std::vector<QueueId> above;  // of `id`, itself first
-  for (QueueId q = id; q != root(); q = parents_[q]) above.push_back(q);
+  auto above = [this](QueueId q, QueueId below) {  // or the same
+    for (; below != root(); below = parents_[below])
+      if (q == below) return true;
+    return q == root();
+  };
   QueueId meet = from, top = from;  // top: the last of `from`'s side before they meet
-  while (meet != root() && std::find(above.begin(), above.end(), meet) == above.end())
-    top = meet, meet = parents_[meet];
+  while (!above(meet, id)) top = meet, meet = parents_[meet];
   if (meet == from || meet == id) return false;  // within one line nobody takes from another
-  for (QueueId q : above) {
-    if (q == meet) break;
-    const int64_t most = claim == Claim::kGuarantee
-                             ? queues_[q].guarantee
-                             : std::max(queues_[q].guarantee, queues_[q].deserved);
-    if (used_[q].ncu + more.ncu > most) return false;
-  }
+  if (used_[top].ncu - less.ncu < std::max(queues_[top].deserved, queues_[top].guarantee))
+    return false;
   for (QueueId q = from; q != top; q = parents_[q])
     if (used_[q].ncu - less.ncu < queues_[q].guarantee) return false;
-  return used_[top].ncu - less.ncu >= std::max(queues_[top].deserved, queues_[top].guarantee);
+  for (QueueId q = id; q != meet; q = parents_[q])
+    if (!within(q, more, claim)) return false;
+  return true;
 }
 
 int64_t Queues::dominant(QueueId id) const {
@@ -93,7 +94,7 @@ Queues::Key Queues::key(QueueId id, const Usage& more) const {
       cluster_.ncu > 0 ? std::max<int64_t>(1, q.deserved * 1'000'000 / cluster_.ncu) : 1;
   Key key;
   key.decayed = q.decayed_usage;
-  if (within_guarantee(id, more))
+  if (within(id, more, Claim::kGuarantee))
     key.band = 0;
   else if (share < deserved)
     key.band = 1;

@@ -36,9 +36,9 @@ class Queues {
   void charge(QueueId id, const Usage& usage, int sign);
   // kNone, kQueueLimit or kModelCap, looking at every queue above as well.
   Reason allows(QueueId id, const Usage& more) const;
-  bool within_guarantee(QueueId id, const Usage& more) const;
   // What a queue may have back from others: its guarantee at once, what it deserves in the end.
   enum class Claim { kGuarantee, kDeserved };
+  bool within(QueueId id, const Usage& more, Claim claim) const;
   // Whether `id` may take `more` from `from`, which gives `less`. Asked at every level up to where
   // the two part: all of `id`'s side must stay within the claim, the topmost of `from`'s side must
   // keep what it deserves, and everybody below it his guarantee.

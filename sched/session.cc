@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 
 #include "sched/node_order.h"
@@ -180,6 +181,16 @@ void Session::resize(uint32_t job, int32_t milli) {
   stop(job);
   jobs[job].shape = shape_with(jobs[job].shape, milli);
   for (const Placement& at : places) start_member(job, at);
+}
+
+int32_t Session::lowest_priority(QueueId queue) {
+  if (lowest_.empty()) {
+    lowest_.assign(queues->root() + 1, std::numeric_limits<int32_t>::max());
+    for (const Job& job : jobs)
+      if (!job.members.empty())
+        lowest_[job.queue] = std::min(lowest_[job.queue], job.work->priority);
+  }
+  return lowest_[queue];
 }
 
 // Members that must be together or apart are not moved one by one.

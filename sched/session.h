@@ -55,8 +55,14 @@ struct Session {
   void move_member(uint32_t job, size_t member, const Placement& to);
   // Running members get the share `milli` instead; there must be room when it grows.
   void resize(uint32_t job, int32_t milli);
+  // Of what ran in the queue when it was first asked for. What starts later in the plan is touched
+  // and no victim.
+  int32_t lowest_priority(QueueId queue);
   model::MemberPlace place_name(const Placement& at) const;
   ShapeId shape_with(ShapeId of, int32_t milli);
+
+ private:
+  std::vector<int32_t> lowest_;  // by queue
 };
 
 }  // namespace flexai::sched

@@ -66,6 +66,8 @@ class Bench {
     const double first = now_us() - start;
     while (full() < o_.full && misses_ < 20000) decide(draw());
     for (int i = 0; i < o_.pending; ++i) flood_.push_back(impossible(i));
+    std::sort(flood_.begin(), flood_.end());
+    flood_.erase(std::unique(flood_.begin(), flood_.end()), flood_.end());
     measure();
     return report(first);
   }
@@ -188,13 +190,14 @@ class Bench {
                                 cumulative_.begin());
   }
 
+  // Waiting work of 1,000 kinds that no node can hold at present.
   ShapeId impossible(int i) {
-    Shape s = arbitrary();
+    Shape s;
     s.cards = 8;
     s.milli = 1000;
-    s.reach = sched::Reach::kLocal;
-    s.cpu_milli = 126000 - i % 50;
-    s.card_memory_mib = 65536;
+    s.cpu_milli = 96000 + i % 1000 * 20;
+    s.memory_mib = 4096;
+    s.card_memory_mib = 24000;
     return shapes_.intern(s);
   }
 
@@ -266,7 +269,10 @@ class Bench {
     const double start = now_us();
     if (missed_) leave();
     while (full() > o_.full) leave();
-    if (!flood_.empty() && placed_ % 64 == 0) placer_->place(flood_[placed_ / 64 % flood_.size()]);
+    // A plan tries each kind of waiting work once; at 100,000 decisions a second and a plan every
+    // 10 ms that is once in so many decisions.
+    if (placed_ % 1000 == 0)
+      for (ShapeId waiting : flood_) flood_placed_ += placer_->place(waiting).found();
     decide(id);
     const double took = now_us() - start;
     ++placed_;
@@ -305,6 +311,8 @@ class Bench {
             {"unplaced", misses_},
             {"refused_by_quota", refused_},
             {"pending_unschedulable", o_.pending},
+            {"pending_kinds", flood_.size()},
+            {"pending_found_room", flood_placed_},
             {"snapshot_to_first_decision_ms", first / 1000},
             {"resident_mb", resident_mb()}};
   }
@@ -322,7 +330,8 @@ class Bench {
   int64_t remote_milli_ = 0;
   double cpu_us_ = 1;
   bool missed_ = false;
-  size_t misses_ = 0, refused_ = 0, placed_ = 0, fresh_ = 0, checked_ = 0, differing_ = 0;
+  size_t misses_ = 0, refused_ = 0, flood_placed_ = 0, placed_ = 0, fresh_ = 0, checked_ = 0,
+         differing_ = 0;
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ int64_t free_now(const NodeState& node, const Shape& shape) {
 }  // namespace
 
 void Holds::hold(uint32_t job) {
+  const size_t most = std::max<size_t>(1, s_.cluster.size() / kMostPart);
+  if (held_ >= most) return;
   const model::Workload& w = *s_.jobs[job].work;
   const Shape& shape = s_.shapes[s_.jobs[job].shape];
   struct Candidate {
@@ -54,7 +56,6 @@ void Holds::hold(uint32_t job) {
     chosen.push_back(c.node);
     members += w.apart ? 1 : members_when_empty(s_.cluster.spec(c.node), shape);
   }
-  const size_t most = std::max<size_t>(1, s_.cluster.size() / kMostPart);
   if (chosen.empty() || (held_ > 0 && held_ + chosen.size() > most)) return;
   held_ += chosen.size();
   nodes_[job] = std::move(chosen);

@@ -26,8 +26,8 @@ bool reclaim(Session* s, uint32_t job) {
   const Usage more = usage_of(*s, job);
   const int64_t waited = s->snapshot.now_ms - s->jobs[job].work->submitted_ms;
   const bool patient = waited < s->policy.patience_ms;
-  if (patient && !s->queues->within_guarantee(queue, more)) return false;
   const auto claim = patient ? Queues::Claim::kGuarantee : Queues::Claim::kDeserved;
+  if (!s->queues->within(queue, more, claim)) return false;
   return make_way(
       s, job,
       [&](uint32_t victim) {

@@ -46,6 +46,10 @@ class Way {
       : s_(*session), job_(job), may_stop_(may_stop), why_(why) {}
 
   bool find() {
+    for (uint32_t v = 0; v < s_.jobs.size(); ++v)
+      if (v != job_ && !s_.jobs[v].members.empty() && !s_.jobs[v].touched && may_stop_(v))
+        running_.push_back(v);
+    if (running_.empty()) return false;
     for (size_t rung = 0; rung < std::size(kLadder); ++rung)
       if (attempt(rung)) return true;
     return false;
@@ -63,9 +67,8 @@ class Way {
   // Victims one by one, the cheapest on the most promising node first, until the workload fits.
   bool attempt(size_t rung) {
     std::vector<std::pair<int64_t, uint32_t>> victims;
-    for (uint32_t v = 0; v < s_.jobs.size(); ++v)
-      if (v != job_ && may_stop_(v) && can(s_, v, act_for(v, rung)))
-        victims.emplace_back(price(v), v);
+    for (uint32_t v : running_)
+      if (can(s_, v, act_for(v, rung))) victims.emplace_back(price(v), v);
     if (victims.empty()) return false;
     std::sort(victims.begin(), victims.end());
     if (s_.jobs[job_].work->members == 1)
@@ -226,6 +229,7 @@ class Way {
   uint32_t job_;
   const MayStop& may_stop_;
   const char* why_;
+  std::vector<uint32_t> running_;  // that may be stopped at all
   std::vector<Done> done_;
 };
 
