@@ -57,6 +57,7 @@ struct Policy {
   int64_t aging_ms = 3'600'000;   // waiting so long counts as one more of priority
   int64_t patience_ms = 600'000;  // waiting so long takes back what the queue deserves, not only
                                   // what it is guaranteed; from queues that have more than theirs
+  int64_t least_run_ms = 0;       // running so long before it may be stopped for others
   int backfill_most = 64;         // later work started past a head that waits, in its whole life
   int moves_most = 4;             // of defragmentation and pulling home together, in one plan
   int busy_percent = 95;          // of its share in use: elastic work grows

@@ -223,6 +223,7 @@ base::Status read_policy(const json& v, Policy* p) {
                  .get("remote_most_milli", &p->remote_most_milli)
                  .get("aging_ms", &p->aging_ms)
                  .get("patience_ms", &p->patience_ms)
+                 .get("least_run_ms", &p->least_run_ms)
                  .get("backfill_most", &p->backfill_most)
                  .get("moves_most", &p->moves_most)
                  .get("busy_percent", &p->busy_percent)

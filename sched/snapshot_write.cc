@@ -93,6 +93,7 @@ json json_of(const Policy& p) {
          {"remote_most_milli", p.remote_most_milli},
          {"aging_ms", p.aging_ms},
          {"patience_ms", p.patience_ms},
+         {"least_run_ms", p.least_run_ms},
          {"backfill_most", p.backfill_most},
          {"moves_most", p.moves_most},
          {"busy_percent", p.busy_percent},

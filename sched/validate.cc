@@ -70,6 +70,7 @@ class Validation {
     FLEXAI_TRY(range("policy", "local_enough_milli", p.local_enough_milli, -100'000, 100'000));
     FLEXAI_TRY(range("policy", "aging_ms", p.aging_ms, 1, kMostAmount));
     FLEXAI_TRY(range("policy", "patience_ms", p.patience_ms, 0, kMostAmount));
+    FLEXAI_TRY(range("policy", "least_run_ms", p.least_run_ms, 0, kMostAmount));
     FLEXAI_TRY(range("policy", "backfill_most", p.backfill_most, 0, 1'000'000));
     FLEXAI_TRY(range("policy", "moves_most", p.moves_most, 0, 1000));
     FLEXAI_TRY(range("policy", "busy_percent", p.busy_percent, 1, 100));

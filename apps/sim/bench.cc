@@ -195,9 +195,9 @@ class Bench {
     Shape s;
     s.cards = 8;
     s.milli = 1000;
-    s.cpu_milli = 96000 + i % 1000 * 20;
+    s.cpu_milli = 64000 + i % 1000 * 20;
     s.memory_mib = 4096;
-    s.card_memory_mib = 24000;
+    s.card_memory_mib = 70000;
     return shapes_.intern(s);
   }
 

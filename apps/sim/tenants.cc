@@ -22,6 +22,7 @@ constexpr double kWarmUp = 2 * kCycle;  // not measured
 constexpr int kMostUnrest = 64;
 constexpr size_t kRestEvery = 500;  // ticks between two looks at whether plans come to rest
 constexpr int kRemotePenalty = 600;
+constexpr int64_t kLeastRunMs = 600'000;
 
 double now_ms() {
   timespec t{};
@@ -86,6 +87,7 @@ class Tenants {
     }
     result_.cards = milli / 1000;
     if (o_.remote) snapshot_.policy.remote_most_milli = milli / 100;
+    snapshot_.policy.least_run_ms = kLeastRunMs;
   }
 
   // Deserved parts 1 : 2 : 3 : 4 in turn, half of it guaranteed.

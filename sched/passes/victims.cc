@@ -22,19 +22,20 @@ bool can(const Session& s, uint32_t victim, Act act) {
   const Job& j = s.jobs[victim];
   const model::Workload& w = *j.work;
   if (j.members.empty() || j.touched || s.shapes[j.shape].cards == 0) return false;
+  const bool ran = s.snapshot.now_ms - w.started_ms >= s.policy.least_run_ms;
   switch (act) {
     case Act::kShrink:
       return w.cards == 1 && w.card_milli_least > 0 && s.shapes[j.shape].milli > w.card_milli_least;
     case Act::kShare:
       return w.can_share && !j.shares && w.cards == 1;
     case Act::kSuspend:
-      return w.can_suspend;
+      return w.can_suspend && ran;
     case Act::kMigrate:
       return may_move(w);
     case Act::kRequeue:
-      return w.can_restart && w.preemptible;
+      return w.can_restart && w.preemptible && ran;
     case Act::kKill:
-      return w.preemptible;
+      return w.preemptible && ran;
     default:
       return false;
   }

@@ -6,6 +6,8 @@ lower bound, so its reciprocal bounds the part that is allocated when the first 
 """
 import collections
 import csv
+import pathlib
+import random
 import subprocess
 import tempfile
 
@@ -39,14 +41,60 @@ def arc_flow(count, unit):
     return "\n".join(lines + ["end"]) + "\n"
 
 
-def bound(path):
-    """Percent of the cards that can be allocated when the first task finds no room."""
-    count = sizes(path)
+def cards_needed(count):
+    """The relaxation's number of cards."""
     with tempfile.NamedTemporaryFile("w", suffix=".lp") as f:
         f.write(arc_flow(count, 10))
         f.flush()
         text = subprocess.run(["cbc", f.name, "solve", "quit"], capture_output=True, text=True, check=True).stdout
     for line in text.splitlines():
         if line.startswith("Optimal objective"):
-            return 100 * sum(size * number for size, number in count.items()) / 1000 / float(line.split()[2])
+            return float(line.split()[2])
     raise SystemExit("cutting_stock: CBC gave no solution:\n" + text[-400:])
+
+
+def allocated(count):
+    return sum(size * number for size, number in count.items()) / 1000
+
+
+def bound(path):
+    """Percent of the cards that can be allocated when the first task finds no room."""
+    count = sizes(path)
+    return 100 * allocated(count) / cards_needed(count)
+
+
+def reachable(path, part=1.3, seed=1):
+    """Percent of the cards allocated after all has arrived, if everything may be moved at any time, and a node is no bound.
+
+    A task is refused only when the relaxation of what was accepted, with it, needs more cards than there are; as what was
+    accepted only grows, a kind of task once refused stays refused, and the next refusal is found by bisection.
+    """
+    with open(path) as f:
+        tasks = [(int(r["num_gpu"]), min(int(r["gpu_milli"]), 1000)) for r in csv.DictReader(f) if int(r["num_gpu"])]
+    with open(pathlib.Path(path).parent / "openb_node_list_gpu_node.csv") as f:
+        cards = sum(int(r["gpu"]) for r in csv.DictReader(f))
+    rng = random.Random(seed)
+    rng.shuffle(tasks)
+    asked = sum(c * m for c, m in tasks)
+    while asked < part * cards * 1000:
+        tasks.append(rng.choice(tasks))
+        asked += tasks[-1][0] * tasks[-1][1]
+    refused, accepted, at = set(), collections.Counter(), 0
+
+    def with_next(last):
+        count = collections.Counter(accepted)
+        for c, m in tasks[at:last]:
+            if (c, m) not in refused:
+                count[m if c == 1 else 1000] += c
+        return count
+
+    while at < len(tasks):
+        if cards_needed(with_next(len(tasks))) <= cards:
+            return 100 * allocated(with_next(len(tasks))) / cards
+        low, high = at, len(tasks)  # tasks up to low fit, up to high do not
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if cards_needed(with_next(middle)) <= cards else (low, middle)
+        accepted, at = with_next(low), high
+        refused.add(tasks[low])
+    return 100 * allocated(accepted) / cards
