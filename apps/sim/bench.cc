@@ -24,7 +24,7 @@ using sched::Shape;
 using sched::ShapeId;
 
 struct BenchOptions {
-  int nodes = 5000, shapes = 1000, decisions = 200000, pending = 0;
+  int nodes = 5000, shapes = 1000, decisions = 200000, pending = 0, kinds = 100;
   double full = 0.95, fresh = 0.01;
   bool uniform = false, openb = false;
   std::string json, trace = "openb";
@@ -190,12 +190,12 @@ class Bench {
                                 cumulative_.begin());
   }
 
-  // Waiting work of 1,000 kinds that no node can hold at present.
+  // Waiting work that no node can hold at present.
   ShapeId impossible(int i) {
     Shape s;
     s.cards = 8;
     s.milli = 1000;
-    s.cpu_milli = 64000 + i % 1000 * 20;
+    s.cpu_milli = 64000 + i % o_.kinds * 20;
     s.memory_mib = 4096;
     s.card_memory_mib = 70000;
     return shapes_.intern(s);
@@ -349,6 +349,8 @@ void add_bench(CLI::App& app, Session& session) {
   command->add_option("--unseen", o->fresh, "part of the arrivals with a new demand")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--pending", o->pending, "tasks that fit nowhere and wait");
+  command->add_option("--pending-kinds", o->kinds, "different demands of these")
+      ->check(CLI::Range(1, 1000));
   command->add_flag("--uniform", o->uniform, "all demands equally frequent");
   command->add_flag("--openb", o->openb, "the demands of the openb trace");
   command->add_option("--json", o->json, "write the figures there; - is standard output");

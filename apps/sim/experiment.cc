@@ -92,8 +92,8 @@ base::Result<std::vector<PackingResult>> run_experiment(const ExperimentOptions&
     for (size_t i = next++; i < results.size(); i = next++, ++done) {
       const size_t list = i / seeds / o.policies.size();
       const std::string& policy = o.policies[i / seeds % o.policies.size()];
-      results[i] =
-          run_packing(traces[list], o.lists[list], policy, o.part, o.first_seed + i % seeds);
+      results[i] = run_packing(traces[list], o.lists[list], policy, o.part,
+                               o.first_seed + i % seeds, o.constants);
     }
   };
   const unsigned count = o.threads > 0 ? static_cast<unsigned>(o.threads)

@@ -18,8 +18,9 @@ struct ExperimentOptions {
   double part = 1.3;
   uint64_t first_seed = 42;
   int seeds = 10;
-  int threads = 0;        // 0: one a processor
-  bool progress = false;  // a line on standard error now and then
+  sched::Policy constants;  // of the hi policies
+  int threads = 0;          // 0: one a processor
+  bool progress = false;    // a line on standard error now and then
 };
 
 // Runs by list, policy, seed, in this order.

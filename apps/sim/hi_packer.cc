@@ -14,9 +14,9 @@ constexpr int64_t kMovesPer1000 = 20;
 
 class HiPacker : public Packer {
  public:
-  HiPacker(bool remote, bool move, sched::Cluster* cluster, sched::ShapeTable* shapes, int models)
+  HiPacker(bool remote, bool move, sched::Cluster* cluster, sched::ShapeTable* shapes, int models,
+           sched::Policy policy)
       : cluster_(cluster), shapes_(shapes), remote_(remote), move_(move) {
-    sched::Policy policy;
     if (remote) policy.remote_most_milli = cluster->card_milli() * kRemotePercent / 100;
     placer_ = std::make_unique<sched::Placer>(cluster, shapes, policy, models);
   }
@@ -73,9 +73,10 @@ class HiPacker : public Packer {
 std::vector<std::string> hi_policies() { return {"hi", "hi-remote", "hi-move"}; }
 
 std::unique_ptr<Packer> make_hi(const std::string& name, sched::Cluster* cluster,
-                                sched::ShapeTable* shapes, const Trace& trace) {
+                                sched::ShapeTable* shapes, const Trace& trace,
+                                sched::Policy constants) {
   return std::make_unique<HiPacker>(name != "hi", name == "hi-move", cluster, shapes,
-                                    static_cast<int>(trace.models.size()));
+                                    static_cast<int>(trace.models.size()), constants);
 }
 
 }  // namespace flexai::apps::sim

@@ -6,12 +6,15 @@
 
 #include "apps/sim/packer.h"
 #include "apps/sim/trace.h"
+#include "sched/policy.h"
 
 namespace flexai::apps::sim {
 
 std::vector<std::string> hi_policies();
-// "hi": local only; "hi-remote": local and remote; "hi-move": both, and consolidation.
+// `constants`: of the costs. "hi": local only; "hi-remote": local and remote; "hi-move": both, and
+// consolidation.
 std::unique_ptr<Packer> make_hi(const std::string& name, sched::Cluster* cluster,
-                                sched::ShapeTable* shapes, const Trace& trace);
+                                sched::ShapeTable* shapes, const Trace& trace,
+                                sched::Policy constants = {});
 
 }  // namespace flexai::apps::sim

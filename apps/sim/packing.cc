@@ -25,11 +25,11 @@ class Run {
     follow();
   }
 
-  void go(const std::string& policy, PackingResult* result) {
+  void go(const std::string& policy, const sched::Policy& constants, PackingResult* result) {
     const PackerInput input{cluster_, shapes_, published_, result->seed};
     std::unique_ptr<Packer> packer = make_published(policy, input);
     if (packer == nullptr) packer = make_kube(policy, &cluster_, &shapes_);
-    if (packer == nullptr) packer = make_hi(policy, &cluster_, &shapes_, trace_);
+    if (packer == nullptr) packer = make_hi(policy, &cluster_, &shapes_, trace_, constants);
     result->arrived = arrivals_.tasks.size();
     for (uint32_t index : arrivals_.tasks) {
       const ShapeId id = ids_[index];
@@ -106,12 +106,12 @@ class Run {
 }  // namespace
 
 PackingResult run_packing(const Trace& trace, const std::string& list, const std::string& policy,
-                          double part, uint64_t seed) {
+                          double part, uint64_t seed, const sched::Policy& constants) {
   PackingResult result;
   result.list = list;
   result.policy = policy;
   result.seed = seed;
-  Run(trace, part, seed, policy.starts_with("hi")).go(policy, &result);
+  Run(trace, part, seed, policy.starts_with("hi")).go(policy, constants, &result);
   return result;
 }
 

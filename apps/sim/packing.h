@@ -8,6 +8,7 @@
 
 #include "apps/sim/arrivals.h"
 #include "apps/sim/packer.h"
+#include "sched/policy.h"
 
 namespace flexai::apps::sim {
 
@@ -24,6 +25,6 @@ struct PackingResult {
 
 // Policies: the published six, and those of hi (apps/sim/hi_packer.h).
 PackingResult run_packing(const Trace& trace, const std::string& list, const std::string& policy,
-                          double part, uint64_t seed);
+                          double part, uint64_t seed, const sched::Policy& constants = {});
 
 }  // namespace flexai::apps::sim

@@ -23,6 +23,7 @@ struct ReplayOptions {
   bool quiet = false, timed = false;
   std::vector<double> loads{0.5, 0.8, 1.0, 1.3};
   std::string snapshot, after;
+  int quantum = sched::Policy{}.quantum_milli, stranded = sched::Policy{}.stranded_milli;
 };
 
 // "130%" -> 130; 1..130.
@@ -88,6 +89,7 @@ base::Status timed(const ReplayOptions& o, const std::vector<std::string>& polic
                         {"wait_mean_s", r.wait_mean_s},
                         {"wait_p95_s", r.wait_p95_s},
                         {"completion_mean_s", r.completion_mean_s},
+                        {"completion_least_s", r.completion_least_s},
                         {"makespan_s", r.makespan_s},
                         {"remote_percent", r.remote},
                         {"tasks", r.tasks},
@@ -119,6 +121,8 @@ base::Status replay(ReplayOptions o) {
   e.seeds = o.seeds;
   e.threads = o.threads;
   e.progress = !o.quiet;
+  e.constants.quantum_milli = o.quantum;
+  e.constants.stranded_milli = o.stranded;
   FLEXAI_TRY_ASSIGN(std::vector<PackingResult> results, run_experiment(e));
   FLEXAI_TRY_ASSIGN(Table table, table_of(results, e.folder, point));
   FLEXAI_TRY(write_outputs(o, results, table, point));
@@ -150,6 +154,12 @@ void add_replay(CLI::App& app, Session& session) {
       ->check(CLI::Range(1, 10000));
   command->add_option("--first-seed", o->first_seed, "of these runs");
   command->add_option("--threads", o->threads, "0: one a processor")->check(CLI::Range(0, 256));
+  command->add_option("--quantum", o->quantum, "of hi's costs, milli-cards")
+      ->check(CLI::Range(1, 8000));
+  command
+      ->add_option("--stranded", o->stranded,
+                   "weight of cards without a processor beside them, thousandths")
+      ->check(CLI::Range(0, 1000));
   command->add_option("--json", o->json, "write results there; - is standard output");
   command->add_option("--csv", o->csv, "write every run's curves there");
   command->add_option("--svg", o->svg, "write plots there");

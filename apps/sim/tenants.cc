@@ -31,7 +31,7 @@ double now_ms() {
 }
 
 struct Task {
-  double at = 0, seconds = 0;
+  double at = 0, seconds = 0, use = 1;
   Workload work;
 };
 
@@ -42,6 +42,7 @@ struct Progress {
   size_t stops = 0;
   double submitted = 0;
   bool started = false;
+  double use = 1;  // of what it asked for
 };
 
 class Tenants {
@@ -58,6 +59,7 @@ class Tenants {
       if (next_ >= tasks_.size() && now > tasks_.back().at + 2 * kCycle) break;
       snapshot_.now_ms = static_cast<int64_t>(now * 1000);
       depart(now);
+      observe();
       arrive(now);
       FLEXAI_TRY(decide(now));
       if (now > kWarmUp && next_ < tasks_.size()) measure(now);
@@ -119,7 +121,9 @@ class Tenants {
     const uint64_t kind = random_.below(20);
     w.can_suspend = kind < 10;
     w.can_move = kind % 4 == 0;
-    if (s.cards == 1 && s.milli >= 100 && kind % 5 == 0) w.card_milli_least = s.milli / 2;
+    if (random_.below(100) < static_cast<uint64_t>(o_.elastic_percent) && s.cards == 1 &&
+        s.milli >= 40)
+      w.card_milli_least = s.milli / 4;
     w.interruption = 50 + static_cast<int32_t>(random_.below(100));
     w.priority = random_.below(10) == 0 ? 1 : 0;
     if (o_.remote) {
@@ -156,6 +160,7 @@ class Tenants {
       task.seconds =
           std::clamp(static_cast<double>(from.deleted_s - from.created_s), 1.0, kLongestTask);
       task.work = work_of(from, i);
+      task.use = std::clamp(o_.use * (0.5 + random_.unit()), 0.01, 1.0);
       work += task.seconds * from.shape.total_milli() / 1000;
       tasks_.push_back(std::move(task));
     }
@@ -171,9 +176,9 @@ class Tenants {
     result_.tasks = o_.tasks;
   }
 
-  static double rate(const Workload& w) {
+  static double rate(const Workload& w, double use) {
     if (w.card_milli <= 0 || w.cards != 1 || w.granted_milli < 0) return 1;
-    return static_cast<double>(w.granted_milli) / w.card_milli;
+    return std::min(1.0, static_cast<double>(w.granted_milli) / (w.card_milli * use));
   }
   static double held(const Workload& w) {  // cards
     const int32_t milli = w.cards == 1 && w.granted_milli >= 0 ? w.granted_milli : w.card_milli;
@@ -186,7 +191,7 @@ class Tenants {
   // Takes what it did since the last look into account.
   void account(const Workload& w, double now) {
     Progress& p = progress_[w.name];
-    const double did = (now - p.since) * rate(w);
+    const double did = (now - p.since) * rate(w, p.use);
     p.left_s -= did;
     p.ran_s += did;
     p.since = now;
@@ -199,16 +204,26 @@ class Tenants {
       const auto at = progress_.find(w.name);
       if (at->second.left_s > 0) return false;
       useful_ += at->second.all_s * wanted(w);
+      completions_.push_back(now - at->second.submitted);
       progress_.erase(at);
       ++result_.events;
       return true;
     });
   }
 
+  void observe() {
+    for (Workload& w : snapshot_.workloads) {
+      if (w.places.empty() || w.card_milli_least <= 0) continue;
+      const int32_t granted = w.granted_milli >= 0 ? w.granted_milli : w.card_milli;
+      const double uses = w.card_milli * progress_[w.name].use;
+      w.observed_milli = std::min(granted, static_cast<int32_t>(uses));
+    }
+  }
+
   void arrive(double now) {
     for (; next_ < tasks_.size() && tasks_[next_].at <= now; ++next_) {
       const Task& t = tasks_[next_];
-      progress_[t.work.name] = {t.seconds, t.seconds, 0, 0, 0, t.at, false};
+      progress_[t.work.name] = {t.seconds, t.seconds, 0, 0, 0, t.at, false, t.use};
       snapshot_.workloads.push_back(t.work);
       ++result_.events;
     }
@@ -289,17 +304,19 @@ class Tenants {
       index[snapshot_.queues[q].name] = q;
       claims[q].weight = static_cast<double>(snapshot_.queues[q].deserved);
     }
-    double used = 0, remote = 0;
+    double used = 0, really = 0, remote = 0;
     for (const Workload& w : snapshot_.workloads) {
       const size_t q = index[w.queue];
       had[q] += held(w);
       used += held(w);
+      really += std::min(held(w), wanted(w) * progress_[w.name].use);
       claims[q].demand += wanted(w);
       if (w.places.empty() && wanted(w) > 0) least[q] = std::min(least[q], wanted(w));
       if (!w.places.empty() && !w.places.front().card_node.empty()) remote += held(w);
     }
     const auto cards = static_cast<double>(result_.cards);
     result_.used += 100 * used / cards;
+    result_.really_used += 100 * really / cards;
     result_.remote += 100 * remote / cards;
     ++samples_;
     watch_guarantees(had, least);
@@ -337,6 +354,9 @@ class Tenants {
   void finish() {
     const auto samples = static_cast<double>(std::max<size_t>(1, samples_));
     result_.used /= samples;
+    result_.really_used /= samples;
+    for (double c : completions_)
+      result_.completion_mean_s += c / static_cast<double>(completions_.size());
     result_.remote /= samples;
     result_.decide_mean_ms /= static_cast<double>(std::max<size_t>(1, result_.ticks));
     for (double d : result_.distance_by_window)
@@ -357,7 +377,7 @@ class Tenants {
   size_t next_ = 0, samples_ = 0;
   std::map<std::string, Progress> progress_;
   std::deque<Now> window_;
-  std::vector<double> waits_, below_s_;
+  std::vector<double> waits_, completions_, below_s_;
   double useful_ = 0, wasted_ = 0;
   TenantResult result_;
 };

@@ -6,8 +6,9 @@
 // tasks run for at most four hours. A queue's demand comes and goes: it is awake for two of every
 // three hours, each queue at another time, so that there is always somebody who comes back and
 // finds his share in use. What may be done to a task is drawn from the seed: half may be suspended,
-// a quarter moved, one in five of those with a share of a card is elastic down to half; all may be
-// requeued and then start anew. A shrunk task takes longer in proportion.
+// a quarter moved, some are elastic; all may be requeued and then start anew. A task that has less
+// than it uses takes longer in proportion; what elastic tasks use is reported to the core each
+// tick.
 #pragma once
 
 #include <string>
@@ -26,12 +27,18 @@ struct TenantOptions {
   double tick_s = 30;
   uint64_t seed = 1;
   bool remote = true;
+  // What a task really uses of what it asked for: drawn evenly from half to one and a half times
+  // `use`, at most all. openb does not say; so it is varied.
+  double use = 1;
+  int elastic_percent = 20;  // of the tasks with one card: may be shrunk to a quarter
 };
 
 struct TenantResult {
   size_t tasks = 0, ticks = 0, events = 0;  // events: arrivals, departures, actions
   int64_t cards = 0;
-  double used = 0;  // mean % of the cards, while tasks arrive
+  double used = 0;         // mean % of the cards that are given out, while tasks arrive
+  double really_used = 0;  // mean % of the cards that tasks keep busy
+  double completion_mean_s = 0;
   // Worst window of one hour, and worst of all windows' means: % of the cards between what a queue
   // had and what water-filling by deserved parts would have given it.
   double worst_distance = 0, mean_distance = 0;

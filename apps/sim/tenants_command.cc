@@ -24,6 +24,8 @@ json json_of(const TenantResult& r) {
           {"ticks", r.ticks},
           {"cards", r.cards},
           {"used_percent", r.used},
+          {"really_used_percent", r.really_used},
+          {"completion_mean_s", r.completion_mean_s},
           {"worst_distance_percent", r.worst_distance},
           {"worst_queue", r.worst_queue},
           {"worst_at_s", r.worst_at_s},
@@ -75,6 +77,11 @@ void add_tenants(CLI::App& app, Session& session) {
       ->check(CLI::Range(10, 10000000));
   command->add_option("--tick", o->run.tick_s, "seconds between two plans")
       ->check(CLI::Range(1.0, 3600.0));
+  command->add_option("--use", o->run.use, "what tasks really use of what they ask for, mean")
+      ->check(CLI::Range(0.01, 1.0));
+  command
+      ->add_option("--elastic", o->run.elastic_percent, "percent of the tasks that may be shrunk")
+      ->check(CLI::Range(0, 100));
   command->add_option("--seed", o->run.seed, "of everything drawn");
   command->add_option("--json", o->json, "write the figures there; - is standard output");
   perform(command, session, [o] { return tenants(*o); });

@@ -162,6 +162,8 @@ class Timed {
     for (double w : waits_) result_.wait_mean_s += w / static_cast<double>(waits_.size());
     result_.wait_p95_s = waits_[static_cast<size_t>(0.95 * static_cast<double>(waits_.size() - 1))];
     result_.completion_mean_s = completions_ / static_cast<double>(waits_.size());
+    for (const Arrival& a : arrivals_)
+      result_.completion_least_s += a.seconds / static_cast<double>(arrivals_.size());
     result_.blocked = 100 * blocked_ / span_;
     result_.asked = 100 * asked_ / span_;
     result_.remote = 100 * remote_ / span_;

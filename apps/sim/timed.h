@@ -19,7 +19,8 @@ struct TimedResult {
   double blocked = 0;  // mean % of cards that others cannot have, while tasks arrive
   double asked = 0;    // mean % of cards that running tasks asked for: what is used when use is 1
   double wait_mean_s = 0, wait_p95_s = 0, completion_mean_s = 0, makespan_s = 0;
-  double remote = 0;  // mean % of cards used from another node
+  double completion_least_s = 0;  // if nobody ever waited: no policy can do better
+  double remote = 0;              // mean % of cards used from another node
   size_t tasks = 0, never_placed = 0;
 };
 
