@@ -154,7 +154,7 @@ class Bench:
                          grid={"/".join(k): [round(mean(k, TUNED), 2), round(mean(k, held_out), 2)] for k in gains})
 
     def loops(self):
-        r = sim("tenants", "--trace", str(self.folder), "--thin", "60", "--tasks", "400000", "--load", "0.95")
+        r = sim("tenants", "--trace", str(self.folder), "--thin", "60", "--tasks", "400000", "--load", "0.95", "--tick", "120")
         self.figures.add("a long run: plans until nothing more is done, with time standing still", r["longest_unrest_plans"], "plans",
                          "< 64 in 10^6 events", r["longest_unrest_plans"] < 64 and r["events"] >= 1_000_000, events=r["events"],
                          most_stops_of_one_task=r["most_stops_of_one_task"], wasted_percent=round(r["wasted_percent"], 2))
