@@ -204,7 +204,32 @@ TEST(Session, EndsWhenTheGraceIsOver) {
   ASSERT_FALSE(message.ok());
   EXPECT_EQ(message.error().code, base::Code::kUnavailable);
   EXPECT_GE(monotonic_now() - begin, 140 * kMillisecond);
-  EXPECT_FALSE((*server->lane(0))->receive(monotonic_now() + 5 * kSecond).ok());
+  message = (*server->lane(0))->receive(monotonic_now() + 5 * kSecond);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().code, base::Code::kUnavailable);
+}
+
+TEST(Session, AHostThatTakesConnectionsAndIsSilentDoesNotMakeTheGraceLonger) {
+  SessionOptions options = test_options();
+  options.grace = 150 * kMillisecond;
+  options.handshake = 60 * kSecond;
+  TestHost host(options);
+  std::atomic<bool> silent = false;
+  std::vector<std::unique_ptr<Transport>> held;
+  auto connected = Session::connect(
+      [&](Purpose, base::Nanos) -> base::Result<std::unique_ptr<Transport>> {
+        if (!silent) return host.open();
+        auto [near, far] = make_fake_pair({});
+        held.push_back(std::move(far));
+        return std::move(near);
+      },
+      options);
+  ASSERT_TRUE(connected.ok()) << connected.error().message;
+  silent = true;
+  (*connected)->cut();
+  auto message = (*(*connected)->lane(0))->receive(monotonic_now() + 20 * kSecond);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().code, base::Code::kUnavailable) << message.error().message;
 }
 
 TEST(Session, ASilentConnectionIsReplaced) {
