@@ -44,11 +44,11 @@ class Watchdog(agent_test.AgentCase):
     def test_who_gets_no_cpu_gets_time(self):
         hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
         try:
-            out = self.flexai("run", "--slice", "a", "--", "nice", "-n", "19", CLIENT, "--map", str(self.driver),
-                              "--late-cpu", "0.15", "--hold", "0.1")
+            out = self.flexai("run", "--slice", "a", "--", "nice", "-n", "10", CLIENT, "--map", str(self.driver),
+                              "--late-cpu", "0.15", "--hold", "0.1", timeout=240)
             self.assertIn("slices", out)
             error = self.flexai("run", "--slice", "a", "--", CLIENT, "--map", str(self.driver), "--no-attach",
-                                "--busy", "--hold", "60", code=137)
+                                "--busy", "--hold", "100", code=137, timeout=240)
             self.assertIn("libfakedriver.so", error)
         finally:
             for hog in hogs:
