@@ -70,6 +70,7 @@ class Api {
   void give_up(const Removal& removal, const base::Status& why);
   std::vector<std::string> users(const SliceEntry& entry) const;
   base::Status unused(const SliceEntry& entry) const;
+  std::map<pid_t, Run*> processes_in(const SliceEntry& entry) const;
   base::Status stop_users(Removal* removal, const SliceEntry& entry);
   // api_runs.cc
   void post_run(const Request&, const Reply&);

@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <set>
 
 #include "agent/api.h"
 #include "limit/ledger.h"
@@ -54,17 +53,14 @@ struct Api::Removal {
 
 // Processes that use it, and `flexai run`s of which none is left.
 std::vector<std::string> Api::users(const SliceEntry& entry) const {
-  std::set<pid_t> pids;
-  for (pid_t pid : attachments_->of_slice(entry.id)) pids.insert(pid);
   std::vector<std::string> names;
   for (const auto& [id, run] : runs_->all()) {
     const auto& slices = run->stored.slices;
     if (std::count(slices.begin(), slices.end(), entry.id) == 0) continue;
-    for (const auto& [pid, start] : run->members) pids.insert(pid);
     if (run->members.empty() && !run->draining)
       names.push_back("`flexai run` (pid " + std::to_string(run->stored.pid) + ")");
   }
-  for (pid_t pid : pids) names.push_back(named(pid));
+  for (const auto& [pid, run] : processes_in(entry)) names.push_back(named(pid));
   return names;
 }
 
@@ -78,18 +74,28 @@ base::Status Api::unused(const SliceEntry& entry) const {
                                    " --force` stop it");
 }
 
-// Kills every process that runs in the slice, below `flexai run` or not; `flexai run` itself goes
-// on: it tells its user why.
-base::Status Api::stop_users(Removal* removal, const SliceEntry& entry) {
-  const std::string why = " was stopped: slice " + entry.slice.name + " was deleted with --force";
-  std::map<pid_t, Run*> victims;
-  for (pid_t pid : attachments_->of_slice(entry.id)) victims.emplace(pid, nullptr);
+// Every process that runs in the slice, below `flexai run` or not, with its run when it has one.
+std::map<pid_t, Run*> Api::processes_in(const SliceEntry& entry) const {
+  std::map<pid_t, Run*> found;
+  for (pid_t pid : attachments_->of_slice(entry.id)) found.emplace(pid, nullptr);
   for (const auto& [id, run] : runs_->all()) {
     const auto& slices = run->stored.slices;
     if (std::count(slices.begin(), slices.end(), entry.id) == 0) continue;
     for (const auto& [pid, start] : run->members)
-      if (auto stat = read_stat(pid); stat.ok() && stat->start == start) victims[pid] = run.get();
+      if (auto stat = read_stat(pid); stat.ok() && stat->start == start) found[pid] = run.get();
   }
+  return found;
+}
+
+// Kills them; `flexai run` itself goes on: it tells its user why. A caller
+// that is one of them would end before it is answered, so it is refused and nothing is killed.
+base::Status Api::stop_users(Removal* removal, const SliceEntry& entry) {
+  const std::string why = " was stopped: slice " + entry.slice.name + " was deleted with --force";
+  const std::map<pid_t, Run*> victims = processes_in(entry);
+  if (const pid_t caller = removal->call->peer.pid; victims.count(caller) != 0)
+    return fail(Code::kConflict,
+                "slice " + entry.slice.name + " is used by the caller itself, " + named(caller) +
+                    ": --force would stop it; delete the slice from outside of it");
   for (const auto& [pid, run] : victims) {
     if (removal->stopped.count(pid) != 0) continue;
     const std::string name = named(pid);

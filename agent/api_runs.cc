@@ -1,9 +1,9 @@
 #include <set>
 
 #include "agent/api.h"
-#include "agent/fields.h"
 #include "limit/attach.h"
 #include "model/json.h"
+#include "model/json_reader.h"
 
 namespace flexai::agent {
 
@@ -70,7 +70,7 @@ base::Result<Answer> Api::start_on(const Call& call, std::vector<uint64_t> ids,
 }
 
 void Api::post_run(const Request& call, const Reply& reply) {
-  Fields fields(call->body);
+  model::JsonReader fields(call->body);
   auto names = fields.texts("slices", limit::kMaxAttachedSlices);
   const json* wanted_json = fields.object("slice");
   std::string command = fields.text("command", 4096).value_or("").substr(0, 200);

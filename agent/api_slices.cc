@@ -1,6 +1,6 @@
 #include "agent/api.h"
-#include "agent/fields.h"
 #include "model/json.h"
+#include "model/json_reader.h"
 
 namespace flexai::agent {
 namespace {
@@ -10,7 +10,7 @@ using base::fail;
 using nlohmann::json;
 
 base::Result<SliceChange> read_change(const json& body) {
-  Fields fields(body);
+  model::JsonReader fields(body);
   SliceChange change;
   auto narrow = [](std::optional<uint64_t> wide) -> std::optional<uint32_t> {
     if (!wide) return std::nullopt;

@@ -260,7 +260,7 @@ base::Result<SliceEntry*> Slices::set(const std::string& name, const SliceChange
   return entry;
 }
 
-base::Status Slices::remove(const std::string& name) {
+base::Status Slices::remove(std::string name) {
   SliceEntry* entry = by_name(name);
   if (entry == nullptr) return fail(Code::kNotFound, "no slice \"" + name.substr(0, 63) + "\"");
   Change change;

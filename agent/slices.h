@@ -53,7 +53,7 @@ class Slices {
   // plan() and make it so.
   base::Result<SliceEntry*> create(model::Slice wanted);
   base::Result<SliceEntry*> set(const std::string& name, const SliceChange& change);
-  base::Status remove(const std::string& name);
+  base::Status remove(std::string name);  // a copy: callers give the name that goes with the slice
 
   SliceEntry* by_name(const std::string& name);
   SliceEntry* by_id(uint64_t id);

@@ -40,6 +40,10 @@ inline Tally load(const Tally* tally) {
 
 // One 16-byte instruction (pair), never a lock: the memory is shared between processes and the
 // caller may be killed at any time. A full barrier.
+#if defined(__SANITIZE_THREAD__)
+// ThreadSanitizer's own 16-byte operation takes a lock of the process: others would not see it.
+__attribute__((no_sanitize_thread)) inline bool swap(Tally*, const Tally&, const Tally&);
+#endif
 inline bool swap(Tally* tally, const Tally& expected, const Tally& desired) {
 #if defined(__x86_64__)
   __extension__ typedef unsigned __int128 Wide;

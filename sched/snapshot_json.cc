@@ -1,8 +1,8 @@
 #include "sched/snapshot_json.h"
 
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
+
+#include "model/json_reader.h"
 
 namespace flexai::sched {
 namespace {
@@ -11,106 +11,18 @@ using base::Code;
 using base::fail;
 using nlohmann::json;
 
-// One object: fields are read by name, the first error is kept, unknown fields are refused.
-class Reader {
- public:
-  Reader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) error_ = where_ + ": expected an object";
-  }
+// A field that is there has a value; names are as long as a DNS name at most.
+constexpr model::JsonRules kReading = {.longest_text = 253,
+                                       .largest_number = INT64_MAX,
+                                       .null_is_absent = false,
+                                       .object = "an object"};
 
-  template <typename T>
-  Reader& get(const char* name, T* out, bool required = false) {
-    known_.insert(name);
-    if (!error_.empty()) return *this;
-    const auto at = object_.find(name);
-    if (at == object_.end()) {
-      if (required) error_ = where_ + ": field \"" + name + "\" is missing";
-    } else if (!read(*at, out)) {
-      error_ = where_ + ": field \"" + name + "\" has the wrong type or is out of range";
-    }
-    return *this;
-  }
-
-  template <typename T, typename Read>
-  Reader& list(const char* name, std::vector<T>* out, Read read_one) {
-    known_.insert(name);
-    if (!error_.empty() || !object_.contains(name)) return *this;
-    const json& items = object_[name];
-    if (!items.is_array()) {
-      error_ = where_ + ": field \"" + name + "\" must be a list";
-      return *this;
-    }
-    for (size_t i = 0; i < items.size(); ++i) {
-      const std::string where = where_ + name + "[" + std::to_string(i) + "]";
-      T item;
-      const base::Status done = read_one(items[i], where, &item);
-      if (!done.ok()) {
-        error_ = done.error().message;
-        return *this;
-      }
-      out->push_back(std::move(item));
-    }
-    return *this;
-  }
-
-  // A field that the caller reads itself.
-  Reader& later(const char* name) {
-    known_.insert(name);
-    return *this;
-  }
-
-  base::Status finish() {
-    if (error_.empty())
-      for (const auto& [name, value] : object_.items())
-        if (known_.count(name) == 0) {
-          error_ = where_ + ": unknown field \"" + name.substr(0, 60) + "\"";
-          break;
-        }
-    if (!error_.empty()) return fail(Code::kInvalid, error_);
-    return {};
-  }
-
- private:
-  static bool read(const json& v, std::string* out) {
-    if (!v.is_string() || v.get_ref<const std::string&>().size() > 253) return false;
-    *out = v.get_ref<const std::string&>();
-    return true;
-  }
-  static bool read(const json& v, bool* out) {
-    if (!v.is_boolean()) return false;
-    *out = v.get<bool>();
-    return true;
-  }
-  template <typename T>
-  static bool read(const json& v, T* out) requires std::is_integral_v<T> {
-    if (!v.is_number_integer()) return false;
-    if (v.is_number_unsigned() && v.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
-      return false;
-    const int64_t wide = v.get<int64_t>();
-    if (!std::in_range<T>(wide)) return false;
-    *out = static_cast<T>(wide);
-    return true;
-  }
-  template <typename T>
-  static bool read(const json& v, std::vector<T>* out) {
-    if (!v.is_array() || v.size() > 64) return false;
-    out->clear();
-    for (const json& item : v) {
-      T one{};
-      if (!read(item, &one)) return false;
-      out->push_back(one);
-    }
-    return true;
-  }
-
-  const json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-  std::string error_;
-};
+model::JsonReader reader(const json& object, std::string where) {
+  return model::JsonReader(object, kReading, std::move(where));
+}
 
 base::Status read_rate(const json& v, const std::string& where, model::NcuRate* r) {
-  return Reader(v, where)
+  return reader(v, where)
       .get("model", &r->model, true)
       .get("milli", &r->milli)
       .get("scarcity_milli", &r->scarcity_milli)
@@ -118,7 +30,7 @@ base::Status read_rate(const json& v, const std::string& where, model::NcuRate* 
 }
 
 base::Status read_node(const json& v, const std::string& where, model::Node* n) {
-  return Reader(v, where)
+  return reader(v, where)
       .get("name", &n->name, true)
       .get("model", &n->model)
       .get("cards", &n->cards)
@@ -133,11 +45,11 @@ base::Status read_node(const json& v, const std::string& where, model::Node* n) 
 }
 
 base::Status read_cap(const json& v, const std::string& where, model::ModelCap* c) {
-  return Reader(v, where).get("model", &c->model, true).get("milli", &c->milli, true).finish();
+  return reader(v, where).get("model", &c->model, true).get("milli", &c->milli, true).finish();
 }
 
 base::Status read_queue(const json& v, const std::string& where, model::Queue* q) {
-  return Reader(v, where)
+  return reader(v, where)
       .get("name", &q->name, true)
       .get("parent", &q->parent)
       .get("guarantee", &q->guarantee)
@@ -150,7 +62,7 @@ base::Status read_queue(const json& v, const std::string& where, model::Queue* q
 }
 
 base::Status read_place(const json& v, const std::string& where, model::MemberPlace* p) {
-  return Reader(v, where)
+  return reader(v, where)
       .get("node", &p->node, true)
       .get("card_node", &p->card_node)
       .get("cards", &p->cards)
@@ -170,7 +82,7 @@ base::Result<Enum> one_of(const std::string& text, const std::string& where,
 
 base::Status read_workload(const json& v, const std::string& where, model::Workload* w) {
   std::string locality = "local", state = "pending";
-  Reader r(v, where);
+  model::JsonReader r = reader(v, where);
   r.get("name", &w->name, true).get("queue", &w->queue).get("priority", &w->priority);
   r.get("members", &w->members).get("together", &w->together).get("apart", &w->apart);
   r.get("cpu_milli", &w->cpu_milli).get("memory_mib", &w->memory_mib).get("cards", &w->cards);
@@ -213,7 +125,7 @@ base::Status switch_off(const std::vector<std::string>& names, int count,
 
 base::Status read_policy(const json& v, Policy* p) {
   std::vector<std::string> rules_off, passes_off;
-  FLEXAI_TRY(Reader(v, "policy")
+  FLEXAI_TRY(reader(v, "policy")
                  .get("rules_off", &rules_off)
                  .get("passes_off", &passes_off)
                  .get("quantum_milli", &p->quantum_milli)
@@ -233,31 +145,12 @@ base::Status read_policy(const json& v, Policy* p) {
   return switch_off<Pass>(passes_off, kPasses, pass_name, &p->passes);
 }
 
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > 16) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 base::Result<Snapshot> snapshot_from_json(const json& value) {
   Snapshot s;
   int64_t format = 0;
-  FLEXAI_TRY(Reader(value, "")
+  FLEXAI_TRY(reader(value, "")
                  .later("policy")
                  .get("format", &format, true)
                  .get("now_ms", &s.now_ms)
@@ -277,7 +170,8 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
 
 base::Result<Snapshot> snapshot_from_text(std::string_view text) {
   if (text.size() > size_t{1} << 30) return fail(Code::kInvalid, "snapshot is larger than 1 GiB");
-  if (too_deep(text)) return fail(Code::kInvalid, "snapshot is nested deeper than 16 levels");
+  if (model::nested_deeper(text, 16))
+    return fail(Code::kInvalid, "snapshot is nested deeper than 16 levels");
   const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return fail(Code::kInvalid, "snapshot is not valid JSON");
   return snapshot_from_json(value);

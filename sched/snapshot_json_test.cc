@@ -41,6 +41,14 @@ TEST(SnapshotJson, ErrorsNameThePlace) {
             "nodes[1]: field \"name\" is missing");
   EXPECT_EQ(said(R"({"format":1,"nodes":[{"name":"n","cards":-1}]})"),
             "nodes[0]: field \"cards\" has the wrong type or is out of range");
+  EXPECT_EQ(said(R"({"format":1,"colour":1})"), ": unknown field \"colour\"");
+  EXPECT_EQ(said(R"({"format":1,"now_ms":null})"),
+            ": field \"now_ms\" has the wrong type or is out of range");
+  EXPECT_EQ(said(R"({"format":1,"now_ms":9223372036854775808})"),
+            ": field \"now_ms\" has the wrong type or is out of range");
+  const std::string name(254, 'n');
+  EXPECT_EQ(said((R"({"format":1,"nodes":[{"name":")" + name + R"("}]})").c_str()),
+            "nodes[0]: field \"name\" has the wrong type or is out of range");
   EXPECT_NE(said(std::string(100, '[').c_str()).find("deeper"), std::string::npos);
 }
 

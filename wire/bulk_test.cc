@@ -45,7 +45,7 @@ TEST_P(BulkOver, MovesBothWaysAtOnce) {
     ASSERT_TRUE(ends.near->expect(size, got_down).ok());
     ASSERT_TRUE(ends.near->send(size, up).ok());
     ASSERT_TRUE(ends.far->send(size, down).ok());
-    base::Nanos deadline = monotonic_now() + 20 * kSecond;
+    base::Nanos deadline = monotonic_now() + kPatience;
     ASSERT_TRUE(ends.near->wait_sent(size, deadline).ok());
     ASSERT_TRUE(ends.far->wait_sent(size, deadline).ok());
     ASSERT_TRUE(ends.near->wait_received(size, deadline).ok());
@@ -69,7 +69,7 @@ TEST_P(BulkOver, IsRightAfterCutsInTheMiddle) {
       (cut % 2 == 0 ? ends.near : ends.far)->cut();
       if (cut == 2) ends.client->cut();
     }
-    base::Nanos deadline = monotonic_now() + 20 * kSecond;
+    base::Nanos deadline = monotonic_now() + kPatience;
     ASSERT_TRUE(ends.far->wait_received(round, deadline).ok());
     ASSERT_TRUE(ends.near->wait_sent(round, deadline).ok());
     ASSERT_TRUE(got == data);
@@ -83,7 +83,7 @@ TEST(Bulk, DifferentSizesAreAnErrorAtBothEnds) {
   std::vector<std::byte> got(999);
   ASSERT_TRUE(ends.far->expect(1, got).ok());
   ASSERT_TRUE(ends.near->send(1, data).ok());
-  base::Nanos deadline = monotonic_now() + 10 * kSecond;
+  base::Nanos deadline = monotonic_now() + kPatience;
   EXPECT_EQ(ends.near->wait_sent(1, deadline).error().code, base::Code::kCorrupt);
   EXPECT_EQ(ends.far->wait_received(1, deadline).error().code, base::Code::kCorrupt);
 }
@@ -104,8 +104,8 @@ TEST(Bulk, ACancelledTransferLeavesTheMemoryAlone) {
   std::vector<std::byte> small(10);
   ASSERT_TRUE(ends.far->expect(2, small).ok());
   ASSERT_TRUE(ends.near->send(2, Bytes(data).first(10)).ok());
-  EXPECT_TRUE(ends.far->wait_received(2, monotonic_now() + 10 * kSecond).ok());
-  EXPECT_TRUE(ends.near->wait_sent(2, monotonic_now() + 10 * kSecond).ok());
+  EXPECT_TRUE(ends.far->wait_received(2, monotonic_now() + kPatience).ok());
+  EXPECT_TRUE(ends.near->wait_sent(2, monotonic_now() + kPatience).ok());
 }
 
 TEST(Bulk, EndsWithTheSession) {
@@ -114,7 +114,7 @@ TEST(Bulk, EndsWithTheSession) {
   std::vector<std::byte> got(1000);
   ASSERT_TRUE(ends.near->expect(1, got).ok());
   ends.server->end({.code = RefusalCode::kEnded, .text = "over"});
-  EXPECT_EQ(ends.near->wait_received(1, monotonic_now() + 10 * kSecond).error().code,
+  EXPECT_EQ(ends.near->wait_received(1, monotonic_now() + kPatience).error().code,
             base::Code::kUnavailable);
 }
 

@@ -89,4 +89,13 @@ base::Status Reader::finish() const {
   return {};
 }
 
+base::Result<size_t> read_count(Reader& reader, size_t most, const char* what) {
+  const size_t count = reader.u16("count");
+  FLEXAI_TRY(reader.status().with_context(what));
+  if (count == 0 || count > most)
+    return fail(Code::kCorrupt,
+                std::string(what) + ": field count is not from 1 to " + std::to_string(most));
+  return count;
+}
+
 }  // namespace flexai::wire

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -88,5 +89,27 @@ class Reader {
   const char* field_ = nullptr;
   const char* why_ = nullptr;
 };
+
+base::Result<size_t> read_count(Reader& reader, size_t most, const char* what);
+
+// A record that is a counted list: u16 number of items, then each, written by write_one(item,
+// writer) and read by read_one(reader) -> Item.
+template <typename Item, typename WriteOne>
+void write_list(const std::vector<Item>& items, Writer& writer, WriteOne write_one) {
+  writer.u16(static_cast<uint16_t>(items.size()));
+  for (const Item& item : items) write_one(item, writer);
+}
+
+// From 1 to `most` items and nothing after them; `what` names the record in a failure.
+template <typename Item, typename ReadOne>
+base::Result<std::vector<Item>> read_list(Bytes bytes, size_t most, const char* what,
+                                          ReadOne read_one) {
+  Reader reader(bytes);
+  FLEXAI_TRY_ASSIGN(const size_t count, read_count(reader, most, what));
+  std::vector<Item> items;
+  for (size_t i = 0; i < count && reader.ok(); ++i) items.push_back(read_one(reader));
+  FLEXAI_TRY(reader.finish().with_context(what));
+  return items;
+}
 
 }  // namespace flexai::wire

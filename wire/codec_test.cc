@@ -95,5 +95,29 @@ TEST(Codec, AWriterIsUsedAgainAfterClear) {
   }
 }
 
+TEST(Codec, ACountedListIsReadWholeOrNotAtAll) {
+  auto read = [](Bytes bytes) {
+    return read_list<uint32_t>(bytes, 3, "list", [](Reader& reader) { return reader.u32("item"); });
+  };
+  auto write = [](const std::vector<uint32_t>& items, Writer& writer) {
+    write_list(items, writer, [](uint32_t item, Writer& to) { to.u32(item); });
+  };
+  Writer three, four, none, promises;
+  write({7, 8, 9}, three);
+  EXPECT_EQ(*read(three.bytes()), (std::vector<uint32_t>{7, 8, 9}));
+  for (size_t size = 0; size < three.bytes().size(); ++size)
+    EXPECT_FALSE(read(three.bytes().first(size)).ok()) << size;
+  write({1, 2, 3, 4}, four);
+  EXPECT_EQ(read(four.bytes()).error().message, "list: field count is not from 1 to 3");
+  write({}, none);
+  EXPECT_EQ(read(none.bytes()).error().message, "list: field count is not from 1 to 3");
+  promises.u16(2);
+  promises.u32(1);
+  EXPECT_EQ(read(promises.bytes()).error().message,
+            "list: field item runs past the end of the record");
+  three.u8(0);
+  EXPECT_EQ(read(three.bytes()).error().message, "list: 1 bytes follow the last field");
+}
+
 }  // namespace
 }  // namespace flexai::wire

@@ -34,13 +34,13 @@ TEST_P(EveryCarrier, CarriesASessionWithCuts) {
     std::string text(i * 37 % 5000, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(lane->send(i, bytes_of(text), {}, Push::kNow).ok());
     if (i % 50 == 49) (*client)->cut();
-    auto reply = lane->receive(monotonic_now() + 10 * kSecond);
+    auto reply = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
     ASSERT_EQ(reply->tag, i);
     ASSERT_EQ(text_of(reply->body), text);
   }
   EXPECT_EQ((*client)->stats().resumes, 6u);
-  (*client)->close(monotonic_now() + kSecond);
+  (*client)->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -57,7 +57,7 @@ TEST_P(EveryCarrier, StreamsMoreThanFitsAnywhere) {
   });
   Lane* lane = *host.session()->lane(5);
   for (uint32_t i = 0; i < kMessages; ++i) {
-    auto message = lane->receive(monotonic_now() + 20 * kSecond);
+    auto message = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(message.ok()) << message.error().message;
     ASSERT_EQ(message->tag, i);
     ASSERT_EQ(message->body.size(), 100000u);
@@ -78,7 +78,7 @@ TEST_P(EveryCarrier, NoticesThatThePeerDied) {
   auto session = host.session();
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
-  auto message = (*session->lane(0))->receive(monotonic_now() + 10 * kSecond);
+  auto message = (*session->lane(0))->receive(monotonic_now() + kPatience);
   ASSERT_FALSE(message.ok());
   EXPECT_EQ(message.error().code, base::Code::kUnavailable) << message.error().message;
 }
@@ -86,12 +86,12 @@ TEST_P(EveryCarrier, NoticesThatThePeerDied) {
 TEST_P(EveryCarrier, GarbageIsRefusedAndTheHostGoesOn) {
   CarrierHost host(GetParam());
   for (int round = 0; round < 3; ++round) {
-    auto transport = host.connector()(Purpose::kCommands, monotonic_now() + 5 * kSecond);
+    auto transport = host.connector()(Purpose::kCommands, monotonic_now() + kPatience);
     ASSERT_TRUE(transport.ok()) << transport.error().message;
     std::string garbage(4096, static_cast<char>(round * 50 + 1));
-    ASSERT_TRUE(send_all(**transport, bytes_of(garbage), monotonic_now() + kSecond).ok());
+    ASSERT_TRUE(send_all(**transport, bytes_of(garbage), monotonic_now() + kPatience).ok());
     std::byte byte;
-    EXPECT_FALSE(receive_all(**transport, {&byte, 1}, monotonic_now() + 5 * kSecond).ok());
+    EXPECT_FALSE(receive_all(**transport, {&byte, 1}, monotonic_now() + kPatience).ok());
   }
   EXPECT_TRUE(Session::connect(host.connector(), test_options()).ok());
 }
@@ -100,7 +100,8 @@ TEST(Dial, TcpWithoutTlsIsForLoopbackOnly) {
   auto listening = listen_socket({Carrier::kTcp, "0.0.0.0", 0});
   ASSERT_FALSE(listening.ok());
   EXPECT_EQ(listening.error().code, base::Code::kDenied);
-  auto connected = connect_socket({Carrier::kTcp, "192.0.2.1", 7700}, monotonic_now() + kSecond);
+  auto connected =
+      connect_socket({Carrier::kTcp, "192.0.2.1", 7700}, monotonic_now() + base::kSecond);
   ASSERT_FALSE(connected.ok());
   EXPECT_EQ(connected.error().code, base::Code::kDenied);
 }
@@ -131,7 +132,7 @@ TEST(Dial, CertificatesOfOthersAreRefusedByBothSides) {
       TlsRole::kClient);
   EXPECT_FALSE(connect(*tls, "127.0.0.1").ok());
   // The right authority, the wrong host.
-  base::Nanos deadline = monotonic_now() + 5 * kSecond;
+  base::Nanos deadline = monotonic_now() + kPatience;
   auto socket = connect_socket(host.endpoint(), deadline);
   ASSERT_TRUE(socket.ok());
   auto wrong_name =
@@ -146,7 +147,7 @@ TEST(Dial, ASessionOfAnotherCertificateCannotBeTakenUp) {
   auto client = Session::connect(host.connector(), test_options());
   ASSERT_TRUE(client.ok());
   auto other = TestCertificates::get().context("other", TlsRole::kClient);
-  auto transport = dial(host.endpoint(), other, monotonic_now() + 5 * kSecond);
+  auto transport = dial(host.endpoint(), other, monotonic_now() + kPatience);
   ASSERT_TRUE(transport.ok());
   Hello hello;
   hello.version = test_options().version;
@@ -156,7 +157,7 @@ TEST(Dial, ASessionOfAnotherCertificateCannotBeTakenUp) {
   hello.window = hello.lane_window = 1u << 20;
   Writer writer;
   encode(hello, writer);
-  base::Nanos deadline = monotonic_now() + 5 * kSecond;
+  base::Nanos deadline = monotonic_now() + kPatience;
   ASSERT_TRUE(send_frame(**transport, FrameType::kHello, writer.bytes(), deadline).ok());
   auto frame = receive_frame(**transport, kMaxGreeting, deadline);
   ASSERT_TRUE(frame.ok());
@@ -170,7 +171,7 @@ base::Result<std::unique_ptr<Transport>> take(ShmOffer offer, int fd) {
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   base::Fd near(ends[0]), far(ends[1]);
   EXPECT_TRUE(send_with_fds(near.get(), std::as_bytes(std::span(&offer, 1)), {&fd, 1}).ok());
-  return greet_carrier(std::move(far), Carrier::kUnix, nullptr, monotonic_now() + kSecond);
+  return greet_carrier(std::move(far), Carrier::kUnix, nullptr, monotonic_now() + kPatience);
 }
 
 TEST(Dial, SharedMemoryThatIsNotSealedOrNotOfItsSizeIsRefused) {
@@ -201,7 +202,7 @@ TEST(Dial, AHostileWriterOfTheRingsWordsHarmsOnlyItsConnection) {
   int fd = memory.get();
   ASSERT_TRUE(send_with_fds(near.get(), std::as_bytes(std::span(&offer, 1)), {&fd, 1}).ok());
   auto transport =
-      greet_carrier(base::Fd(ends[1]), Carrier::kUnix, nullptr, monotonic_now() + kSecond);
+      greet_carrier(base::Fd(ends[1]), Carrier::kUnix, nullptr, monotonic_now() + kPatience);
   ASSERT_TRUE(transport.ok());
   auto* page = mapping.as<ShmPage>();
   std::byte bytes[64];

@@ -37,6 +37,27 @@ void get(Reader& reader, const char* field, Array& into) {
   std::copy(bytes.begin(), bytes.end(), into.begin());
 }
 
+// The terms after the version, which other fields follow in a hello.
+void put_session(const Terms& terms, Writer& writer) {
+  writer.u64(terms.features);
+  writer.raw(terms.session);
+  writer.raw(terms.key);
+  writer.u32(terms.epoch);
+  writer.u64(terms.received);
+  writer.u32(terms.window);
+  writer.u32(terms.lane_window);
+}
+
+void get_session(Reader& reader, Terms& terms) {
+  terms.features = reader.u64("features");
+  get(reader, "session", terms.session);
+  get(reader, "key", terms.key);
+  terms.epoch = reader.u32("epoch");
+  terms.received = reader.u64("received");
+  terms.window = reader.u32("window");
+  terms.lane_window = reader.u32("lane_window");
+}
+
 uint16_t major_of(Bytes bytes) { return Reader(bytes).u16("major"); }
 
 std::string name_of(const Version& version) {
@@ -72,25 +93,13 @@ void encode(const Hello& hello, Writer& writer) {
   put(hello.version, writer);
   writer.u8(static_cast<uint8_t>(hello.purpose));
   writer.u8(hello.stripe);
-  writer.u64(hello.features);
-  writer.raw(hello.session);
-  writer.raw(hello.key);
-  writer.u32(hello.epoch);
-  writer.u64(hello.received);
-  writer.u32(hello.window);
-  writer.u32(hello.lane_window);
+  put_session(hello, writer);
   writer.blob(hello.lease);
 }
 
 void encode(const Welcome& welcome, Writer& writer) {
   put(welcome.version, writer);
-  writer.u64(welcome.features);
-  writer.raw(welcome.session);
-  writer.raw(welcome.key);
-  writer.u32(welcome.epoch);
-  writer.u64(welcome.received);
-  writer.u32(welcome.window);
-  writer.u32(welcome.lane_window);
+  put_session(welcome, writer);
   writer.u16(welcome.lanes);
   writer.u32(welcome.grace_ms);
   writer.blob(welcome.note);
@@ -115,13 +124,7 @@ Result<Hello> decode_hello(Bytes bytes) {
   if (hello.purpose != Purpose::kCommands && hello.purpose != Purpose::kBulk)
     reader.refuse("purpose", "is neither commands nor bulk");
   hello.stripe = reader.u8("stripe");
-  hello.features = reader.u64("features");
-  get(reader, "session", hello.session);
-  get(reader, "key", hello.key);
-  hello.epoch = reader.u32("epoch");
-  hello.received = reader.u64("received");
-  hello.window = reader.u32("window");
-  hello.lane_window = reader.u32("lane_window");
+  get_session(reader, hello);
   Bytes lease = reader.blob("lease", kMaxLease);
   hello.lease.assign(lease.begin(), lease.end());
   FLEXAI_TRY(reader.finish().with_context("hello"));
@@ -136,13 +139,7 @@ Result<Welcome> decode_welcome(Bytes bytes) {
     FLEXAI_TRY(reader.status());
     return welcome;
   }
-  welcome.features = reader.u64("features");
-  get(reader, "session", welcome.session);
-  get(reader, "key", welcome.key);
-  welcome.epoch = reader.u32("epoch");
-  welcome.received = reader.u64("received");
-  welcome.window = reader.u32("window");
-  welcome.lane_window = reader.u32("lane_window");
+  get_session(reader, welcome);
   welcome.lanes = reader.u16("lanes");
   welcome.grace_ms = reader.u32("grace_ms");
   Bytes note = reader.blob("note", kMaxLease);

@@ -31,29 +31,25 @@ struct Version {
   std::string build;            // text for people: "0.1.0"
 };
 
-struct Hello {
+// What both sides say of themselves and of the session.
+struct Terms {
   Version version;
-  Purpose purpose = Purpose::kCommands;
-  uint8_t stripe = 0;  // which bulk connection
   uint64_t features = 0;
   SessionId session{};  // zero asks for a new session
   SessionKey key{};
-  uint32_t epoch = 0;            // of this connection; a later one of a session ends the earlier
-  uint64_t received = 0;         // sequences of the host's that arrived
-  uint32_t window = 0;           // bytes the sender of this may have unacknowledged
-  uint32_t lane_window = 0;      // unread bytes that it keeps for each lane
+  uint32_t epoch = 0;        // of this connection; a later one of a session ends the earlier
+  uint64_t received = 0;     // sequences of the other side's that arrived
+  uint32_t window = 0;       // bytes the sender of this may have unacknowledged
+  uint32_t lane_window = 0;  // unread bytes that it keeps for each lane
+};
+
+struct Hello : Terms {
+  Purpose purpose = Purpose::kCommands;
+  uint8_t stripe = 0;            // which bulk connection
   std::vector<std::byte> lease;  // opaque here, up to kMaxLease
 };
 
-struct Welcome {
-  Version version;
-  uint64_t features = 0;
-  SessionId session{};
-  SessionKey key{};
-  uint32_t epoch = 0;
-  uint64_t received = 0;
-  uint32_t window = 0;
-  uint32_t lane_window = 0;
+struct Welcome : Terms {
   uint16_t lanes = 0;           // lanes 0 to lanes-1 exist
   uint32_t grace_ms = 0;        // a cut session is kept so long
   std::vector<std::byte> note;  // opaque here, up to kMaxLease

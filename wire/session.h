@@ -174,7 +174,7 @@ class Session {
   void keep();
   void keep_connected() FLEXAI_REQUIRES(mutex_);
   void keep_cut() FLEXAI_REQUIRES(mutex_);
-  void reconnect() FLEXAI_REQUIRES(mutex_);
+  void reconnect(base::Nanos end) FLEXAI_REQUIRES(mutex_);
   void keeper_sleep(base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
   void wake_keeper() FLEXAI_REQUIRES(mutex_);
   void drop(Connection& connection, const base::Error& why) FLEXAI_REQUIRES(mutex_);

@@ -54,7 +54,7 @@ Outcome run(const FakeLink& link) {
     client = Session::connect(host.connector(), options);
   if (!client.ok()) return {"connect: " + client.error().message};
   std::shared_ptr<Session> server = host.session((*client)->id());
-  base::Nanos deadline = monotonic_now() + 20 * kSecond;
+  base::Nanos deadline = monotonic_now() + kPatience;
   std::string far;
   std::thread there([&] { far = talk(*server, deadline); });
   std::string near = talk(**client, deadline);

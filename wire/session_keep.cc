@@ -89,19 +89,23 @@ void Session::keep_cut() {
     keeper_sleep(end);
     return;
   }
-  reconnect();
+  reconnect(end);
 }
 
-void Session::reconnect() {
+// Once, unless the grace ends at `end` before that.
+void Session::reconnect(Nanos end) {
   if (attempts_ != 0) {
     Nanos pause = std::min(kLongestPause, kFirstPause << std::min(attempts_, 12));
-    keeper_sleep(monotonic_now() + pause);
+    keeper_sleep(std::min(monotonic_now() + pause, end));
     if (stopping_ || over_ || connection_ != nullptr) return;
   }
+  // A host that takes the connection and says nothing does not make the grace longer.
+  const Nanos now = monotonic_now();
+  if (now >= end) return;
+  Nanos deadline = std::min(now + options_.handshake, end);
   ++attempts_;
   ++epoch_;
   Hello hello = make_hello();
-  Nanos deadline = monotonic_now() + options_.handshake;
   mutex_.unlock();
   bool refused = false;
   auto transport = connector_(Purpose::kCommands, deadline);

@@ -23,12 +23,12 @@ TEST(Session, CarriesMessagesBothWays) {
   for (int i = 0; i < 100; ++i) {
     std::string text = "message " + std::to_string(i);
     ASSERT_TRUE(lane->send(static_cast<uint32_t>(i), bytes_of(text), {}, Push::kNow).ok());
-    auto reply = lane->receive(monotonic_now() + 5 * kSecond);
+    auto reply = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
     EXPECT_EQ(reply->tag, static_cast<uint32_t>(i));
     EXPECT_EQ(text_of(reply->body), text);
   }
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
   EXPECT_NE(server->status().error().message.find("goodbye"), std::string::npos);
 }
@@ -49,7 +49,7 @@ TEST(Session, LanesAreOrderedStreamsOfTheirOwn) {
     threads.emplace_back([&, id] {
       Lane* lane = *server->lane(id);
       for (uint32_t i = 0; i < kMessages; ++i) {
-        auto message = lane->receive(monotonic_now() + 20 * kSecond);
+        auto message = lane->receive(monotonic_now() + kPatience);
         ASSERT_TRUE(message.ok()) << message.error().message;
         ASSERT_EQ(message->tag, i);
         ASSERT_EQ(message->body.size(), i % 50);
@@ -65,7 +65,7 @@ TEST(Session, ABatchGoesByItselfAfterAWhile) {
   auto client = connect(host);
   Lane* there = *host.session()->lane(3);
   ASSERT_TRUE((*client->lane(3))->send(9, bytes_of("late")).ok());
-  auto message = there->receive(monotonic_now() + 5 * kSecond);
+  auto message = there->receive(monotonic_now() + kPatience);
   ASSERT_TRUE(message.ok());
   EXPECT_EQ(text_of(message->body), "late");
 }
@@ -78,12 +78,12 @@ TEST(Session, LargeMessagesTravelWholeAndTooLargeOnesAreRefused) {
   std::string big(kMaxMessage, 'b');
   ASSERT_TRUE(lane->send(1, bytes_of("B"), bytes_of(std::string_view(big).substr(1))).ok());
   big[0] = 'B';
-  auto reply = lane->receive(monotonic_now() + 5 * kSecond);
+  auto reply = lane->receive(monotonic_now() + kPatience);
   ASSERT_TRUE(reply.ok());
   EXPECT_EQ(text_of(reply->body), big);
   big.push_back('x');
   EXPECT_EQ(lane->send(1, bytes_of(big)).error().code, base::Code::kInvalid);
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -113,10 +113,10 @@ TEST(Session, ASenderWithoutCreditWaitsAndMemoryStaysBounded) {
   EXPECT_LE(client->stats().unacknowledged, options.window);
   // Another lane is not held up.
   ASSERT_TRUE((*client->lane(1))->send(5, bytes_of("other"), {}, Push::kNow).ok());
-  EXPECT_TRUE((*server->lane(1))->receive(monotonic_now() + 5 * kSecond).ok());
+  EXPECT_TRUE((*server->lane(1))->receive(monotonic_now() + kPatience).ok());
   Lane* lane = *server->lane(0);
   for (uint32_t i = 0; i < kMessages; ++i) {
-    auto message = lane->receive(monotonic_now() + 10 * kSecond);
+    auto message = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(message.ok()) << message.error().message;
     ASSERT_EQ(message->tag, i);
   }
@@ -138,12 +138,12 @@ TEST(Session, SinksGetMessagesInOrderWhoeverReceives) {
     ASSERT_TRUE(push->send(i, bytes_of("pushed")).ok());
     if (i % 3 != 0) continue;
     ASSERT_TRUE(lane->send(i, {}, {}, Push::kNow).ok());
-    ASSERT_TRUE(lane->receive(monotonic_now() + 5 * kSecond).ok());
+    ASSERT_TRUE(lane->receive(monotonic_now() + kPatience).ok());
   }
   ASSERT_TRUE(push->flush().ok());
   while (next < 300) std::this_thread::yield();
   EXPECT_FALSE(wrong);
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -157,12 +157,12 @@ TEST(Session, ACutIsTakenUpAgainWithoutTheCallersNotice) {
     ASSERT_TRUE(lane->send(i, bytes_of("again"), {}, Push::kNow).ok());
     if (i % 5 == 0) client->cut();
     if (i % 7 == 0) server->cut();
-    auto reply = lane->receive(monotonic_now() + 10 * kSecond);
+    auto reply = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
     ASSERT_EQ(reply->tag, i);
   }
   EXPECT_GT(client->stats().resumes, 20u);
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -171,7 +171,7 @@ TEST(Session, EndsWithTheReasonWhenTheHostNoLongerKnowsIt) {
   auto client = connect(host);
   host.session();
   host.forget();
-  auto message = (*client->lane(0))->receive(monotonic_now() + 5 * kSecond);
+  auto message = (*client->lane(0))->receive(monotonic_now() + kPatience);
   ASSERT_FALSE(message.ok());
   EXPECT_EQ(message.error().code, base::Code::kUnavailable);
   EXPECT_NE(message.error().message.find("has ended"), std::string::npos);
@@ -185,7 +185,7 @@ TEST(Session, EndsWithTheReasonThatThePeerGives) {
   options.on_end = [&](const base::Error&) { told = true; };
   auto client = connect(host, options);
   host.session()->end({.code = RefusalCode::kEnded, .text = "the worker died"});
-  auto message = (*client->lane(0))->receive(monotonic_now() + 5 * kSecond);
+  auto message = (*client->lane(0))->receive(monotonic_now() + kPatience);
   ASSERT_FALSE(message.ok());
   EXPECT_NE(message.error().message.find("the worker died"), std::string::npos);
   while (!told) std::this_thread::yield();
@@ -200,11 +200,35 @@ TEST(Session, EndsWhenTheGraceIsOver) {
   host.set_closed(true);
   client->cut();
   base::Nanos begin = monotonic_now();
-  auto message = (*client->lane(0))->receive(begin + 5 * kSecond);
+  auto message = (*client->lane(0))->receive(begin + kPatience);
   ASSERT_FALSE(message.ok());
   EXPECT_EQ(message.error().code, base::Code::kUnavailable);
   EXPECT_GE(monotonic_now() - begin, 140 * kMillisecond);
-  EXPECT_FALSE((*server->lane(0))->receive(monotonic_now() + 5 * kSecond).ok());
+  message = (*server->lane(0))->receive(monotonic_now() + kPatience);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().code, base::Code::kUnavailable);
+}
+
+TEST(Session, AHostThatTakesConnectionsAndIsSilentDoesNotMakeTheGraceLonger) {
+  SessionOptions options = test_options();
+  options.grace = 150 * kMillisecond;
+  TestHost host(options);
+  std::atomic<bool> silent = false;
+  std::vector<std::unique_ptr<Transport>> held;
+  auto connected = Session::connect(
+      [&](Purpose, base::Nanos) -> base::Result<std::unique_ptr<Transport>> {
+        if (!silent) return host.open();
+        auto [near, far] = make_fake_pair({});
+        held.push_back(std::move(far));
+        return std::move(near);
+      },
+      options);
+  ASSERT_TRUE(connected.ok()) << connected.error().message;
+  silent = true;
+  (*connected)->cut();
+  auto message = (*(*connected)->lane(0))->receive(monotonic_now() + kPatience);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().code, base::Code::kUnavailable) << message.error().message;
 }
 
 TEST(Session, ASilentConnectionIsReplaced) {
@@ -218,12 +242,12 @@ TEST(Session, ASilentConnectionIsReplaced) {
   Lane* lane = *client->lane(0);
   for (uint32_t i = 0; i < 50; ++i) {
     ASSERT_TRUE(lane->send(i, bytes_of("anybody there"), {}, Push::kNow).ok());
-    auto reply = lane->receive(monotonic_now() + 5 * kSecond);
+    auto reply = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
     ASSERT_EQ(reply->tag, i);
   }
   EXPECT_GE(client->stats().resumes, 1u);
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -241,12 +265,12 @@ TEST(Session, BytesThatChangeOnTheWayAreNoticedAndSentAgain) {
   for (uint32_t i = 0; i < 50; ++i) {
     std::string text(20, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(lane->send(i, bytes_of(text), {}, Push::kNow).ok());
-    auto reply = lane->receive(monotonic_now() + 5 * kSecond);
+    auto reply = lane->receive(monotonic_now() + kPatience);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
     ASSERT_EQ(text_of(reply->body), text);
   }
   EXPECT_GE(client->stats().resumes, 1u);
-  client->close(monotonic_now() + kSecond);
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 
@@ -284,8 +308,8 @@ TEST(Session, AForkedChildIsRefusedAndTheParentGoesOn) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   ASSERT_TRUE(lane->send(1, {}, {}, Push::kNow).ok());
-  EXPECT_TRUE(lane->receive(monotonic_now() + 5 * kSecond).ok());
-  client->close(monotonic_now() + kSecond);
+  EXPECT_TRUE(lane->receive(monotonic_now() + kPatience).ok());
+  client->close(monotonic_now() + kPatience);
   echoing.join();
 }
 

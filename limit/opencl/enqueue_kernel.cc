@@ -13,7 +13,8 @@ uint64_t address(const void* pointer) { return reinterpret_cast<uint64_t>(pointe
 CostTable::Entry& kernel_cost(cl_kernel kernel, cl_uint dimensions, const size_t* global,
                               const size_t* local) {
   uint64_t key = CostTable::mix(address(kernel), dimensions);
-  for (cl_uint i = 0; i < dimensions && i < 3; ++i) {
+  // More than three are an error, and the arrays need not be as long.
+  for (cl_uint i = 0; dimensions <= 3 && i < dimensions; ++i) {
     if (global != nullptr) key = CostTable::mix(key, global[i]);
     if (local != nullptr) key = CostTable::mix(key, local[i]);
   }

@@ -111,7 +111,7 @@ class AgentCase(unittest.TestCase):
 
     def flexai(self, *arguments, code=0, **more):
         done = subprocess.run([str(BIN / "flexai"), *arguments], env=more.pop("env", self.env),
-                              capture_output=True, text=True, timeout=60, **more)
+                              capture_output=True, text=True, timeout=more.pop("timeout", 60), **more)
         self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
         if code in (2, 3, 4, 5, 6, 7, 8):
             self.assertTrue(done.stderr.startswith("flexai: "), done.stderr)

@@ -52,6 +52,19 @@ class Delete(agent_test.AgentCase):
         self.flexai("slice", "delete", "a", "--force")
         wait_until("it has ended", lambda: not lives(pid))
 
+    def test_a_caller_that_runs_in_it_is_refused(self):
+        program = str(agent_test.BIN / "flexai")
+        neighbour, _ = self.start_client(["a"], "--hold", "60")
+        told = self.flexai("run", "--slice", "a", "--", program, "slice", "delete", "a", "--force", code=8)
+        self.assertRegex(told, r"^flexai: slice a is used by the caller itself, flexai \(pid \d+\): .* from outside of it\n$")
+        self.assertIsNone(neighbour.poll(), "a program of the slice was stopped all the same")
+        self.assertEqual(self.names(), ["a", "other"])
+        again, _ = self.start_client(["a"])  # and what is new may still start in it
+        self.assertEqual(again.wait(10), 0)
+        other = self.flexai("run", "--slice", "other", "--", program, "slice", "delete", "a", "--force")
+        self.assertIn("slice a deleted; stopped ", other)
+        self.assertEqual(neighbour.wait(10), 137)
+
     def test_a_flexai_run_that_is_stopped_does_not_keep_it(self):
         child, _ = self.start_client(["a"], "--hold", "60")
         os.kill(child.pid, signal.SIGSTOP)

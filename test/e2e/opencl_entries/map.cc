@@ -17,6 +17,12 @@ cl_uint map_count(cl_mem buffer) {
   return count;
 }
 
+// PoCL counts an unmapping a moment after its command has ended.
+void say_count(cl_mem buffer, cl_uint expected, const char* what) {
+  for (int i = 0; i < 1000 && map_count(buffer) != expected; ++i) usleep(1000);
+  say("%s count %u", what, map_count(buffer));
+}
+
 void blocking(Session& s, cl_mem buffer, const char* what) {
   cl_int error = CL_SUCCESS;
   auto* all = static_cast<cl_uint*>(clEnqueueMapBuffer(s.queue, buffer, CL_TRUE,
@@ -32,12 +38,10 @@ void blocking(Session& s, cl_mem buffer, const char* what) {
                                                         512, 0, nullptr, nullptr, &error));
   say("%s part %s %s", what, error_name(error).c_str(),
       part != nullptr ? fingerprint(part, 512).c_str() : "");
-  say("%s count %u", what, map_count(buffer));
+  say_count(buffer, 1, what);
   if (part != nullptr) clEnqueueUnmapMemObject(s.queue, buffer, part, 0, nullptr, nullptr);
   clFinish(s.queue);
-  for (int i = 0; i < 1000 && map_count(buffer) != 0; ++i)
-    usleep(1000);  // PoCL counts a moment later
-  say("%s count %u", what, map_count(buffer));
+  say_count(buffer, 0, what);
   say("%s content %s", what, fingerprint(s.words(s.queue, buffer, kWords)).c_str());
 }
 
