@@ -19,7 +19,7 @@ using base::Nanos;
 struct ArbiterConfig {
   Nanos lease_min = 1 * base::kMillisecond;
   Nanos lease_max = 4 * base::kMillisecond;
-  Nanos round = 20 * base::kMillisecond;  // one round of quanta
+  Nanos round = 10 * base::kMillisecond;  // one round of quanta
   Nanos burst = 20 * base::kMillisecond;  // most credit kept while idle or waiting
   Nanos idle_release =
       100 * base::kMicrosecond;  // an idle holder loses its lease after this, if others wait

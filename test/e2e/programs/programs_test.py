@@ -201,12 +201,11 @@ def kill_agent(agent):
 
 def case_agent_killed(agent):
     """The agent dies under load: programs go on at their guarantee, do not stall, and re-attach when it is back."""
-    # A busy host spoils a measurement now and then, and has gaps of its own; a program that stalls or runs free does so
-    # every time, and only without the agent.
+    # A busy host spoils a measurement now and then; a program that stalls or runs free does so every time.
     for _ in range(4):
         usual, stall, part = kill_agent(agent)
         told = f"at {part:.2f} of its rate without the agent, longest gap {stall:.0f} ms, before {usual:.0f} ms"
-        if stall < max(100, 2 * usual) and 0.5 < part < 1.6:
+        if stall < 100 and 0.5 < part < 1.5:
             return told
     raise Different(told)
 
