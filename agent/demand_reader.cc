@@ -76,6 +76,8 @@ void DemandReader::read_slot(Seen* seen, Nanos now, Demand* demand) {
   Nanos beat = std::clamp<Nanos>(slot.beat_ns.load(std::memory_order_relaxed), 0, now);
   Nanos idle_since = slot.idle_since_ns.load(std::memory_order_relaxed);
   demand->idle_since = std::max(demand->idle_since, std::clamp<Nanos>(idle_since, 0, now));
+  Nanos started = slot.started_ns.load(std::memory_order_relaxed);
+  demand->started = std::max(demand->started, std::clamp<Nanos>(started, 0, now));
   if (!waiting && !in_flight) {
     seen->active = false;
     return;

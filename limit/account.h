@@ -18,8 +18,13 @@ using base::Nanos;
 
 struct ArbiterConfig {
   Nanos lease_min = 1 * base::kMillisecond;
-  Nanos lease_max = 4 * base::kMillisecond;
-  Nanos round = 10 * base::kMillisecond;  // one round of quanta
+  Nanos lease_max = 6 * base::kMillisecond;
+  Nanos round = 16 * base::kMillisecond;  // one round of quanta
+  // For a while after somebody's share was changed, turns are shorter, so that the new shares show
+  // at once even in short spans of time; long ones cost fewer changes of tenant.
+  Nanos settling = 400 * base::kMillisecond;
+  Nanos settling_lease_max = 3 * base::kMillisecond;
+  Nanos settling_round = 8 * base::kMillisecond;
   Nanos burst = 20 * base::kMillisecond;  // most credit kept while idle or waiting
   Nanos idle_release =
       100 * base::kMicrosecond;  // an idle holder loses its lease after this, if others wait

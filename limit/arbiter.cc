@@ -7,6 +7,8 @@ namespace {
 
 // The most unclaimed time of leases held alone: reports come at the latest with the end of a batch.
 constexpr Nanos kMostUnreported = 2 * base::kSecond;
+constexpr Nanos kLongestStartUp = 200 * base::kMicrosecond;  // more is the tenant's own slowness
+constexpr Nanos kStartUpsAveraged = 16;
 
 int priority_index(const Account& account) {
   return std::clamp(static_cast<int>(account.terms().priority), 0, 2);
@@ -19,6 +21,9 @@ bool outranks(const Account& one, const Account& other) {
 }  // namespace
 
 void Arbiter::set_terms(TenantId tenant, const Terms& terms, Nanos now) {
+  auto known = tenants_.find(tenant);
+  if (known != tenants_.end() && known->second.account.terms().share_milli != terms.share_milli)
+    settling_until_ = now + config_.settling;
   tenants_[tenant].account.set_terms(terms, config_, now);
 }
 
@@ -42,6 +47,7 @@ TenantUse Arbiter::use(TenantId tenant) const {
 Decision Arbiter::step(Nanos now, const std::map<TenantId, Demand>& demand) {
   if (last_ == 0 || last_ > now) last_ = now;
   pending_.clear();
+  set_pace(now);
   observe(now, demand);
   settle(now);
   drop_drained(now);
@@ -60,6 +66,13 @@ Decision Arbiter::step(Nanos now, const std::map<TenantId, Demand>& demand) {
   }
   decision.next = next_look(now);
   return decision;
+}
+
+void Arbiter::set_pace(Nanos now) {
+  bool settling = now < settling_until_;
+  config_.round = settling ? std::min(steady_.round, steady_.settling_round) : steady_.round;
+  config_.lease_max =
+      settling ? std::min(steady_.lease_max, steady_.settling_lease_max) : steady_.lease_max;
 }
 
 // --- what is known -------------------------------------------------------------------------------
@@ -86,6 +99,24 @@ void Arbiter::observe(Nanos now, const std::map<TenantId, Demand>& demand) {
   active_ = std::move(active);
 }
 
+void Arbiter::learn_start_up(const Demand& demand) {
+  if (started_ || demand.started <= start_) return;
+  started_ = true;
+  Nanos took = std::min(demand.started - start_, kLongestStartUp);
+  Nanos& average = at(*holder_).start_up;
+  average = average < 0 ? took : average + (took - average) / kStartUpsAveraged;
+}
+
+Nanos Arbiter::start_up_of_others(TenantId id) const {
+  Nanos sum = 0, known = 0;
+  for (TenantId other : active_) {
+    if (other == id || at(other).start_up < 0) continue;
+    sum += at(other).start_up;
+    ++known;
+  }
+  return known == 0 ? 0 : sum / known;
+}
+
 void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now) {
   bool was_active = tenant->demand.waiting || tenant->demand.in_flight;
   bool wanted = tenant->wanted = tenant->wants;
@@ -95,6 +126,7 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
   tenant->wants = demand.waiting && !silent(*tenant, now);
   tenant->reported += std::max<Nanos>(demand.busy_total - tenant->busy_seen, 0);
   tenant->busy_seen = demand.busy_total;
+  if (holder_ == id) learn_start_up(demand);
 
   if (demand.in_flight)
     tenant->last_active = now;
@@ -158,7 +190,12 @@ void Arbiter::settle(Nanos now) {
     tenant.account.accrue(now);
   }
   drained_at_ = settle_drains(now);
-  if (holder_) pay(&at(*holder_), now - drained_at_, band_, keeps_out_);
+  if (holder_) {
+    Nanos wall = holder_used_until(now) - drained_at_;
+    Nanos spared = keeps_out_ ? std::min(spare_, wall) : 0;
+    spare_ -= spared;
+    pay(&at(*holder_), wall - spared, band_, keeps_out_);
+  }
   for (TenantId id : active_) {
     Tenant& tenant = at(id);
     if (holder_ != id && !draining(id)) {
@@ -168,6 +205,13 @@ void Arbiter::settle(Nanos now) {
     tenant.account.settle(config_, blocked);
   }
   last_ = now;
+}
+
+// After its lease a holder pays while its work is on the card, like one that has left it.
+Nanos Arbiter::holder_used_until(Nanos now) const {
+  const Tenant& tenant = at(*holder_);
+  if (!keeps_out_ || tenant.demand.in_flight || now <= end_) return now;
+  return std::clamp(std::max(tenant.demand.idle_since, end_), std::min(drained_at_, now), now);
 }
 
 // Charges [last_, now] to work left on the card; returns from when on the card was free of it.
@@ -395,6 +439,8 @@ void Arbiter::grant(TenantId id, Nanos now) {
   end_ = start_ + length_;
   noticed_ = tenant.busy_seen;
   noticed_at_ = now;
+  started_ = false;
+  spare_ = contended_ ? start_up_of_others(id) : 0;
   fresh_ = tenant.returned;
   tenant.returned = false;
   ++tenant.use.leases;

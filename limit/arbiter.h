@@ -16,6 +16,11 @@
 // tenants that their own limits keep out, the device time the tenant reports, at most the wall time
 // passed. So a tenant that reports too little gains nothing at the cost of others.
 //
+// Nobody pays for the change from one tenant to the next: a small slice has a turn as often as a
+// large one, so it would lose more of its share by it. A turn is not charged for the time from the
+// lease to the card's first work that the *other* tenants needed of late, on average: what a tenant
+// says about its own start changes nothing for itself.
+//
 // Units: Nanos. Threads: none; owned by one.
 #pragma once
 
@@ -38,6 +43,8 @@ struct Demand {
   Nanos est_end = 0;       // when the work in flight is predicted to end
   Nanos idle_since = 0;
   Nanos last_beat = 0;  // of the liveliest of its processes
+  Nanos started =
+      0;  // when the card began its first work after the last wait for a lease; told late
 };
 
 struct Publication {
@@ -65,7 +72,7 @@ struct TenantUse {
 
 class Arbiter {
  public:
-  explicit Arbiter(ArbiterConfig config = {}) : config_(config) {}
+  explicit Arbiter(ArbiterConfig config = {}) : steady_(config), config_(config) {}
 
   // Adds a tenant or changes its terms at `now`. Credit is kept, clamped to the new burst.
   void set_terms(TenantId tenant, const Terms& terms, Nanos now);
@@ -93,6 +100,7 @@ class Arbiter {
     Nanos busy_seen = 0;
     Nanos reported = 0;     // device time told of and not yet accounted for
     Nanos unreported = 0;   // wall time of leases held alone that no report has claimed yet
+    Nanos start_up = -1;    // from lease to first work on the card, moving average; -1 = not known
     Publication published;  // last one
   };
   // A tenant whose lease is over, or all but over, with work left on the card.
@@ -103,10 +111,14 @@ class Arbiter {
     Nanos deadline;  // patience ends
   };
 
+  void set_pace(Nanos now);
   void observe(Nanos now, const std::map<TenantId, Demand>& demand);
   void observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now);
+  void learn_start_up(const Demand& demand);
+  Nanos start_up_of_others(TenantId id) const;
   void settle(Nanos now);
   Nanos settle_drains(Nanos now);
+  Nanos holder_used_until(Nanos now) const;
   void pay(Tenant* tenant, Nanos wall, Band band, bool whole);
   void drop_drained(Nanos now);
   void review_holder(Nanos now);
@@ -136,7 +148,9 @@ class Arbiter {
   Tenant& at(TenantId id) { return tenants_.at(id); }
   const Tenant& at(TenantId id) const { return tenants_.at(id); }
 
-  ArbiterConfig config_;
+  const ArbiterConfig steady_;
+  ArbiterConfig config_;  // in force: with shorter turns after a change
+  Nanos settling_until_ = 0;
   std::map<TenantId, Tenant> tenants_;
   std::vector<TenantId> active_;  // listed in the last demand, or holding, or draining
   Nanos last_ = 0;
@@ -151,6 +165,8 @@ class Arbiter {
   Nanos length_ = 0;
   Nanos end_ = 0;
   bool fresh_ = false;    // the holder itself has only just returned from idleness
+  bool started_ = false;  // it has told of its first work on the card
+  Nanos spare_ = 0;       // how much of the turn is still not charged
   Nanos noticed_ = 0;     // the holder's busy_seen when its lease was granted or last renewed
   Nanos noticed_at_ = 0;  // and when that was
   std::vector<Drain> drains_;

@@ -113,8 +113,10 @@ void ArbiterSim::submit(size_t id) {
   if (actor.in_flight++ == 0) {
     actor.stretch = now_;
     actor.est_end = now_;
-    bool brief = now_ - actor.idle_since < 300 * kMicrosecond;
-    if (!actor.waited) actor.brief_pauses = brief ? actor.brief_pauses + 1 : 0;
+    actor.told_start = !actor.waited;
+    Nanos asked = actor.waiting_since >= 0 ? actor.waiting_since : now_;
+    bool brief = asked - actor.idle_since < 300 * kMicrosecond;
+    actor.brief_pauses = brief ? actor.brief_pauses + 1 : 0;
   }
   actor.waited = false;
   actor.predicted_in_flight += predicted;
@@ -164,6 +166,8 @@ void ArbiterSim::settle_end(Actor* actor, Nanos length) {
   actor->predicted_in_flight -=
       static_cast<Nanos>(static_cast<double>(length) * actor->about.predicts);
   --actor->in_flight;
+  if (!actor->told_start) actor->started = now_ - length;
+  actor->told_start = true;
   actor->stretch = now_;
   actor->est_end = now_ + actor->predicted_in_flight;
   if (actor->in_flight == 0) {
@@ -193,6 +197,7 @@ Demand ArbiterSim::demand_of(Actor* actor) {
   demand.busy_total = actor->reported;
   demand.est_end = actor->est_end;
   demand.idle_since = actor->idle_since;
+  demand.started = actor->started;
   if (!actor->frozen) actor->beat = now_ - now_ % (10 * kMillisecond);
   demand.last_beat = actor->beat;
   return demand;

@@ -91,6 +91,8 @@ class ArbiterSim {
     Nanos est_end = 0;
     Nanos stretch = 0;
     Nanos idle_since = 0;
+    bool told_start = true;  // of the present stretch
+    Nanos started = 0;
     Nanos settled = 0;
     Nanos reported = 0;
     Nanos beat = 0;

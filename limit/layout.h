@@ -103,6 +103,9 @@ struct alignas(64) Slot {
   std::atomic<int64_t> waited_ns;     // callers blocked for a lease
   std::atomic<int64_t> throttled_ns;  // part of waited_ns that was the slice's own ceiling
   std::atomic<uint64_t> refused_allocations;
+  // What the arbiter reads, too: when the card began the first work after the last wait for a
+  // lease; told with that work's end.
+  std::atomic<int64_t> started_ns;
 
   // Ledger.
   alignas(64) Tally held;  // bytes this process owns, settled

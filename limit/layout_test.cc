@@ -52,6 +52,7 @@ const std::map<std::string, size_t> kOffsets = {
     FIELD(Slot, waited_ns),
     FIELD(Slot, throttled_ns),
     FIELD(Slot, refused_allocations),
+    FIELD(Slot, started_ns),
     FIELD(Slot, held),
     FIELD(Slot, reap_state),
     FIELD(Slot, reap_bytes),

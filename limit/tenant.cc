@@ -184,6 +184,9 @@ void Tenant::settle(Nanos predicted, Nanos measured, uint32_t count) {
   s->busy_since_ns.store(left > 0 ? now : 0, std::memory_order_relaxed);
   if (left <= 0) s->idle_since_ns.store(now, std::memory_order_relaxed);
   if (exact()) {
+    Nanos began = began_.load(std::memory_order_relaxed);
+    if (began != 0 && began_.exchange(0, std::memory_order_relaxed) != 0)
+      s->started_ns.store(std::max(began, now - measured), std::memory_order_relaxed);
     s->est_end_ns.store(now + std::max<Nanos>(left, 0), std::memory_order_relaxed);
     if (left <= 0) {
       s->in_flight.store(0, std::memory_order_release);

@@ -164,6 +164,8 @@ class Tenant {
   std::atomic<uint64_t> idle_told_{0};  // the lease word under which the arbiter was told last
   std::atomic<Nanos> idle_told_at_{0};
   std::atomic<uint32_t> brief_pauses_{0};  // in a row: it went on within an instant of running dry
+  std::atomic<Nanos> began_{
+      0};  // when the first work after a wait for a lease was booked, until told
   std::atomic<bool> pacer_asleep_{true};
   std::atomic<uint32_t> called_{0};  // futex word: changes when the pacer is to look around
   std::function<bool(bool)> harvest_;

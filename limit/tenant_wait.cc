@@ -64,11 +64,12 @@ void Tenant::book(const Ask& ask) {
   Nanos left = before + ask.predicted - (now - mark_.load(std::memory_order_relaxed));
   s->est_end_ns.store(now + std::max(left, ask.predicted), std::memory_order_relaxed);
   if (before <= 0) {
-    bool brief = now - s->idle_since_ns.load(std::memory_order_relaxed) < kBriefPause;
+    Nanos asked = ask.since != 0 ? ask.since : now;  // it did not pause for want of a lease
+    bool brief = asked - s->idle_since_ns.load(std::memory_order_relaxed) < kBriefPause;
     uint32_t row = brief_pauses_.load(std::memory_order_relaxed);
-    if (ask.since == 0)  // else it paused for want of a lease
-      brief_pauses_.store(brief ? row + 1 : 0, std::memory_order_relaxed);
+    brief_pauses_.store(brief ? row + 1 : 0, std::memory_order_relaxed);
     s->busy_since_ns.store(now, std::memory_order_relaxed);
+    if (ask.since != 0) began_.store(now, std::memory_order_relaxed);
   }
   s->in_flight.store(1, std::memory_order_release);
   count_launch();

@@ -8,9 +8,13 @@ using base::MutexLock;
 
 namespace {
 
-// Predicted time between two callbacks on an in-order queue: short while others wait for the card.
-constexpr Nanos kExactBatch = 40 * base::kMicrosecond;
+// Predicted time between two callbacks on an in-order queue. A callback costs the program's CPU
+// and, with short kernels, a tenth of the card, so even while others wait not every command has
+// one: the last before the program waits always has.
+constexpr Nanos kShortestBatch = 40 * base::kMicrosecond;
 constexpr Nanos kLongestBatch = 2 * base::kMillisecond;
+constexpr Nanos kBatchesInFlight = 8;
+constexpr Nanos kBatchesInFlightExact = 12;
 constexpr uint32_t kSurelyKnown = 4;  // samples after which an entry is not timed at every use
 
 const Table& next() { return Process::get().next(); }
@@ -46,9 +50,8 @@ void Queue::submitted(cl_event event, Nanos predicted, CostTable::Entry* entry) 
     follow(event, predicted, entry);
     return;
   }
-  Nanos stretch = tenant_->exact()
-                      ? kExactBatch
-                      : std::clamp(tenant_->in_flight_bound() / 8, kExactBatch, kLongestBatch);
+  Nanos batches = tenant_->exact() ? kBatchesInFlightExact : kBatchesInFlight;
+  Nanos stretch = std::clamp(tenant_->in_flight_bound() / batches, kShortestBatch, kLongestBatch);
   bool by_host = entry->timed_by_host.load(std::memory_order_relaxed);
   bool young = by_host || entry->samples.load(std::memory_order_relaxed) < kSurelyKnown;
   Nanos since = by_host ? base::monotonic_now() : 0;
