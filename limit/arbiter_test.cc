@@ -208,6 +208,32 @@ TEST(Arbiter, UnknownTenantsAreIgnored) {
 
 // --- the card in simulated time ------------------------------------------------------------------
 
+TEST(ArbiterSim, TurnsAreShortForAWhileAfterAChange) {
+  ArbiterSim sim({});
+  size_t a = sim.add({"a", fixed(500)});
+  sim.add({"b", fixed(500)});
+  uint64_t before = 0, settled = 0;
+  sim.at(1 * kSecond, [&] {
+    before = sim.use(a).leases;
+    sim.set_terms(a, fixed(490));
+  });
+  const Nanos settling = ArbiterConfig{}.settling;
+  sim.at(1 * kSecond + settling, [&] { settled = sim.use(a).leases; });
+  sim.run(1 * kSecond + 2 * settling);
+  uint64_t after = sim.use(a).leases - settled;
+  EXPECT_GT(settled - before, after * 3 / 2);
+}
+
+TEST(ArbiterSim, ChangesOfTenantAreChargedToNobody) {
+  SimOptions options;
+  options.wake = 150 * kMicrosecond;
+  ArbiterSim sim(options);
+  size_t a = sim.add({"a", fixed(100)});
+  size_t b = sim.add({"b", fixed(900)});
+  sim.run(5 * kSecond);
+  EXPECT_NEAR(sim.share(a, kSecond, sim.now()) / sim.share(b, kSecond, sim.now()), 1.0 / 9, 0.002);
+}
+
 TEST(ArbiterSim, StatesWhyATenantWaits) {
   ArbiterSim sim({});
   size_t capped = sim.add({.terms = fixed(300)});
