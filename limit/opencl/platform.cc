@@ -67,7 +67,7 @@ cl_int CL_API_CALL limit_clGetDeviceIDs(cl_platform_id platform, cl_device_type 
   if (granted.empty() && type == CL_DEVICE_TYPE_DEFAULT) {
     granted = process.granted(
         platform, CL_DEVICE_TYPE_ALL);  // the driver's default may be somebody else's card
-    if (granted.size() > 1) granted.resize(1);
+    if (granted.size() > 1) granted.erase(granted.begin() + 1, granted.end());
   }
   return answer_list(granted, CL_DEVICE_NOT_FOUND, room, out, count);
 }
