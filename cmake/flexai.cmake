@@ -70,12 +70,15 @@ function(flexai_library name)
   target_link_libraries(flexai_${name} PUBLIC flexai_flags ${deps})
 endfunction()
 
+# Target `programs` builds all of these and the shims: what runs, without the unit tests.
+add_custom_target(programs)
 function(flexai_program name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
   flexai_resolve(deps ${A_DEPS})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE flexai_flags ${deps})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
 endfunction()
 
 # flexai_test(<name> SOURCES x_test.cc DEPS limit [LABELS threads]): one GoogleTest program, one CTest entry.

@@ -9,5 +9,5 @@ dev_bench() {
   local name="${1:-}"
   [ -n "$name" ] && [ -f "test/bench/$name.py" ] || { echo "usage: ./dev bench NAME [--json FILE]; NAME: slicing, sched, remote" >&2; return 2; }
   shift
-  dev_python && FLEXAI_PRESET=release && export FLEXAI_PRESET && dev_build release && python3 "test/bench/$name.py" "$@"
+  dev_python && FLEXAI_PRESET=release && export FLEXAI_PRESET && dev_build release programs && python3 "test/bench/$name.py" "$@"
 }

@@ -4,6 +4,6 @@ dev_configure() {
     { tail -20 "${TMPDIR:-/tmp}/flexai-cmake.log" >&2; return 1; }
 }
 
-dev_build() {
-  dev_configure "$1" && cmake --build "build/$1"
+dev_build() {  # PRESET [TARGET]
+  dev_configure "$1" && cmake --build "build/$1" ${2:+--target "$2"}
 }

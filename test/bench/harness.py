@@ -166,9 +166,12 @@ def together(agent, tenants, seconds, lead=1.5):
 
 
 def loops_for(agent, microseconds):
-    out = subprocess.run([tool("flexai-load-opencl"), "--calibrate", str(microseconds)], env=agent.env, capture_output=True,
-                         text=True, check=True)
-    return json.loads(out.stdout)["loops"]
+    """The most of three: whatever else runs on the machine makes kernels look longer than they are."""
+    def once():
+        out = subprocess.run([tool("flexai-load-opencl"), "--calibrate", str(microseconds)], env=agent.env, capture_output=True,
+                             text=True, check=True)
+        return json.loads(out.stdout)["loops"]
+    return max(once() for _ in range(3))
 
 
 def median(values):

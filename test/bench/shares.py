@@ -34,7 +34,8 @@ TURNS_A_WINDOW = 5
 
 
 def measure(agent, figures, loops, windows, window_seconds):
-    """Slices and one native process of each kind take turns; a window is TURNS_A_WINDOW turns of the slices."""
+    """Slices and one native process of each kind take turns; a window is TURNS_A_WINDOW turns of the slices. Each has
+    processes of its own: of two equal processes one can be a tenth slower for as long as it lives."""
     kinds = loads(loops)
     turn = int(window_seconds * 1000 / TURNS_A_WINDOW)
     errors, sums, disagreements, details = [], [], [], []
@@ -44,11 +45,12 @@ def measure(agent, figures, loops, windows, window_seconds):
             agent.slice(name, f"{share}%", qos="fixed")
         alone = sorted({kind for _, kind in configuration})
         groups = [[(None, kinds[kind])] for kind in alone] + [[(n, kinds[k]) for n, (_, k) in zip(names, configuration)]]
-        turns = Turns(agent, groups, turn, windows * TURNS_A_WINDOW + 1, sample=lambda: charged(agent))
-        own = {name: sum(after[name] - before[name] for before, after in turns.samples[1:]) for name in names}
-        got, total = [[] for _ in names], []
-        for window in range(windows):
-            rounds = range(1 + window * TURNS_A_WINDOW, 1 + (window + 1) * TURNS_A_WINDOW)
+        got, total, own = [[] for _ in names], [], dict.fromkeys(names, 0)
+        for _ in range(windows):
+            turns = Turns(agent, groups, turn, TURNS_A_WINDOW + 1, sample=lambda: charged(agent))
+            rounds = range(1, TURNS_A_WINDOW + 1)
+            for name in names:
+                own[name] += sum(after[name] - before[name] for before, after in turns.samples[1:])
             native = {kind: sum(turns.rate(i, 0, r) for r in rounds) for i, kind in enumerate(alone)}
             shares = [sum(turns.rate(len(alone), i, r) for r in rounds) / native[kind] * 100
                       for i, (_, kind) in enumerate(configuration)]
