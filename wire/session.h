@@ -134,6 +134,7 @@ class Session {
   struct Waiter;
 
   Session(Connector connector, SessionOptions options);
+  Terms terms() const FLEXAI_REQUIRES(mutex_);
   Hello make_hello() const FLEXAI_REQUIRES(mutex_);
   Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
   base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);

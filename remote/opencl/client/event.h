@@ -7,22 +7,6 @@
 
 namespace flexai::remote::opencl {
 
-// Where the bytes go that a command reads: rows into the program's memory.
-struct Landing {
-  std::byte* at = nullptr;
-  size_t row = 0, rows = 1, slices = 1;  // bytes of a row, rows of a slice
-  size_t row_pitch = 0, slice_pitch = 0;
-  bool bulk = false;  // in one piece, straight there
-  size_t size() const { return row * rows * slices; }
-  bool whole() const {
-    return rows * slices == 1 || (row_pitch == row && slice_pitch == row * rows);
-  }
-};
-
-// Copies between bytes without gaps, of which `bytes` begin at `offset`, and the landing.
-void land(const Landing& landing, size_t offset, wire::Bytes bytes);
-void gather(const Landing& from, std::byte* to);
-
 struct Event : Object {
   using Callback = void(CL_CALLBACK*)(cl_event, cl_int, void*);
   struct Waiter {
@@ -37,12 +21,17 @@ struct Event : Object {
   Queue* queue() const { return static_cast<Queue*>(parent2); }
 
   bool done() const { return status.load(std::memory_order_acquire) <= CL_COMPLETE; }
+  // Where the bytes go that the command reads, before it is sent; large ones come as bulk, straight
+  // there.
+  void expect(const Landing& into);
+  void expect_nothing();  // the command was refused, or is over
   // Ends it: whoever waits sees it, callbacks are called on the callback thread.
   void finish(cl_int end);
 
   const cl_command_type command;
   std::atomic<cl_int> status{CL_QUEUED};
   Landing landing;  // fixed before the command is sent
+  bool by_bulk = false;
   base::Mutex mutex;
   std::vector<Waiter> waiters FLEXAI_GUARDED_BY(mutex);
 };

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "remote/opencl/client/landing.h"
 #include "remote/opencl/kind.h"
 
 namespace flexai::remote::opencl {
@@ -65,11 +66,9 @@ struct Queue : Object {
   std::atomic<uint64_t> begun{0}, ended{0};  // commands that have an event
 };
 
-// Where a mapping's bytes are; see map.cc.
 struct Mapped {
   ObjectId id = 0;
-  std::byte* at = nullptr;
-  size_t row = 0, rows = 1, slices = 1, row_pitch = 0, slice_pitch = 0;
+  Landing place;
   bool writes = false;
 };
 
@@ -128,49 +127,20 @@ struct CommandBuffer : Object {
   std::vector<Queue*> queues;
 };
 
-template <typename Handle>
-struct TypeOf;
-template <>
-struct TypeOf<cl_command_buffer_khr> {
-  using Type = CommandBuffer;
-};
-template <>
-struct TypeOf<cl_platform_id> {
-  using Type = Platform;
-};
-template <>
-struct TypeOf<cl_device_id> {
-  using Type = Device;
-};
-template <>
-struct TypeOf<cl_context> {
-  using Type = Context;
-};
-template <>
-struct TypeOf<cl_command_queue> {
-  using Type = Queue;
-};
-template <>
-struct TypeOf<cl_mem> {
-  using Type = Mem;
-};
-template <>
-struct TypeOf<cl_sampler> {
-  using Type = Sampler;
-};
-template <>
-struct TypeOf<cl_program> {
-  using Type = Program;
-};
-template <>
-struct TypeOf<cl_kernel> {
-  using Type = Kernel;
-};
+// What a handle points to; only their types are used.
 struct Event;
-template <>
-struct TypeOf<cl_event> {
-  using Type = Event;
-};
+Platform* object_of(cl_platform_id);
+Device* object_of(cl_device_id);
+Context* object_of(cl_context);
+Queue* object_of(cl_command_queue);
+Mem* object_of(cl_mem);
+Sampler* object_of(cl_sampler);
+Program* object_of(cl_program);
+Kernel* object_of(cl_kernel);
+Event* object_of(cl_event);
+CommandBuffer* object_of(cl_command_buffer_khr);
+template <typename Handle>
+using ObjectOf = decltype(object_of(Handle{}));
 
 inline Object* object_at(const void* handle) {
   return static_cast<Object*>(const_cast<void*>(handle));
@@ -178,11 +148,11 @@ inline Object* object_at(const void* handle) {
 
 // Null for null and for handles of another kind.
 template <typename Handle>
-typename TypeOf<Handle>::Type* get(Handle handle) {
+ObjectOf<Handle> get(Handle handle) {
   constexpr Kind kind = kKindOf<Handle> == 0 ? kPlatform : kKindOf<Handle>;
   Object* object = object_at(handle);
   if (object == nullptr || object->kind != kind) return nullptr;
-  return static_cast<typename TypeOf<Handle>::Type*>(object);
+  return static_cast<ObjectOf<Handle>>(object);
 }
 
 template <typename Handle, typename T>

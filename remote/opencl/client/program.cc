@@ -95,15 +95,26 @@ cl_program CL_API_CALL client_clCreateProgramWithILKHR(cl_context context, const
   return give(program, 0, nullptr, code, errcode_ret);
 }
 
+namespace {
+
+// `send` asks for a build of some kind; with a callback, `failure` is its news, not the call's.
+template <typename Send>
+cl_int build(cl_program program, ProgramNotify notify, void* user_data, cl_int failure, Send send) {
+  if (get(program) != nullptr && notify == nullptr && user_data != nullptr) return CL_INVALID_VALUE;
+  forget_facts(get(program));
+  const cl_int code = send();
+  call_back(notify, program, user_data);
+  return notify != nullptr && code == failure ? CL_SUCCESS : code;
+}
+
+}  // namespace
+
 cl_int CL_API_CALL client_clBuildProgram(cl_program program, cl_uint num_devices,
                                          const cl_device_id* device_list, const char* options,
                                          ProgramNotify pfn_notify, void* user_data) {
-  if (get(program) != nullptr && pfn_notify == nullptr && user_data != nullptr)
-    return CL_INVALID_VALUE;
-  forget_facts(get(program));
-  const cl_int code = wire_clBuildProgram(Mode::kAsk, program, num_devices, device_list, options);
-  call_back(pfn_notify, program, user_data);
-  return pfn_notify != nullptr && code == CL_BUILD_PROGRAM_FAILURE ? CL_SUCCESS : code;
+  return build(program, pfn_notify, user_data, CL_BUILD_PROGRAM_FAILURE, [&] {
+    return wire_clBuildProgram(Mode::kAsk, program, num_devices, device_list, options);
+  });
 }
 
 cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devices,
@@ -112,13 +123,10 @@ cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devic
                                            const cl_program* input_headers,
                                            const char** header_include_names,
                                            ProgramNotify pfn_notify, void* user_data) {
-  if (get(program) != nullptr && pfn_notify == nullptr && user_data != nullptr)
-    return CL_INVALID_VALUE;
-  forget_facts(get(program));
-  const cl_int code = wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
-                                            num_input_headers, input_headers, header_include_names);
-  call_back(pfn_notify, program, user_data);
-  return pfn_notify != nullptr && code == CL_COMPILE_PROGRAM_FAILURE ? CL_SUCCESS : code;
+  return build(program, pfn_notify, user_data, CL_COMPILE_PROGRAM_FAILURE, [&] {
+    return wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
+                                 num_input_headers, input_headers, header_include_names);
+  });
 }
 
 cl_program CL_API_CALL client_clLinkProgram(cl_context context, cl_uint num_devices,

@@ -1,11 +1,9 @@
 // Reads and writes. What a command reads comes with its event, so there always is one; a blocking
 // read waits for it, a blocking write only until its bytes are on their way.
-#include <memory>
-
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
-#include "remote/opencl/client/outgoing.h"
+#include "remote/opencl/client/parcel.h"
 #include "remote/opencl/client/plain.h"
 #include "remote/opencl/image_format.h"
 
@@ -36,6 +34,13 @@ Landing row(const void* at, size_t size) {
   return landing;
 }
 
+// A whole buffer, of which nothing is kept from the program.
+bool open_to_host(const Mem* buffer) {
+  constexpr cl_mem_flags kClosed =
+      CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
+  return buffer->of() == nullptr && (buffer->flags & kClosed) == 0;
+}
+
 // `send` makes the call with the event's id.
 template <typename Send>
 cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into, bool blocking,
@@ -43,14 +48,9 @@ cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into
   Birth birth(queue, command, event, true);
   if (!birth.ok()) return birth.done(CL_SUCCESS);
   if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
-  birth.event()->landing = into;
-  if (into.whole() && into.size() >= kBulkBytes && Client::get().bulk() != nullptr) {
-    birth.event()->landing.bulk =
-        Client::get().bulk()->expect(birth.id(), {into.at, into.size()}).ok();
-  }
+  birth.event()->expect(into);
   const cl_int code = send(birth.id());
-  if (code != CL_SUCCESS && birth.event()->landing.bulk)
-    Client::get().bulk()->cancel_receive(birth.id());
+  if (code != CL_SUCCESS) birth.event()->expect_nothing();
   return blocking ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }
 
@@ -60,23 +60,10 @@ cl_int write(cl_command_queue queue, cl_command_type command, const Landing& fro
              bool plain, cl_uint waits, cl_event* event, Send send) {
   Birth birth(queue, command, event);
   if (!birth.ok()) return birth.done(CL_SUCCESS);
-  std::unique_ptr<std::byte[]> tight;
-  Payload payload{{from.at, from.size()}, 0};
-  if (from.at != nullptr && !from.whole()) {
-    tight.reset(new (std::nothrow) std::byte[from.size()]);
-    if (tight == nullptr) return birth.done(CL_OUT_OF_HOST_MEMORY);
-    gather(from, tight.get());
-    payload.bytes = {tight.get(), from.size()};
-  }
-  wire::Bulk* bulk = Client::get().bulk();
-  const ObjectId transfer = payload.bytes.size() >= kBulkBytes && bulk != nullptr ? take_id() : 0;
-  if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
-  cl_int code = send(plain && payload.bulk == 0 ? Mode::kTell : Mode::kAsk, payload, birth.id());
-  if (payload.bulk != 0) {
-    if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;
-    if (code != CL_SUCCESS) bulk->cancel_send(transfer);
-  }
-  give_back_id(transfer);
+  Parcel parcel(from);
+  if (!parcel.ok()) return birth.done(CL_OUT_OF_HOST_MEMORY);
+  const Mode mode = plain && !parcel.by_bulk() ? Mode::kTell : Mode::kAsk;
+  const cl_int code = parcel.done(send(mode, parcel.payload(), birth.id()));
   const bool wait = blocking && birth.event() != nullptr;
   return wait ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }
@@ -90,8 +77,7 @@ cl_int CL_API_CALL client_clEnqueueReadBuffer(cl_command_queue command_queue, cl
   if (get(command_queue) != nullptr && get(buffer) != nullptr && ptr == nullptr)
     return CL_INVALID_VALUE;
   const bool plain = plain_range(command_queue, buffer, offset, size) &&
-                     get(buffer)->of() == nullptr &&
-                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+                     open_to_host(get(buffer)) &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
   return read(command_queue, CL_COMMAND_READ_BUFFER,
               row(ptr, plain || get(buffer) == nullptr ? size : std::min(size, get(buffer)->size)),
@@ -107,8 +93,7 @@ cl_int CL_API_CALL client_clEnqueueWriteBuffer(cl_command_queue command_queue, c
                                                const void* ptr, cl_uint num_events_in_wait_list,
                                                const cl_event* event_wait_list, cl_event* event) {
   const bool range = plain_range(command_queue, buffer, offset, size);
-  const bool plain = range && ptr != nullptr && get(buffer)->of() == nullptr &&
-                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+  const bool plain = range && ptr != nullptr && open_to_host(get(buffer)) &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
   // Bytes that the driver will not look at do not travel.
   const size_t travel = range || get(buffer) == nullptr ? size : 1;
