@@ -109,7 +109,9 @@ base::Status Bulk::expect(uint64_t id, std::span<std::byte> into) {
   Writer writer;
   writer.u64(id);
   writer.u64(into.size());
-  return lane_->send(kReady, writer.bytes(), {}, Push::kNow);
+  auto sent = lane_->send(kReady, writer.bytes(), {}, Push::kNow);
+  if (!sent.ok()) cancel_receive(id);
+  return sent;
 }
 
 base::Status Bulk::send(uint64_t id, Bytes from) {

@@ -4,19 +4,38 @@
 
 namespace flexai::remote::opencl {
 
-void Event::expect(const Landing& into) {
+bool Event::expect(const Landing& into) {
   landing = into;
-  wire::Bulk* bulk = Client::get().bulk();
-  if (bulk != nullptr && into.at != nullptr && into.whole() && into.size() >= kBulkBytes)
-    by_bulk = bulk->expect(id, {into.at, into.size()}).ok();
+  wire::Bulk* to = Client::get().bulk();
+  if (to == nullptr || into.at == nullptr || into.size() < kBulkBytes) return true;
+  std::byte* place = into.at;
+  if (!into.whole()) {
+    bulk.reset(new (std::nothrow) std::byte[into.size()]);
+    place = bulk.get();
+  }
+  receives = place != nullptr && to->expect(id, {place, into.size()}).ok();
+  return receives;
 }
 
-void Event::expect_nothing() {
-  if (by_bulk) Client::get().bulk()->cancel_receive(id);
+bool Event::send(wire::Bytes bytes, std::unique_ptr<std::byte[]> gathered) {
+  wire::Bulk* to = Client::get().bulk();
+  sends = to != nullptr && to->send(id, bytes).ok();
+  if (sends) bulk = std::move(gathered);
+  return sends;
+}
+
+void Event::let_go() {
+  if (receives) Client::get().bulk()->cancel_receive(id);
+  if (sends) Client::get().bulk()->cancel_send(id);
+  receives = sends = false;
 }
 
 void Event::finish(cl_int end) {
-  expect_nothing();  // all is there, or never will be
+  const bool beside = receives && bulk != nullptr;
+  let_go();  // all is there, or never will be
+  if (beside && end == CL_COMPLETE) land(landing, 0, {bulk.get(), landing.size()});
+  bulk.reset();
+  if (pristine != nullptr && end == CL_COMPLETE) pristine->fill(landing);
   std::vector<Waiter> call;
   {
     base::MutexLock lock(mutex);

@@ -14,10 +14,11 @@ TEST(Event, WithoutASessionNothingComesAsBulk) {
   Landing into;
   into.at = memory.data();
   into.row = into.row_pitch = into.slice_pitch = memory.size();
-  event.expect(into);
-  EXPECT_FALSE(event.by_bulk);
+  EXPECT_TRUE(event.expect(into));
+  EXPECT_FALSE(event.receives);
+  EXPECT_FALSE(event.send(memory, nullptr));
   EXPECT_EQ(event.landing.size(), kBulkBytes);
-  event.expect_nothing();
+  event.let_go();
   event.finish(CL_COMPLETE);
   EXPECT_TRUE(event.done());
 }

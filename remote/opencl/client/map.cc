@@ -3,6 +3,8 @@
 // memory is mapped to that memory, as the API says.
 #include <sys/mman.h>
 
+#include <memory>
+
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
@@ -51,14 +53,17 @@ template <typename Send>
 void* map(const Wish& wish, Landing place, Send send) {
   Birth birth(wish.queue, wish.command, wish.event, true);
   if (!birth.ok()) return fail(wish, birth.done(CL_SUCCESS));
-  const Mapped mapped{take_id(), place,
-                      (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0};
+  Mapped mapped{
+      take_id(), place, (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0, {}};
   const bool fills = (wish.flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
-  if (birth.event() != nullptr && fills) birth.event()->expect(place);
+  if (fills && mapped.writes) mapped.pristine = Pristine::make(place.size());
+  if (birth.event() != nullptr && fills) {
+    if (!birth.event()->expect(place)) return fail(wish, birth.done(CL_OUT_OF_HOST_MEMORY));
+    birth.event()->pristine = mapped.pristine;
+  }
   cl_int code = send(birth.id(), mapped.id);
   if (code != CL_SUCCESS) {
     give_back_id(mapped.id);
-    if (birth.event() != nullptr) birth.event()->expect_nothing();
     return fail(wish, birth.done(code));
   }
   {
@@ -69,6 +74,31 @@ void* map(const Wish& wish, Landing place, Send send) {
   if (wish.errcode_ret != nullptr) *wish.errcode_ret = code;
   return code == CL_SUCCESS ? place.at : nullptr;
 }
+
+// What goes back to the worker when a mapping ends: the pieces that changed, in the call, or, when
+// these are large, all of it beside.
+struct Back {
+  explicit Back(const Mapped& mapped) {
+    if (!mapped.writes) return;
+    std::unique_ptr<std::byte[]> tight;
+    wire::Bytes now{mapped.place.at, mapped.place.size()};
+    if (!mapped.place.whole()) {
+      tight.reset(new (std::nothrow) std::byte[now.size()]);
+      full = tight == nullptr;
+      if (full) return;
+      gather(mapped.place, tight.get());
+      now = {tight.get(), now.size()};
+    }
+    pieces = mapped.pristine == nullptr ? all_changed(now) : mapped.pristine->changes(now);
+    if (Parcel::needs_event(pieces.size())) whole = mapped.place;
+  }
+  bool ok() const { return !full; }
+  Payload in_call() const { return {pieces, 0}; }
+
+  std::vector<std::byte> pieces;
+  Landing whole;
+  bool full = false;
+};
 
 }  // namespace
 
@@ -156,8 +186,6 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
                                                   void* mapped_ptr, cl_uint num_events_in_wait_list,
                                                   const cl_event* event_wait_list,
                                                   cl_event* event) {
-  Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event);
-  if (!birth.ok()) return birth.done(CL_SUCCESS);
   Mem* mem = get(memobj);
   Mapped mapped;
   if (mem != nullptr) {
@@ -165,13 +193,18 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
     for (const Mapped& each : mem->maps)
       if (each.place.at == mapped_ptr) mapped = each;
   }
-  Parcel parcel(mapped.writes ? mapped.place : Landing{});
+  const Back back(mapped);
+  if (!back.ok()) return CL_OUT_OF_HOST_MEMORY;
+  Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event, back.whole.at != nullptr);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  const Parcel parcel(back.whole, birth.event());
   if (!parcel.ok()) return birth.done(CL_OUT_OF_HOST_MEMORY);
-  const bool plain = mapped.id != 0 && !parcel.by_bulk() &&
-                     plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
-  const cl_int code = parcel.done(wire_clEnqueueUnmapMemObject(
-      plain ? Mode::kTell : Mode::kAsk, command_queue, memobj, mapped.id, parcel.payload(),
-      num_events_in_wait_list, event_wait_list, birth.id()));
+  const Payload payload = parcel.payload().bulk != 0 ? parcel.payload() : back.in_call();
+  const bool plain =
+      mapped.id != 0 && plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
+  const cl_int code = wire_clEnqueueUnmapMemObject(
+      plain ? Mode::kTell : Mode::kAsk, command_queue, memobj, mapped.id, payload,
+      num_events_in_wait_list, event_wait_list, birth.id());
   if (code == CL_SUCCESS && mem != nullptr) {
     base::MutexLock lock(mem->mutex);
     std::erase_if(mem->maps, [&](const Mapped& each) { return each.id == mapped.id; });

@@ -15,8 +15,9 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "remote/opencl/client/landing.h"
+#include "remote/opencl/client/info_cache.h"
 #include "remote/opencl/kind.h"
+#include "remote/opencl/landing.h"
 
 namespace flexai::remote::opencl {
 
@@ -45,6 +46,7 @@ struct Device : Object {
   Device(ObjectId id, Device* of) : Object(kDevice, id, of) {}
   Device* of() const { return static_cast<Device*>(parent); }  // a sub-device's; null for a card
   cl_device_type type = 0;
+  InfoCache infos;
 };
 
 struct Context : Object {
@@ -66,10 +68,13 @@ struct Queue : Object {
   std::atomic<uint64_t> begun{0}, ended{0};  // commands that have an event
 };
 
+class Pristine;
+
 struct Mapped {
   ObjectId id = 0;
   Landing place;
   bool writes = false;
+  std::shared_ptr<Pristine> pristine;  // null: all of it travels back
 };
 
 struct Mem : Object {
@@ -78,6 +83,7 @@ struct Mem : Object {
   Mem* of() const { return static_cast<Mem*>(parent2); }
   cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
   cl_mem_flags flags = 0;
+  InfoCache infos;
   size_t size = 0;       // bytes; of images without gaps
   size_t offset = 0;     // of a sub-buffer
   bool granted = false;  // made without asking
@@ -92,6 +98,7 @@ struct Mem : Object {
 
 struct Sampler : Object {
   Sampler(ObjectId id, Context* context) : Object(kSampler, id, context) {}
+  InfoCache infos;
 };
 
 // What the driver was found to accept for a kernel of a program; the same for all kernels of that
@@ -101,6 +108,7 @@ struct KernelFacts {
   std::map<uint64_t, bool> arguments FLEXAI_GUARDED_BY(mutex);  // index, size and form
   std::map<uint64_t, bool> launches FLEXAI_GUARDED_BY(mutex);   // shapes
   uint64_t needed FLEXAI_GUARDED_BY(mutex) = 0;                 // arguments set then
+  InfoCache infos;
 };
 
 struct Program : Object {
@@ -110,6 +118,7 @@ struct Program : Object {
   base::Mutex mutex;
   std::map<std::string, std::shared_ptr<KernelFacts>> kernels FLEXAI_GUARDED_BY(mutex);
   bool names_known FLEXAI_GUARDED_BY(mutex) = false;
+  InfoCache infos;  // of the last build
   void(CL_CALLBACK* released)(cl_program, void*) = nullptr;
   void* released_data = nullptr;
 };

@@ -1,11 +1,8 @@
 #include "remote/opencl/client/parcel.h"
 
-#include "remote/opencl/client/birth.h"
-#include "remote/opencl/client/client.h"
-
 namespace flexai::remote::opencl {
 
-Parcel::Parcel(const Landing& from) : payload_{{from.at, from.size()}, 0} {
+Parcel::Parcel(const Landing& from, Event* event) : payload_{{from.at, from.size()}, 0} {
   if (from.at == nullptr) return;
   if (!from.whole()) {
     tight_.reset(new (std::nothrow) std::byte[from.size()]);
@@ -14,21 +11,9 @@ Parcel::Parcel(const Landing& from) : payload_{{from.at, from.size()}, 0} {
     gather(from, tight_.get());
     payload_.bytes = {tight_.get(), from.size()};
   }
-  wire::Bulk* bulk = Client::get().bulk();
-  if (payload_.bytes.size() < kBulkBytes || bulk == nullptr) return;
-  transfer_ = take_id();
-  if (transfer_ != 0 && bulk->send(transfer_, payload_.bytes).ok()) payload_.bulk = transfer_;
-}
-
-Parcel::~Parcel() { give_back_id(transfer_); }
-
-cl_int Parcel::done(cl_int code) {
-  if (!by_bulk()) return code;
-  wire::Bulk* bulk = Client::get().bulk();
-  if (code == CL_SUCCESS && !bulk->wait_sent(transfer_, 0).ok()) code = kGone;
-  if (code != CL_SUCCESS) bulk->cancel_send(transfer_);
-  payload_.bulk = 0;
-  return code;
+  if (event != nullptr && needs_event(payload_.bytes.size()) &&
+      event->send(payload_.bytes, std::move(tight_)))
+    payload_.bulk = event->id;
 }
 
 }  // namespace flexai::remote::opencl

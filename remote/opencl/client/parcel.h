@@ -1,33 +1,31 @@
 // Parcel: bytes of the program that go with one call, gathered where they have gaps. Large ones
-// travel beside it as a bulk transfer, which begins at once.
-// Threads: the caller's. Lifetime: of the call; the program's memory must stay as long.
+// travel beside it as the bulk transfer that has the id of the call's event, from at once until the
+// event ends; they belong to the event from then on.
+// Threads: the caller's. Lifetime: of the call; the program's memory stays until the event ends.
 #pragma once
 
 #include <memory>
 
+#include "remote/message.h"
 #include "remote/opencl/calls.h"
-#include "remote/opencl/client/landing.h"
+#include "remote/opencl/client/event.h"
 
 namespace flexai::remote::opencl {
 
 class Parcel {
  public:
-  explicit Parcel(const Landing& from);  // `from.at` null: nothing travels
-  ~Parcel();
-  Parcel(const Parcel&) = delete;
-  Parcel& operator=(const Parcel&) = delete;
+  // `from.at` null: nothing travels. Without an event nothing goes as bulk.
+  Parcel(const Landing& from, Event* event);
+
+  // For calls that have `size` bytes: whether they need an event.
+  static bool needs_event(size_t size) { return size >= kBulkBytes; }
 
   bool ok() const { return !full_; }  // false: there was no memory to gather in
-  bool by_bulk() const { return payload_.bulk != 0; }
   const Payload& payload() const { return payload_; }
-  // The call was answered by `code`: waits until the bytes have gone, or calls them back when it
-  // was refused. What the call comes to.
-  cl_int done(cl_int code);
 
  private:
   std::unique_ptr<std::byte[]> tight_;
   Payload payload_;
-  ObjectId transfer_ = 0;
   bool full_ = false;
 };
 

@@ -27,6 +27,7 @@ cl_program give(Program* program, cl_uint num_devices, const cl_device_id* devic
 void forget_facts(Program* program) {
   if (program == nullptr) return;
   base::MutexLock lock(program->mutex);
+  program->infos.clear();
   program->kernels.clear();
   program->names_known = false;
 }
@@ -103,6 +104,7 @@ cl_int build(cl_program program, ProgramNotify notify, void* user_data, cl_int f
   if (get(program) != nullptr && notify == nullptr && user_data != nullptr) return CL_INVALID_VALUE;
   forget_facts(get(program));
   const cl_int code = send();
+  if (get(program) != nullptr) get(program)->infos.clear();  // asked meanwhile
   call_back(notify, program, user_data);
   return notify != nullptr && code == failure ? CL_SUCCESS : code;
 }
@@ -175,8 +177,11 @@ cl_int CL_API_CALL client_clGetProgramInfo(cl_program program, cl_program_info p
                                            size_t param_value_size, void* param_value,
                                            size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Program* known = get(program);
+  Program* known = get(program);
   if (known == nullptr) return CL_INVALID_PROGRAM;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetProgramInfo(Mode::kAsk, program, param_name, room, value, size);
+  };
   switch (param_name) {
     case CL_PROGRAM_CONTEXT:
       return place.give(handle_of<cl_context>(known->context()));
@@ -184,10 +189,25 @@ cl_int CL_API_CALL client_clGetProgramInfo(cl_program program, cl_program_info p
       return place.give_row(handles_of<cl_device_id>(known->devices));
     case CL_PROGRAM_BINARIES:
       return give_binaries(program, place);
+    case CL_PROGRAM_REFERENCE_COUNT:
+      return ask(param_value_size, param_value, param_value_size_ret);
     default:
-      return wire_clGetProgramInfo(Mode::kAsk, program, param_name, param_value_size, param_value,
-                                   param_value_size_ret);
+      return known->infos.give({param_name, 0}, place, ask);
   }
+}
+
+cl_int CL_API_CALL client_clGetProgramBuildInfo(cl_program program, cl_device_id device,
+                                                cl_program_build_info param_name,
+                                                size_t param_value_size, void* param_value,
+                                                size_t* param_value_size_ret) {
+  const InfoPlace place{param_value_size, param_value, param_value_size_ret};
+  Program* known = get(program);
+  if (known == nullptr) return CL_INVALID_PROGRAM;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetProgramBuildInfo(Mode::kAsk, program, device, param_name, room, value, size);
+  };
+  if (get(device) == nullptr) return ask(param_value_size, param_value, param_value_size_ret);
+  return known->infos.give({param_name, get(device)->id}, place, ask);
 }
 
 cl_int CL_API_CALL client_clSetProgramReleaseCallback(cl_program program, ProgramNotify pfn_notify,

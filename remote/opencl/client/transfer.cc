@@ -48,22 +48,21 @@ cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into
   Birth birth(queue, command, event, true);
   if (!birth.ok()) return birth.done(CL_SUCCESS);
   if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
-  birth.event()->expect(into);
+  if (!birth.event()->expect(into)) return birth.done(CL_OUT_OF_HOST_MEMORY);
   const cl_int code = send(birth.id());
-  if (code != CL_SUCCESS) birth.event()->expect_nothing();
   return blocking ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }
 
-// Large data travels beside the call, while it is asked.
+// A blocking write of a little returns when its bytes are on their way, a large one when it has
+// ended.
 template <typename Send>
 cl_int write(cl_command_queue queue, cl_command_type command, const Landing& from, bool blocking,
              bool plain, cl_uint waits, cl_event* event, Send send) {
-  Birth birth(queue, command, event);
+  Birth birth(queue, command, event, from.at != nullptr && Parcel::needs_event(from.size()));
   if (!birth.ok()) return birth.done(CL_SUCCESS);
-  Parcel parcel(from);
+  const Parcel parcel(from, birth.event());
   if (!parcel.ok()) return birth.done(CL_OUT_OF_HOST_MEMORY);
-  const Mode mode = plain && !parcel.by_bulk() ? Mode::kTell : Mode::kAsk;
-  const cl_int code = parcel.done(send(mode, parcel.payload(), birth.id()));
+  const cl_int code = send(plain ? Mode::kTell : Mode::kAsk, parcel.payload(), birth.id());
   const bool wait = blocking && birth.event() != nullptr;
   return wait ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }

@@ -1,4 +1,4 @@
-#include "remote/opencl/client/landing.h"
+#include "remote/opencl/landing.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,5 @@
 // Where bytes that a command read land in the program's memory.
-#include "remote/opencl/client/landing.h"
+#include "remote/opencl/landing.h"
 
 #include <gtest/gtest.h>
 
