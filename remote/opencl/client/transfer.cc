@@ -27,6 +27,16 @@ Landing box(void* at, size_t first, const size_t* origin, const size_t* region, 
   return landing;
 }
 
+// Of the program's memory, which the driver never sees.
+bool sound_pitches(const size_t* region, size_t row_pitch, size_t slice_pitch) {
+  if (row_pitch != 0 && row_pitch < region[0]) return false;
+  const size_t row = row_pitch == 0 ? region[0] : row_pitch;
+  size_t least = 0;
+  if (slice_pitch == 0 || row == 0) return true;
+  return !__builtin_mul_overflow(row, region[1], &least) && slice_pitch >= least &&
+         slice_pitch % row == 0;
+}
+
 Landing row(const void* at, size_t size) {
   Landing landing;
   landing.at = static_cast<std::byte*>(const_cast<void*>(at));
@@ -110,7 +120,8 @@ cl_int CL_API_CALL client_clEnqueueReadBufferRect(
     size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
     size_t host_slice_pitch, void* ptr, cl_uint num_events_in_wait_list,
     const cl_event* event_wait_list, cl_event* event) {
-  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr ||
+      !sound_pitches(region, host_row_pitch, host_slice_pitch))
     return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
            : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
                                          : CL_INVALID_VALUE;
@@ -130,7 +141,8 @@ cl_int CL_API_CALL client_clEnqueueWriteBufferRect(
     size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
     size_t host_slice_pitch, const void* ptr, cl_uint num_events_in_wait_list,
     const cl_event* event_wait_list, cl_event* event) {
-  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr ||
+      !sound_pitches(region, host_row_pitch, host_slice_pitch))
     return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
            : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
                                          : CL_INVALID_VALUE;

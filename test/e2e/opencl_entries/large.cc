@@ -41,17 +41,17 @@ void whole(Session& s, cl_mem buffer) {
 }
 
 void boxes(Session& s, cl_mem buffer) {
-  // Rows of 1000 bytes: in the buffer 1024 apart, in the program 1100 and slices 200,000.
+  // Rows of 1000 bytes: in the buffer 1024 apart, in the program 1100 and slices 200,200.
   const size_t buffer_origin[] = {16, 1, 0}, host_origin[] = {8, 2, 0}, region[] = {1000, 150, 4};
-  std::vector<cl_uint> host = pattern(4 * 50000 + 1000, 23), back(host.size(), 5);
+  std::vector<cl_uint> host = pattern(4 * 50050 + 1000, 23), back(host.size(), 5);
   say("write box %s",
       error_name(clEnqueueWriteBufferRect(s.queue, buffer, CL_FALSE, buffer_origin, host_origin,
-                                          region, 1024, 1024 * 160, 1100, 200000, host.data(), 0,
+                                          region, 1024, 1024 * 160, 1100, 200200, host.data(), 0,
                                           nullptr, nullptr))
           .c_str());
   say("read box %s", error_name(clEnqueueReadBufferRect(s.queue, buffer, CL_TRUE, buffer_origin,
                                                         host_origin, region, 1024, 1024 * 160, 1100,
-                                                        200000, back.data(), 0, nullptr, nullptr))
+                                                        200200, back.data(), 0, nullptr, nullptr))
                          .c_str());
   say("box %s", fingerprint(back).c_str());
   say_content(s, buffer, "with the box");
@@ -122,6 +122,49 @@ void wrong(Session& s, cl_mem buffer) {
                                .c_str());
 }
 
+// Pitches of the program's memory, which the card never sees.
+void pitches(Session& s, cl_mem buffer) {
+  const size_t zero[] = {0, 0, 0}, region[] = {100, 10, 2};
+  std::vector<cl_uint> data(16 * 1024);
+  const size_t wrong[][2] = {{99, 0}, {100, 999}, {100, 1050}, {0, 1000}, {0, 950}, {120, 1200}};
+  for (const auto& [row, slice] : wrong) {
+    say("box pitches %zu %zu: %s %s", row, slice,
+        error_name(clEnqueueReadBufferRect(s.queue, buffer, CL_TRUE, zero, zero, region, 0, 0, row,
+                                           slice, data.data(), 0, nullptr, nullptr))
+            .c_str(),
+        error_name(clEnqueueWriteBufferRect(s.queue, buffer, CL_TRUE, zero, zero, region, 0, 0, row,
+                                            slice, data.data(), 0, nullptr, nullptr))
+            .c_str());
+  }
+}
+
+void image_pitches(Session& s) {
+  if (s.info<cl_bool>(CL_DEVICE_IMAGE_SUPPORT) == CL_FALSE) return;
+  const cl_image_format format{CL_RGBA, CL_UNSIGNED_INT8};
+  for (cl_mem_object_type type : {CL_MEM_OBJECT_IMAGE2D, CL_MEM_OBJECT_IMAGE3D}) {
+    const bool deep = type == CL_MEM_OBJECT_IMAGE3D;
+    cl_image_desc desc{};
+    desc.image_type = type;
+    desc.image_width = desc.image_height = 20;
+    desc.image_depth = deep ? 4 : 1;
+    cl_mem pixels = clCreateImage(s.context, CL_MEM_READ_WRITE, &format, &desc, nullptr, nullptr);
+    if (pixels == nullptr) continue;
+    const size_t zero[] = {0, 0, 0}, region[] = {20, 20, deep ? size_t{4} : size_t{1}};
+    std::vector<cl_uint> data(8192);
+    const size_t wrong[][2] = {{79, 0}, {80, 1599}, {80, 1600}, {0, 1600}, {84, 1600}, {84, 1681}};
+    for (const auto& [row, slice] : wrong) {
+      say("image %d pitches %zu %zu: %s %s", deep ? 3 : 2, row, slice,
+          error_name(clEnqueueReadImage(s.queue, pixels, CL_TRUE, zero, region, row, slice,
+                                        data.data(), 0, nullptr, nullptr))
+              .c_str(),
+          error_name(clEnqueueWriteImage(s.queue, pixels, CL_TRUE, zero, region, row, slice,
+                                         data.data(), 0, nullptr, nullptr))
+              .c_str());
+    }
+    clReleaseMemObject(pixels);
+  }
+}
+
 void together(Session& s) {
   std::vector<std::thread> threads;
   std::vector<std::string> found(4);
@@ -150,6 +193,8 @@ void run_large(Session& session) {
   mapped(session, buffer);
   image(session);
   wrong(session, buffer);
+  pitches(session, buffer);
+  image_pitches(session);
   together(session);
   clReleaseMemObject(buffer);
 }
