@@ -36,6 +36,7 @@ base::Status Caller::send(uint32_t tag, wire::Bytes head, wire::Bytes body, Push
 }
 
 base::Status Caller::tell(uint16_t entry, wire::Bytes body) {
+  counts_->told.fetch_add(1, std::memory_order_relaxed);
   return send(entry, {}, body, Push::kLater);
 }
 
@@ -49,12 +50,12 @@ base::Result<Answer> Caller::ask(uint16_t entry, wire::Bytes body) {
     number = number_;
     pending_[number] = &pending;
   }
-  asked_.fetch_add(1, std::memory_order_relaxed);
+  counts_->asked.fetch_add(1, std::memory_order_relaxed);
   wire::Writer head;
   head.u32(number);
   auto status = send(entry | kAsked, head.bytes(), body, Push::kNow);
   if (status.ok())
-    status = wait([&pending] { return pending.done.load(std::memory_order_acquire); });
+    status = session_->wait([&pending] { return pending.done.load(std::memory_order_acquire); }, 0);
   {
     // The sink fills an answer under this lock: afterwards nobody looks at it.
     MutexLock lock(mutex_);
@@ -66,6 +67,7 @@ base::Result<Answer> Caller::ask(uint16_t entry, wire::Bytes body) {
 }
 
 base::Status Caller::wait(const std::function<bool()>& ready, base::Nanos deadline) {
+  if (!ready()) counts_->waited.fetch_add(1, std::memory_order_relaxed);
   return session_->wait(ready, deadline);
 }
 

@@ -23,6 +23,12 @@ struct Answer {
   std::vector<std::byte> body;
 };
 
+// What a session's calls cost. A round trip is a call that was asked, or a wait for what the worker
+// pushes that had not come yet.
+struct CallCounts {
+  std::atomic<uint64_t> told{0}, asked{0}, waited{0};
+};
+
 class Caller {
  public:
   // Gets what the worker pushes (kCompletions, and kFirstPush and up), in order, also between the
@@ -40,7 +46,9 @@ class Caller {
   base::Status wait(const std::function<bool()>& ready, base::Nanos deadline = 0);
 
   wire::Session& session() { return *session_; }
-  uint64_t round_trips() const { return asked_.load(std::memory_order_relaxed); }
+  // Counts there from now on; before the first call.
+  void count_in(CallCounts& counts) { counts_ = &counts; }
+  const CallCounts& counts() const { return *counts_; }
 
  private:
   struct Pending {
@@ -60,7 +68,8 @@ class Caller {
   base::Mutex mutex_;
   std::map<uint32_t, Pending*> pending_ FLEXAI_GUARDED_BY(mutex_);
   uint32_t number_ FLEXAI_GUARDED_BY(mutex_) = 0;
-  std::atomic<uint64_t> asked_{0};
+  CallCounts own_counts_;
+  CallCounts* counts_ = &own_counts_;
 };
 
 }  // namespace flexai::remote

@@ -109,7 +109,9 @@ base::Status Bulk::expect(uint64_t id, std::span<std::byte> into) {
   Writer writer;
   writer.u64(id);
   writer.u64(into.size());
-  return lane_->send(kReady, writer.bytes(), {}, Push::kNow);
+  auto sent = lane_->send(kReady, writer.bytes(), {}, Push::kNow);
+  if (!sent.ok()) cancel_receive(id);
+  return sent;
 }
 
 base::Status Bulk::send(uint64_t id, Bytes from) {
@@ -193,40 +195,39 @@ base::Status Bulk::wait_sent(uint64_t id, Nanos deadline) {
   }
 }
 
+template <typename Transfers, typename Busy>
+bool Bulk::forget(Transfers& transfers, uint64_t id, const Busy& busy) {
+  auto found = transfers.find(id);
+  if (found == transfers.end()) return true;
+  found->second.cancelled = true;
+  if (!busy(found->second)) {
+    transfers.erase(found);
+    return true;
+  }
+  // A stripe is in the middle of a chunk; without its connection it lets go.
+  for (auto& stripe : stripes_) stripe->cut();
+  return false;
+}
+
 void Bulk::cancel_receive(uint64_t id) {
-  for (;;) {
+  for (bool forgotten = false; !forgotten;) {
     uint32_t seen = changed_.load(std::memory_order_acquire);
     {
       MutexLock lock(mutex_);
-      auto found = incoming_.find(id);
-      if (found == incoming_.end()) return;
-      found->second.cancelled = true;
-      if (found->second.writers == 0) {
-        incoming_.erase(found);
-        return;
-      }
-      // A stripe is in the middle of a chunk; without its connection it lets go.
-      for (auto& stripe : stripes_) stripe->cut();
+      forgotten = forget(incoming_, id, [](const Incoming& in) { return in.writers != 0; });
     }
-    base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+    if (!forgotten) base::futex_wait(&changed_, seen, monotonic_now() + kLook);
   }
 }
 
 void Bulk::cancel_send(uint64_t id) {
-  for (;;) {
+  for (bool forgotten = false; !forgotten;) {
     uint32_t seen = changed_.load(std::memory_order_acquire);
     {
       MutexLock lock(mutex_);
-      auto found = outgoing_.find(id);
-      if (found == outgoing_.end()) return;
-      found->second.cancelled = true;
-      if (found->second.senders == 0) {
-        outgoing_.erase(found);
-        return;
-      }
-      for (auto& stripe : stripes_) stripe->cut();
+      forgotten = forget(outgoing_, id, [](const Outgoing& out) { return out.senders != 0; });
     }
-    base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+    if (!forgotten) base::futex_wait(&changed_, seen, monotonic_now() + kLook);
   }
 }
 

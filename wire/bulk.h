@@ -72,6 +72,9 @@ class Bulk {
   base::Status start();
   void attach(std::unique_ptr<Transport> transport, uint8_t stripe);
   void wake_stripes() FLEXAI_REQUIRES(mutex_);
+  // False: somebody still looks at its memory.
+  template <typename Transfers, typename Busy>
+  bool forget(Transfers& transfers, uint64_t id, const Busy& busy) FLEXAI_REQUIRES(mutex_);
 
   // For stripes.
   bool take_chunk(Chunk& chunk);

@@ -22,7 +22,8 @@ struct Connection {
   bool waits_to_write = false;  // the reader's wait ends also when there is room to write
   base::Nanos due_since = 0;    // bytes of the peer are due since then; 0: none are
   bool pinged = false;          // because of that
-  bool untimed = false;         // the reader waits as if none were due
+  bool calm = false;            // nothing came or was sent for a while
+  bool untimed = false;         // the reader waits for ever: nothing is due and it is calm
   bool want_ping = false, want_pong = false, want_ack = false;
   std::vector<std::byte> farewell;  // a Refusal to be sent
 

@@ -58,7 +58,11 @@ void get_session(Reader& reader, Terms& terms) {
   terms.lane_window = reader.u32("lane_window");
 }
 
-uint16_t major_of(Bytes bytes) { return Reader(bytes).u16("major"); }
+// The version. False: what follows is another protocol's and unknown.
+bool begin(Bytes bytes, Reader& reader, Terms& terms) {
+  terms.version = get_version(reader);
+  return Reader(bytes).u16("major") == kProtocolMajor;
+}
 
 std::string name_of(const Version& version) {
   return (version.build.empty() ? std::string("unnamed build") : version.build) + " (protocol " +
@@ -115,8 +119,7 @@ void encode(const Refusal& refusal, Writer& writer) {
 Result<Hello> decode_hello(Bytes bytes) {
   Reader reader(bytes);
   Hello hello;
-  hello.version = get_version(reader);
-  if (major_of(bytes) != kProtocolMajor) {
+  if (!begin(bytes, reader, hello)) {
     FLEXAI_TRY(reader.status());
     return hello;
   }
@@ -134,8 +137,7 @@ Result<Hello> decode_hello(Bytes bytes) {
 Result<Welcome> decode_welcome(Bytes bytes) {
   Reader reader(bytes);
   Welcome welcome;
-  welcome.version = get_version(reader);
-  if (major_of(bytes) != kProtocolMajor) {
+  if (!begin(bytes, reader, welcome)) {
     FLEXAI_TRY(reader.status());
     return welcome;
   }

@@ -57,30 +57,26 @@ base::Status Session::not_child() const {
               "this process was forked; the session belongs to its parent, open another one");
 }
 
+Terms Session::terms() const {
+  return {.version = options_.version,
+          .features = options_.features,
+          .session = id_,
+          .key = key_,
+          .epoch = epoch_,
+          .received = received_,
+          .window = options_.window,
+          .lane_window = options_.lane_window};
+}
+
 Hello Session::make_hello() const {
-  Hello hello;
-  hello.version = options_.version;
-  hello.features = options_.features;
-  hello.session = id_;
-  hello.key = key_;
-  hello.epoch = epoch_;
-  hello.received = received_;
-  hello.window = options_.window;
-  hello.lane_window = options_.lane_window;
+  Hello hello{terms()};
   hello.lease = options_.lease;
   return hello;
 }
 
 Welcome Session::make_welcome(Bytes note) const {
-  Welcome welcome;
-  welcome.version = options_.version;
+  Welcome welcome{terms()};
   welcome.features = features_;
-  welcome.session = id_;
-  welcome.key = key_;
-  welcome.epoch = epoch_;
-  welcome.received = received_;
-  welcome.window = options_.window;
-  welcome.lane_window = options_.lane_window;
   welcome.lanes = lanes_;
   welcome.grace_ms = static_cast<uint32_t>(options_.grace / base::kMillisecond);
   welcome.note.assign(note.begin(), note.end());

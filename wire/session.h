@@ -134,6 +134,7 @@ class Session {
   struct Waiter;
 
   Session(Connector connector, SessionOptions options);
+  Terms terms() const FLEXAI_REQUIRES(mutex_);
   Hello make_hello() const FLEXAI_REQUIRES(mutex_);
   Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
   base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);
@@ -230,6 +231,9 @@ class Session {
   std::atomic<uint32_t> keeper_word_{0};
   std::atomic<bool> flush_armed_{false};
   base::Nanos flush_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  base::Nanos armed_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // a batch was begun
+  base::Nanos keeper_until_ FLEXAI_GUARDED_BY(mutex_) =
+      0;                                              // sleeps or reads until then; 0: does not
   base::Nanos led_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // last time a caller was the reader
   uint64_t leads_ FLEXAI_GUARDED_BY(mutex_) = 0;
   int attempts_ FLEXAI_GUARDED_BY(mutex_) = 0;  // to connect again, since the cut

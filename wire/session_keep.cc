@@ -20,9 +20,12 @@ namespace {
 
 // A caller that has just been the reader will be again: the keeper stays out of its way so long.
 constexpr Nanos kLeadMemory = 2 * kMillisecond;
+// A program that has just sent will again.
+constexpr Nanos kSendMemory = 2 * kMillisecond;
 constexpr Nanos kFirstPause = kMillisecond / 2, kLongestPause = 500 * kMillisecond;
 
 Nanos earlier(Nanos a, Nanos b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+Nanos until(Nanos deadline) { return deadline == 0 ? INT64_MAX : deadline; }
 
 }  // namespace
 
@@ -55,11 +58,15 @@ void Session::keep_connected() {
     mutex_.lock();
     return;
   }
+  // A program that sends will send again: woken by the clock, the keeper is not woken by it.
+  const Nanos look = now - armed_at_ < kSendMemory ? now + 2 * options_.batch_delay : 0;
   std::shared_ptr<Connection> connection = connection_;
   if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
     keeper_reads_ = true;
     bool waited = waiters_ != nullptr;
-    read_once(connection, flush_at_);
+    keeper_until_ = until(earlier(flush_at_, look));
+    read_once(connection, earlier(flush_at_, look));
+    keeper_until_ = 0;
     keeper_reads_ = false;
     waited |= waiters_ != nullptr;
     if (waiters_ != nullptr) mark_to_wake(*waiters_);
@@ -68,11 +75,11 @@ void Session::keep_connected() {
     return;
   }
   uint64_t leads = leads_;
-  keeper_sleep(earlier(flush_at_, std::max(now, led_at_) + kLeadMemory));
+  keeper_sleep(earlier(earlier(flush_at_, look), std::max(now, led_at_) + kLeadMemory));
   // One caller waits for long: nothing to do until it leaves.
   if (connection == connection_ && connection->reading && leads_ == leads && !stopping_) {
     keeper_deep_ = true;
-    keeper_sleep(flush_at_);
+    keeper_sleep(earlier(flush_at_, look));
     keeper_deep_ = false;
   }
 }
@@ -149,9 +156,11 @@ void Session::finish(base::Error why) {
 
 void Session::keeper_sleep(Nanos deadline) {
   uint32_t seen = keeper_word_.load(std::memory_order_acquire);
+  keeper_until_ = until(deadline);
   mutex_.unlock();
   base::futex_wait(&keeper_word_, seen, deadline);
   mutex_.lock();
+  keeper_until_ = 0;
 }
 
 void Session::wake_keeper() {

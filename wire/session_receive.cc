@@ -50,6 +50,7 @@ base::Status Session::await(const std::function<bool()>& ready, Waiter& waiter, 
 void Session::owe(Connection& connection) {
   if (connection.due_since != 0) return;
   connection.due_since = monotonic_now();
+  connection.calm = false;
   if (!connection.untimed) return;
   connection.untimed = false;
   connection.transport->wake();
@@ -105,11 +106,13 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   connection->reading = true;
   bool write = !connection->writing && !connection->parts.empty();
   connection->waits_to_write = write;
-  if (connection->due_since != 0) {
-    Nanos patience = options_.silence * (connection->pinged ? 2 : 1);
-    deadline = earlier(deadline, connection->due_since + patience);
-  }
-  connection->untimed = connection->due_since == 0;
+  const Nanos begin = monotonic_now();
+  const bool due = connection->due_since != 0;
+  connection->untimed = !due && connection->calm;
+  // Unless it is calm the reader looks now and then, so that who sends need not wake it.
+  Nanos look = connection->untimed ? 0 : begin + options_.silence;
+  if (due) look = connection->due_since + options_.silence * (connection->pinged ? 2 : 1);
+  deadline = earlier(deadline, look);
   mutex_.unlock();
   connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
   auto got = connection->reader.receive(*connection->transport, connection->frames);
@@ -119,7 +122,9 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   if (connection == connection_) {
     if (got.ok() && *got != 0) {
       connection->due_since = outbox_.empty() ? 0 : monotonic_now();
-      connection->pinged = false;
+      connection->pinged = connection->calm = false;
+    } else if (!due && connection->due_since == 0 && look != 0 && monotonic_now() >= look) {
+      connection->calm = true;
     }
     auto taken = take_in(*connection);
     if (!taken.ok()) {

@@ -150,8 +150,9 @@ void Session::build_notes(Connection& connection) {
 void Session::arm_flush() {
   if (flush_armed_.exchange(true, std::memory_order_acq_rel)) return;
   MutexLock lock(mutex_);
-  flush_at_ = monotonic_now() + options_.batch_delay;
-  wake_keeper();
+  armed_at_ = monotonic_now();
+  flush_at_ = armed_at_ + options_.batch_delay;
+  if (keeper_until_ > flush_at_ + options_.batch_delay) wake_keeper();
 }
 
 base::Status Session::flush() {

@@ -1,6 +1,6 @@
 // opencl-figures: what calls cost on the first OpenCL card that the program sees: medians, in
-// microseconds (and bytes a second), as one line of JSON. Run natively and served, the difference
-// is what the wire costs.
+// microseconds (and megabytes a second), each with the round trips of one, as one line of JSON. Run
+// natively and served, the difference is what the wire costs.
 //
 // usage: opencl-figures [--seconds S]     for each figure
 #include <CL/cl.h>
@@ -33,10 +33,27 @@ struct Card {
 constexpr size_t kLarge = 64u << 20;
 double g_seconds = 0.5;
 
+// Round trips so far, where FLEXAI_COUNTS says that somebody counts them; see
+// docs/remote-semantics.md.
+double round_trips() {
+  const char* path = std::getenv("FLEXAI_COUNTS");
+  std::FILE* file = path == nullptr ? nullptr : std::fopen(path, "rb");
+  if (file == nullptr) return 0;
+  unsigned long long counts[3] = {};
+  const bool read = std::fread(counts, sizeof counts, 1, file) == 1;
+  std::fclose(file);
+  return read ? static_cast<double>(counts[1] + counts[2]) : 0;
+}
+
+struct Figure {
+  double median = 0, trips = 0;
+};
+
 // The median time of `round`, divided by the `each` things that it does.
 template <typename Round>
-double median(int each, const Round& round) {
+Figure median(int each, const Round& round) {
   for (int i = 0; i < 3; ++i) round();
+  const double trips = round_trips();
   std::vector<double> samples;
   const auto end = Clock::now() + std::chrono::duration<double>(g_seconds);
   for (auto now = Clock::now(); now < end || samples.size() < 3;) {
@@ -47,7 +64,8 @@ double median(int each, const Round& round) {
   }
   std::nth_element(samples.begin(), samples.begin() + static_cast<long>(samples.size() / 2),
                    samples.end());
-  return samples[samples.size() / 2];
+  return {samples[samples.size() / 2],
+          (round_trips() - trips) / (static_cast<double>(samples.size()) * each)};
 }
 
 Card open() {
@@ -88,37 +106,48 @@ void step(const Card& card) {
 
 void figures(const Card& card) {
   cl_int code = CL_SUCCESS;
-  const double kernel = median(100, [&] {
+  const Figure kernel = median(100, [&] {
     for (int i = 0; i < 100; ++i) clReleaseKernel(clCreateKernel(card.program, "add", &code));
   });
-  const double buffer = median(100, [&] {
+  const Figure buffer = median(100, [&] {
     for (int i = 0; i < 100; ++i)
       clReleaseMemObject(clCreateBuffer(card.context, CL_MEM_READ_WRITE, 4096, nullptr, &code));
   });
   need(clFinish(card.queue));
-  const double queued = median(1000, [&] {
+  const Figure queued = median(1000, [&] {
     for (int i = 0; i < 1000; ++i) launch(card);
     need(clFinish(card.queue));
   });
-  const double finish = median(1, [&] {
+  const Figure finish = median(1, [&] {
     launch(card);
     need(clFinish(card.queue));
   });
-  const double steps = median(1, [&] { step(card); });
+  const Figure steps = median(1, [&] { step(card); });
   std::vector<char> bytes(kLarge, 1);
-  const double write = median(1, [&] {
+  const Figure write = median(1, [&] {
     need(clEnqueueWriteBuffer(card.queue, card.large, CL_TRUE, 0, kLarge, bytes.data(), 0, nullptr,
                               nullptr));
     need(clFinish(card.queue));
   });
-  const double read = median(1, [&] {
+  const Figure read = median(1, [&] {
     need(clEnqueueReadBuffer(card.queue, card.large, CL_TRUE, 0, kLarge, bytes.data(), 0, nullptr,
                              nullptr));
   });
-  std::printf(
-      "{\"kernel_us\": %.3f, \"buffer_us\": %.3f, \"queued_launch_us\": %.3f, "
-      "\"launch_finish_us\": %.1f, \"step_us\": %.1f, \"write_mb_s\": %.0f, \"read_mb_s\": %.0f}\n",
-      kernel, buffer, queued, finish, steps, kLarge / write, kLarge / read);
+  const struct {
+    const char* name;
+    double value, trips;
+  } all[] = {{"kernel_us", kernel.median, kernel.trips},
+             {"buffer_us", buffer.median, buffer.trips},
+             {"queued_launch_us", queued.median, queued.trips},
+             {"launch_finish_us", finish.median, finish.trips},
+             {"step_us", steps.median, steps.trips},
+             {"write_mb_s", kLarge / write.median, write.trips},
+             {"read_mb_s", kLarge / read.median, read.trips}};
+  std::printf("{");
+  for (const auto& each : all)
+    std::printf("%s\"%s\": [%.3f, %.3f]", &each == all ? "" : ", ", each.name, each.value,
+                each.trips);
+  std::printf("}\n");
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ cl_int Birth::done(cl_int code) {
   if (full_) return CL_OUT_OF_HOST_MEMORY;
   if (event_ == nullptr) return code;
   if (code != CL_SUCCESS) {
+    event_->let_go();
     Client::get().forget(event_);
     return code;
   }

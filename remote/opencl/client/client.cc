@@ -16,7 +16,8 @@ using base::MutexLock;
 
 namespace {
 constexpr int kMostCards = 64;
-}
+constexpr int kStripes = 2;  // connections for bulk data
+}  // namespace
 
 Client& Client::get() {
   static Client* client = new Client();
@@ -41,10 +42,12 @@ Caller* Client::caller() {
 
 base::Status Client::connect() {
   FLEXAI_TRY_ASSIGN(auto session, connect_session([this](const base::Error& why) { on_end(why); }));
-  FLEXAI_TRY_ASSIGN(bulk_, wire::Bulk::make(*session));
+  FLEXAI_TRY_ASSIGN(bulk_, wire::Bulk::make(*session, kStripes));
   FLEXAI_TRY_ASSIGN(caller_, Caller::make(std::move(session), [this](uint32_t kind, auto body) {
                       on_push(kind, body);
                     }));
+  if (CallCounts* counts = shared_counts(); counts != nullptr) caller_->count_in(*counts);
+  strict_ = wants_strict();
   return {};
 }
 
@@ -125,6 +128,7 @@ void Client::on_completions(wire::Bytes body) {
   for (const Completion& each : *completions) {
     Event* event = pending(each.event, true);
     if (event == nullptr) continue;
+    event->times = each.times;
     event->finish(each.status);
     drop_later(event);
   }

@@ -32,6 +32,9 @@ class Client {
   // The worker, or this is a forked child: nothing of the session may be touched there.
   bool gone() const { return gone_.load(std::memory_order_acquire) || fork_.in_child(); }
 
+  // Every call is asked.
+  bool strict() const { return strict_; }
+
   // A call found the session ended: says why, once, and remembers it.
   void lost(const base::Error& why);
 
@@ -75,6 +78,7 @@ class Client {
   bool tried_ FLEXAI_GUARDED_BY(mutex_) = false;
   std::unique_ptr<Caller> caller_;  // fixed once connected_
   std::unique_ptr<wire::Bulk> bulk_;
+  bool strict_ = false;
   std::vector<Device*> devices_;
   std::atomic<bool> connected_{false}, gone_{false}, said_gone_{false}, devices_known_{false};
   std::atomic<bool> drops_wait_{false};

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -32,6 +33,20 @@ base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
 }
 
 }  // namespace
+
+bool wants_strict() {
+  const char* word = secure_getenv(kEnvStrict);
+  return word != nullptr && *word != 0;
+}
+
+CallCounts* shared_counts() {
+  const char* path = secure_getenv(kEnvCounts);
+  if (path == nullptr) return nullptr;
+  const base::Fd file(::open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid() || ::ftruncate(file.get(), sizeof(CallCounts)) != 0) return nullptr;
+  void* at = ::mmap(nullptr, sizeof(CallCounts), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  return at == MAP_FAILED ? nullptr : static_cast<CallCounts*>(at);
+}
 
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end) {

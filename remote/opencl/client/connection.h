@@ -1,12 +1,14 @@
 // The connection to the worker, as the launcher set it in the environment: FLEXAI_WORKER, the
 // worker's endpoint or "door:PATH", which gives one (remote/worker_door.h); FLEXAI_LEASE, a file
 // with the session's lease, opaque here; FLEXAI_PKI, the folder of the certificates, for endpoints
-// that need them. Threads: any.
+// that need them; FLEXAI_STRICT, not empty: every call is asked, so that its error is its own;
+// FLEXAI_COUNTS, a file that counts the calls. Threads: any.
 #pragma once
 
 #include <functional>
 #include <memory>
 
+#include "remote/caller.h"
 #include "wire/session.h"
 
 namespace flexai::remote::opencl {
@@ -14,6 +16,13 @@ namespace flexai::remote::opencl {
 inline constexpr const char* kEnvWorker = "FLEXAI_WORKER";
 inline constexpr const char* kEnvLease = "FLEXAI_LEASE";
 inline constexpr const char* kEnvPki = "FLEXAI_PKI";
+
+inline constexpr const char* kEnvStrict = "FLEXAI_STRICT";
+inline constexpr const char* kEnvCounts = "FLEXAI_COUNTS";
+
+bool wants_strict();
+// The first bytes of the file, for as long as the process lives; null: nobody wants to know.
+CallCounts* shared_counts();
 
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end);

@@ -31,26 +31,41 @@ std::string visible(const std::string& all) {
   return kept;
 }
 
-// The whole answer of the driver, whatever room the program has for it.
-cl_int ask_all(cl_device_id device, cl_device_info what, std::vector<char>& answer) {
-  size_t size = 0;
-  cl_int code = wire_clGetDeviceInfo(Mode::kAsk, device, what, 0, nullptr, &size);
-  if (code != CL_SUCCESS) return code;
-  answer.resize(size);
-  return wire_clGetDeviceInfo(Mode::kAsk, device, what, size, answer.data(), nullptr);
+// Asked once. What a resize of the slice changes, and what others do, is asked each time.
+bool is_fixed(cl_device_info what) {
+  switch (what) {
+    case CL_DEVICE_GLOBAL_MEM_SIZE:
+    case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
+    case CL_DEVICE_AVAILABLE:
+    case CL_DEVICE_REFERENCE_COUNT:
+      return false;
+    default:
+      return what >= 0x1000 && what < 0x1100;  // of the API itself
+  }
 }
 
+struct Asked {
+  cl_device_id device;
+  cl_device_info what;
+  cl_int operator()(size_t room, void* value, size_t* size) const {
+    return wire_clGetDeviceInfo(Mode::kAsk, device, what, room, value, size);
+  }
+};
+
 cl_int give_extensions(cl_device_id device, const InfoPlace& place) {
-  std::vector<char> answer;
-  const cl_int code = ask_all(device, CL_DEVICE_EXTENSIONS, answer);
+  InfoCache::Answer answer;
+  const Asked asked{device, CL_DEVICE_EXTENSIONS};
+  const cl_int code = get(device)->infos.whole({CL_DEVICE_EXTENSIONS, 0}, asked, answer);
   if (code != CL_SUCCESS) return code;
-  answer.push_back(0);
-  return place.give_text(visible(answer.data()));
+  answer.push_back({});
+  return place.give_text(visible(reinterpret_cast<const char*>(answer.data())));
 }
 
 cl_int give_versions(cl_device_id device, const InfoPlace& place) {
-  std::vector<char> answer;
-  const cl_int code = ask_all(device, CL_DEVICE_EXTENSIONS_WITH_VERSION, answer);
+  InfoCache::Answer answer;
+  const Asked asked{device, CL_DEVICE_EXTENSIONS_WITH_VERSION};
+  const cl_int code =
+      get(device)->infos.whole({CL_DEVICE_EXTENSIONS_WITH_VERSION, 0}, asked, answer);
   if (code != CL_SUCCESS) return code;
   std::vector<cl_name_version> kept;
   for (size_t at = 0; at + sizeof(cl_name_version) <= answer.size();
@@ -69,7 +84,7 @@ cl_int CL_API_CALL client_clGetDeviceInfo(cl_device_id device, cl_device_info pa
                                           size_t param_value_size, void* param_value,
                                           size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Device* known = get(device);
+  Device* known = get(device);
   if (known == nullptr) return CL_INVALID_DEVICE;
   switch (param_name) {
     case CL_DEVICE_PLATFORM:
@@ -89,6 +104,8 @@ cl_int CL_API_CALL client_clGetDeviceInfo(cl_device_id device, cl_device_info pa
     case CL_DEVICE_HOST_UNIFIED_MEMORY:
       return place.give(cl_bool{CL_FALSE});
     default:
+      if (is_fixed(param_name))
+        return known->infos.give({param_name, 0}, place, Asked{device, param_name});
       return wire_clGetDeviceInfo(Mode::kAsk, device, param_name, param_value_size, param_value,
                                   param_value_size_ret);
   }

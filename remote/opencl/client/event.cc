@@ -1,38 +1,41 @@
 #include "remote/opencl/client/event.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "remote/opencl/client/client.h"
 
 namespace flexai::remote::opencl {
 
-void land(const Landing& landing, size_t offset, wire::Bytes bytes) {
-  if (landing.at == nullptr || offset > landing.size() || bytes.size() > landing.size() - offset)
-    return;
-  if (landing.whole()) {
-    if (!bytes.empty()) std::memcpy(landing.at + offset, bytes.data(), bytes.size());
-    return;
+bool Event::expect(const Landing& into) {
+  landing = into;
+  wire::Bulk* to = Client::get().bulk();
+  if (to == nullptr || into.at == nullptr || into.size() < kBulkBytes) return true;
+  std::byte* place = into.at;
+  if (!into.whole()) {
+    bulk.reset(new (std::nothrow) std::byte[into.size()]);
+    place = bulk.get();
   }
-  while (!bytes.empty()) {
-    const size_t row = offset / landing.row, in_row = offset % landing.row;
-    const size_t size = std::min(bytes.size(), landing.row - in_row);
-    std::byte* to = landing.at + row / landing.rows * landing.slice_pitch +
-                    row % landing.rows * landing.row_pitch + in_row;
-    std::memcpy(to, bytes.data(), size);
-    bytes = bytes.subspan(size);
-    offset += size;
-  }
+  receives = place != nullptr && to->expect(id, {place, into.size()}).ok();
+  return receives;
 }
 
-void gather(const Landing& from, std::byte* to) {
-  for (size_t slice = 0; slice < from.slices; ++slice)
-    for (size_t row = 0; row < from.rows; ++row, to += from.row)
-      std::memcpy(to, from.at + slice * from.slice_pitch + row * from.row_pitch, from.row);
+bool Event::send(wire::Bytes bytes, std::unique_ptr<std::byte[]> gathered) {
+  wire::Bulk* to = Client::get().bulk();
+  sends = to != nullptr && to->send(id, bytes).ok();
+  if (sends) bulk = std::move(gathered);
+  return sends;
+}
+
+void Event::let_go() {
+  if (receives) Client::get().bulk()->cancel_receive(id);
+  if (sends) Client::get().bulk()->cancel_send(id);
+  receives = sends = false;
 }
 
 void Event::finish(cl_int end) {
-  if (landing.bulk) Client::get().bulk()->cancel_receive(id);  // all there, or never
+  const bool beside = receives && bulk != nullptr;
+  let_go();  // all is there, or never will be
+  if (beside && end == CL_COMPLETE) land(landing, 0, {bulk.get(), landing.size()});
+  bulk.reset();
+  if (pristine != nullptr && end == CL_COMPLETE) pristine->fill(landing);
   std::vector<Waiter> call;
   {
     base::MutexLock lock(mutex);

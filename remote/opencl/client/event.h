@@ -4,24 +4,9 @@
 #include <array>
 
 #include "remote/opencl/client/object.h"
+#include "remote/opencl/client/pristine.h"
 
 namespace flexai::remote::opencl {
-
-// Where the bytes go that a command reads: rows into the program's memory.
-struct Landing {
-  std::byte* at = nullptr;
-  size_t row = 0, rows = 1, slices = 1;  // bytes of a row, rows of a slice
-  size_t row_pitch = 0, slice_pitch = 0;
-  bool bulk = false;  // in one piece, straight there
-  size_t size() const { return row * rows * slices; }
-  bool whole() const {
-    return rows * slices == 1 || (row_pitch == row && slice_pitch == row * rows);
-  }
-};
-
-// Copies between bytes without gaps, of which `bytes` begin at `offset`, and the landing.
-void land(const Landing& landing, size_t offset, wire::Bytes bytes);
-void gather(const Landing& from, std::byte* to);
 
 struct Event : Object {
   using Callback = void(CL_CALLBACK*)(cl_event, cl_int, void*);
@@ -37,12 +22,23 @@ struct Event : Object {
   Queue* queue() const { return static_cast<Queue*>(parent2); }
 
   bool done() const { return status.load(std::memory_order_acquire) <= CL_COMPLETE; }
+  // Where the bytes go that the command reads, before it is sent. Large ones come as bulk: straight
+  // there, or beside it when there are gaps. False: there was no memory.
+  bool expect(const Landing& into);
+  // Large bytes that go with the command; false: they must travel in the call. `gathered`: the
+  // memory that they are in, if it is ours.
+  bool send(wire::Bytes bytes, std::unique_ptr<std::byte[]> gathered);
+  void let_go();  // the command was refused, or is over: no bytes move any more
   // Ends it: whoever waits sees it, callbacks are called on the callback thread.
   void finish(cl_int end);
 
   const cl_command_type command;
   std::atomic<cl_int> status{CL_QUEUED};
-  Landing landing;  // fixed before the command is sent
+  Landing landing;                       // fixed before the command is sent
+  bool receives = false, sends = false;  // as bulk
+  std::unique_ptr<std::byte[]> bulk;     // what moves, when it is not the program's memory
+  std::shared_ptr<Pristine> pristine;    // to be filled when mapped memory is there
+  std::array<uint64_t, 4> times{};       // queued to ended, on the device's clock; zeros: unknown
   base::Mutex mutex;
   std::vector<Waiter> waiters FLEXAI_GUARDED_BY(mutex);
 };

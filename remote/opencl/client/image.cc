@@ -115,12 +115,13 @@ cl_int CL_API_CALL client_clGetImageInfo(cl_mem image, cl_image_info param_name,
                                          size_t param_value_size, void* param_value,
                                          size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Mem* mem = get(image);
+  Mem* mem = get(image);
   if (mem == nullptr) return CL_INVALID_MEM_OBJECT;
   if (param_name == CL_IMAGE_BUFFER && mem->type != CL_MEM_OBJECT_BUFFER)
     return place.give(handle_of<cl_mem>(mem->of()));
-  return wire_clGetImageInfo(Mode::kAsk, image, param_name, param_value_size, param_value,
-                             param_value_size_ret);
+  return mem->infos.give({param_name, 0}, place, [&](size_t room, void* value, size_t* size) {
+    return wire_clGetImageInfo(Mode::kAsk, image, param_name, room, value, size);
+  });
 }
 
 cl_sampler CL_API_CALL client_clCreateSampler(cl_context context, cl_bool normalized_coords,
@@ -146,12 +147,16 @@ cl_int CL_API_CALL client_clGetSamplerInfo(cl_sampler sampler, cl_sampler_info p
                                            size_t param_value_size, void* param_value,
                                            size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Sampler* known = get(sampler);
+  Sampler* known = get(sampler);
   if (known == nullptr) return CL_INVALID_SAMPLER;
   if (param_name == CL_SAMPLER_CONTEXT)
     return place.give(handle_of<cl_context>(static_cast<Context*>(known->parent)));
-  return wire_clGetSamplerInfo(Mode::kAsk, sampler, param_name, param_value_size, param_value,
-                               param_value_size_ret);
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetSamplerInfo(Mode::kAsk, sampler, param_name, room, value, size);
+  };
+  if (param_name == CL_SAMPLER_REFERENCE_COUNT)
+    return ask(param_value_size, param_value, param_value_size_ret);
+  return known->infos.give({param_name, 0}, place, ask);
 }
 
 cl_mem CL_API_CALL client_clCreatePipe(cl_context context, cl_mem_flags flags,

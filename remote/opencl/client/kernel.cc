@@ -103,8 +103,45 @@ cl_int CL_API_CALL client_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param
   if (param_name == CL_KERNEL_PROGRAM) return place.give(handle_of<cl_program>(known->program()));
   if (param_name == CL_KERNEL_CONTEXT)
     return place.give(handle_of<cl_context>(known->program()->context()));
-  return wire_clGetKernelInfo(Mode::kAsk, kernel, param_name, param_value_size, param_value,
-                              param_value_size_ret);
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetKernelInfo(Mode::kAsk, kernel, param_name, room, value, size);
+  };
+  if (param_name == CL_KERNEL_REFERENCE_COUNT || known->facts == nullptr)
+    return ask(param_value_size, param_value, param_value_size_ret);
+  return known->facts->infos.give({param_name, ~uint64_t{0}}, place, ask);
+}
+
+// The same for all kernels of a name, as long as the arguments have no say in it.
+cl_int CL_API_CALL client_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
+                                                   cl_kernel_work_group_info param_name,
+                                                   size_t param_value_size, void* param_value,
+                                                   size_t* param_value_size_ret) {
+  const InfoPlace place{param_value_size, param_value, param_value_size_ret};
+  const Kernel* known = get(kernel);
+  if (known == nullptr) return CL_INVALID_KERNEL;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetKernelWorkGroupInfo(Mode::kAsk, kernel, device, param_name, room, value, size);
+  };
+  const bool fixed = param_name == CL_KERNEL_WORK_GROUP_SIZE ||
+                     param_name == CL_KERNEL_COMPILE_WORK_GROUP_SIZE ||
+                     param_name == CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE;
+  if (!fixed || known->facts == nullptr || (device != nullptr && get(device) == nullptr))
+    return ask(param_value_size, param_value, param_value_size_ret);
+  const ObjectId on = device == nullptr ? 0 : get(device)->id;
+  return known->facts->infos.give({param_name, on}, place, ask);
+}
+
+cl_int CL_API_CALL client_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_indx,
+                                             cl_kernel_arg_info param_name, size_t param_value_size,
+                                             void* param_value, size_t* param_value_size_ret) {
+  const InfoPlace place{param_value_size, param_value, param_value_size_ret};
+  const Kernel* known = get(kernel);
+  if (known == nullptr) return CL_INVALID_KERNEL;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetKernelArgInfo(Mode::kAsk, kernel, arg_indx, param_name, room, value, size);
+  };
+  if (known->facts == nullptr) return ask(param_value_size, param_value, param_value_size_ret);
+  return known->facts->infos.give({param_name, arg_indx}, place, ask);
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
+#include "remote/opencl/client/parcel.h"
 #include "remote/opencl/client/plain.h"
 #include "remote/opencl/image_format.h"
 
@@ -52,27 +53,17 @@ template <typename Send>
 void* map(const Wish& wish, Landing place, Send send) {
   Birth birth(wish.queue, wish.command, wish.event, true);
   if (!birth.ok()) return fail(wish, birth.done(CL_SUCCESS));
-  Mapped mapped;
-  mapped.id = take_id();
-  mapped.at = place.at;
-  mapped.row = place.row;
-  mapped.rows = place.rows;
-  mapped.slices = place.slices;
-  mapped.row_pitch = place.row_pitch;
-  mapped.slice_pitch = place.slice_pitch;
-  mapped.writes = (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0;
-  if (birth.event() != nullptr) {
-    birth.event()->landing = place;
-    const bool fills = (wish.flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
-    if (fills && place.whole() && place.size() >= kBulkBytes)
-      birth.event()->landing.bulk =
-          Client::get().bulk()->expect(birth.id(), {place.at, place.size()}).ok();
+  Mapped mapped{
+      take_id(), place, (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0, {}};
+  const bool fills = (wish.flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
+  if (fills && mapped.writes) mapped.pristine = Pristine::make(place.size());
+  if (birth.event() != nullptr && fills) {
+    if (!birth.event()->expect(place)) return fail(wish, birth.done(CL_OUT_OF_HOST_MEMORY));
+    birth.event()->pristine = mapped.pristine;
   }
   cl_int code = send(birth.id(), mapped.id);
   if (code != CL_SUCCESS) {
     give_back_id(mapped.id);
-    if (birth.event() != nullptr && birth.event()->landing.bulk)
-      Client::get().bulk()->cancel_receive(birth.id());
     return fail(wish, birth.done(code));
   }
   {
@@ -81,8 +72,33 @@ void* map(const Wish& wish, Landing place, Send send) {
   }
   code = wish.blocking ? birth.done_and_ended(code, wish.waits != 0) : birth.done(code);
   if (wish.errcode_ret != nullptr) *wish.errcode_ret = code;
-  return code == CL_SUCCESS ? mapped.at : nullptr;
+  return code == CL_SUCCESS ? place.at : nullptr;
 }
+
+// What goes back to the worker when a mapping ends: the pieces that changed, in the call, or, when
+// these are large, all of it beside.
+struct Back {
+  explicit Back(const Mapped& mapped) {
+    if (!mapped.writes) return;
+    std::unique_ptr<std::byte[]> tight;
+    wire::Bytes now{mapped.place.at, mapped.place.size()};
+    if (!mapped.place.whole()) {
+      tight.reset(new (std::nothrow) std::byte[now.size()]);
+      full = tight == nullptr;
+      if (full) return;
+      gather(mapped.place, tight.get());
+      now = {tight.get(), now.size()};
+    }
+    pieces = mapped.pristine == nullptr ? all_changed(now) : mapped.pristine->changes(now);
+    if (Parcel::needs_event(pieces.size())) whole = mapped.place;
+  }
+  bool ok() const { return !full; }
+  Payload in_call() const { return {pieces, 0}; }
+
+  std::vector<std::byte> pieces;
+  Landing whole;
+  bool full = false;
+};
 
 }  // namespace
 
@@ -170,46 +186,25 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
                                                   void* mapped_ptr, cl_uint num_events_in_wait_list,
                                                   const cl_event* event_wait_list,
                                                   cl_event* event) {
-  Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event);
-  if (!birth.ok()) return birth.done(CL_SUCCESS);
   Mem* mem = get(memobj);
   Mapped mapped;
   if (mem != nullptr) {
     base::MutexLock lock(mem->mutex);
     for (const Mapped& each : mem->maps)
-      if (each.at == mapped_ptr) mapped = each;
+      if (each.place.at == mapped_ptr) mapped = each;
   }
-  Payload payload;
-  std::unique_ptr<std::byte[]> tight;
-  if (mapped.writes) {
-    Landing from;
-    from.at = mapped.at;
-    from.row = mapped.row;
-    from.rows = mapped.rows;
-    from.slices = mapped.slices;
-    from.row_pitch = mapped.row_pitch;
-    from.slice_pitch = mapped.slice_pitch;
-    payload.bytes = {from.at, from.size()};
-    if (!from.whole()) {
-      tight.reset(new (std::nothrow) std::byte[from.size()]);
-      if (tight == nullptr) return birth.done(CL_OUT_OF_HOST_MEMORY);
-      gather(from, tight.get());
-      payload.bytes = {tight.get(), from.size()};
-    }
-  }
-  wire::Bulk* bulk = Client::get().bulk();
-  const ObjectId transfer = payload.bytes.size() >= kBulkBytes && bulk != nullptr ? take_id() : 0;
-  if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
-  const bool plain = mapped.id != 0 && payload.bulk == 0 &&
-                     plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
-  cl_int code = wire_clEnqueueUnmapMemObject(plain ? Mode::kTell : Mode::kAsk, command_queue,
-                                             memobj, mapped.id, payload, num_events_in_wait_list,
-                                             event_wait_list, birth.id());
-  if (payload.bulk != 0) {
-    if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;
-    if (code != CL_SUCCESS) bulk->cancel_send(transfer);
-  }
-  give_back_id(transfer);
+  const Back back(mapped);
+  if (!back.ok()) return CL_OUT_OF_HOST_MEMORY;
+  Birth birth(command_queue, CL_COMMAND_UNMAP_MEM_OBJECT, event, back.whole.at != nullptr);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  const Parcel parcel(back.whole, birth.event());
+  if (!parcel.ok()) return birth.done(CL_OUT_OF_HOST_MEMORY);
+  const Payload payload = parcel.payload().bulk != 0 ? parcel.payload() : back.in_call();
+  const bool plain =
+      mapped.id != 0 && plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
+  const cl_int code = wire_clEnqueueUnmapMemObject(
+      plain ? Mode::kTell : Mode::kAsk, command_queue, memobj, mapped.id, payload,
+      num_events_in_wait_list, event_wait_list, birth.id());
   if (code == CL_SUCCESS && mem != nullptr) {
     base::MutexLock lock(mem->mutex);
     std::erase_if(mem->maps, [&](const Mapped& each) { return each.id == mapped.id; });

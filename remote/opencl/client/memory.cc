@@ -105,7 +105,7 @@ cl_int CL_API_CALL client_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_na
                                              size_t param_value_size, void* param_value,
                                              size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Mem* mem = get(memobj);
+  Mem* mem = get(memobj);
   if (mem == nullptr) return CL_INVALID_MEM_OBJECT;
   switch (param_name) {
     case CL_MEM_CONTEXT:
@@ -122,8 +122,12 @@ cl_int CL_API_CALL client_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_na
     default:
       break;
   }
-  return wire_clGetMemObjectInfo(Mode::kAsk, memobj, param_name, param_value_size, param_value,
-                                 param_value_size_ret);
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetMemObjectInfo(Mode::kAsk, memobj, param_name, room, value, size);
+  };
+  const bool counts = param_name == CL_MEM_MAP_COUNT || param_name == CL_MEM_REFERENCE_COUNT;
+  if (counts) return ask(param_value_size, param_value, param_value_size_ret);
+  return mem->infos.give({param_name, 0}, place, ask);
 }
 
 cl_int CL_API_CALL client_clSetMemObjectDestructorCallback(cl_mem memobj, MemNotify pfn_notify,

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "remote/opencl/client/info_cache.h"
 #include "remote/opencl/kind.h"
+#include "remote/opencl/landing.h"
 
 namespace flexai::remote::opencl {
 
@@ -44,6 +46,7 @@ struct Device : Object {
   Device(ObjectId id, Device* of) : Object(kDevice, id, of) {}
   Device* of() const { return static_cast<Device*>(parent); }  // a sub-device's; null for a card
   cl_device_type type = 0;
+  InfoCache infos;
 };
 
 struct Context : Object {
@@ -65,12 +68,13 @@ struct Queue : Object {
   std::atomic<uint64_t> begun{0}, ended{0};  // commands that have an event
 };
 
-// Where a mapping's bytes are; see map.cc.
+class Pristine;
+
 struct Mapped {
   ObjectId id = 0;
-  std::byte* at = nullptr;
-  size_t row = 0, rows = 1, slices = 1, row_pitch = 0, slice_pitch = 0;
+  Landing place;
   bool writes = false;
+  std::shared_ptr<Pristine> pristine;  // null: all of it travels back
 };
 
 struct Mem : Object {
@@ -79,6 +83,7 @@ struct Mem : Object {
   Mem* of() const { return static_cast<Mem*>(parent2); }
   cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
   cl_mem_flags flags = 0;
+  InfoCache infos;
   size_t size = 0;       // bytes; of images without gaps
   size_t offset = 0;     // of a sub-buffer
   bool granted = false;  // made without asking
@@ -93,6 +98,7 @@ struct Mem : Object {
 
 struct Sampler : Object {
   Sampler(ObjectId id, Context* context) : Object(kSampler, id, context) {}
+  InfoCache infos;
 };
 
 // What the driver was found to accept for a kernel of a program; the same for all kernels of that
@@ -102,6 +108,7 @@ struct KernelFacts {
   std::map<uint64_t, bool> arguments FLEXAI_GUARDED_BY(mutex);  // index, size and form
   std::map<uint64_t, bool> launches FLEXAI_GUARDED_BY(mutex);   // shapes
   uint64_t needed FLEXAI_GUARDED_BY(mutex) = 0;                 // arguments set then
+  InfoCache infos;
 };
 
 struct Program : Object {
@@ -111,6 +118,7 @@ struct Program : Object {
   base::Mutex mutex;
   std::map<std::string, std::shared_ptr<KernelFacts>> kernels FLEXAI_GUARDED_BY(mutex);
   bool names_known FLEXAI_GUARDED_BY(mutex) = false;
+  InfoCache infos;  // of the last build
   void(CL_CALLBACK* released)(cl_program, void*) = nullptr;
   void* released_data = nullptr;
 };
@@ -128,49 +136,20 @@ struct CommandBuffer : Object {
   std::vector<Queue*> queues;
 };
 
-template <typename Handle>
-struct TypeOf;
-template <>
-struct TypeOf<cl_command_buffer_khr> {
-  using Type = CommandBuffer;
-};
-template <>
-struct TypeOf<cl_platform_id> {
-  using Type = Platform;
-};
-template <>
-struct TypeOf<cl_device_id> {
-  using Type = Device;
-};
-template <>
-struct TypeOf<cl_context> {
-  using Type = Context;
-};
-template <>
-struct TypeOf<cl_command_queue> {
-  using Type = Queue;
-};
-template <>
-struct TypeOf<cl_mem> {
-  using Type = Mem;
-};
-template <>
-struct TypeOf<cl_sampler> {
-  using Type = Sampler;
-};
-template <>
-struct TypeOf<cl_program> {
-  using Type = Program;
-};
-template <>
-struct TypeOf<cl_kernel> {
-  using Type = Kernel;
-};
+// What a handle points to; only their types are used.
 struct Event;
-template <>
-struct TypeOf<cl_event> {
-  using Type = Event;
-};
+Platform* object_of(cl_platform_id);
+Device* object_of(cl_device_id);
+Context* object_of(cl_context);
+Queue* object_of(cl_command_queue);
+Mem* object_of(cl_mem);
+Sampler* object_of(cl_sampler);
+Program* object_of(cl_program);
+Kernel* object_of(cl_kernel);
+Event* object_of(cl_event);
+CommandBuffer* object_of(cl_command_buffer_khr);
+template <typename Handle>
+using ObjectOf = decltype(object_of(Handle{}));
 
 inline Object* object_at(const void* handle) {
   return static_cast<Object*>(const_cast<void*>(handle));
@@ -178,11 +157,11 @@ inline Object* object_at(const void* handle) {
 
 // Null for null and for handles of another kind.
 template <typename Handle>
-typename TypeOf<Handle>::Type* get(Handle handle) {
+ObjectOf<Handle> get(Handle handle) {
   constexpr Kind kind = kKindOf<Handle> == 0 ? kPlatform : kKindOf<Handle>;
   Object* object = object_at(handle);
   if (object == nullptr || object->kind != kind) return nullptr;
-  return static_cast<typename TypeOf<Handle>::Type*>(object);
+  return static_cast<ObjectOf<Handle>>(object);
 }
 
 template <typename Handle, typename T>

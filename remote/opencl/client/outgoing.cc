@@ -44,7 +44,7 @@ cl_int Outgoing::send(Mode mode) {
   if (caller == nullptr || client.gone()) return kGone;
   client.drop_waiting();
   if (!writer_.ok()) return CL_OUT_OF_HOST_MEMORY;
-  if (mode == Mode::kTell && !doubtful_) {
+  if (mode == Mode::kTell && !doubtful_ && !client.strict()) {
     const auto told = caller->tell(entry_, writer_.bytes());
     return told.ok() ? CL_SUCCESS : failure(client, told.error());
   }

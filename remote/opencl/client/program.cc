@@ -27,6 +27,7 @@ cl_program give(Program* program, cl_uint num_devices, const cl_device_id* devic
 void forget_facts(Program* program) {
   if (program == nullptr) return;
   base::MutexLock lock(program->mutex);
+  program->infos.clear();
   program->kernels.clear();
   program->names_known = false;
 }
@@ -95,15 +96,27 @@ cl_program CL_API_CALL client_clCreateProgramWithILKHR(cl_context context, const
   return give(program, 0, nullptr, code, errcode_ret);
 }
 
+namespace {
+
+// `send` asks for a build of some kind; with a callback, `failure` is its news, not the call's.
+template <typename Send>
+cl_int build(cl_program program, ProgramNotify notify, void* user_data, cl_int failure, Send send) {
+  if (get(program) != nullptr && notify == nullptr && user_data != nullptr) return CL_INVALID_VALUE;
+  forget_facts(get(program));
+  const cl_int code = send();
+  if (get(program) != nullptr) get(program)->infos.clear();  // asked meanwhile
+  call_back(notify, program, user_data);
+  return notify != nullptr && code == failure ? CL_SUCCESS : code;
+}
+
+}  // namespace
+
 cl_int CL_API_CALL client_clBuildProgram(cl_program program, cl_uint num_devices,
                                          const cl_device_id* device_list, const char* options,
                                          ProgramNotify pfn_notify, void* user_data) {
-  if (get(program) != nullptr && pfn_notify == nullptr && user_data != nullptr)
-    return CL_INVALID_VALUE;
-  forget_facts(get(program));
-  const cl_int code = wire_clBuildProgram(Mode::kAsk, program, num_devices, device_list, options);
-  call_back(pfn_notify, program, user_data);
-  return pfn_notify != nullptr && code == CL_BUILD_PROGRAM_FAILURE ? CL_SUCCESS : code;
+  return build(program, pfn_notify, user_data, CL_BUILD_PROGRAM_FAILURE, [&] {
+    return wire_clBuildProgram(Mode::kAsk, program, num_devices, device_list, options);
+  });
 }
 
 cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devices,
@@ -112,13 +125,10 @@ cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devic
                                            const cl_program* input_headers,
                                            const char** header_include_names,
                                            ProgramNotify pfn_notify, void* user_data) {
-  if (get(program) != nullptr && pfn_notify == nullptr && user_data != nullptr)
-    return CL_INVALID_VALUE;
-  forget_facts(get(program));
-  const cl_int code = wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
-                                            num_input_headers, input_headers, header_include_names);
-  call_back(pfn_notify, program, user_data);
-  return pfn_notify != nullptr && code == CL_COMPILE_PROGRAM_FAILURE ? CL_SUCCESS : code;
+  return build(program, pfn_notify, user_data, CL_COMPILE_PROGRAM_FAILURE, [&] {
+    return wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
+                                 num_input_headers, input_headers, header_include_names);
+  });
 }
 
 cl_program CL_API_CALL client_clLinkProgram(cl_context context, cl_uint num_devices,
@@ -167,8 +177,11 @@ cl_int CL_API_CALL client_clGetProgramInfo(cl_program program, cl_program_info p
                                            size_t param_value_size, void* param_value,
                                            size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  const Program* known = get(program);
+  Program* known = get(program);
   if (known == nullptr) return CL_INVALID_PROGRAM;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetProgramInfo(Mode::kAsk, program, param_name, room, value, size);
+  };
   switch (param_name) {
     case CL_PROGRAM_CONTEXT:
       return place.give(handle_of<cl_context>(known->context()));
@@ -176,10 +189,25 @@ cl_int CL_API_CALL client_clGetProgramInfo(cl_program program, cl_program_info p
       return place.give_row(handles_of<cl_device_id>(known->devices));
     case CL_PROGRAM_BINARIES:
       return give_binaries(program, place);
+    case CL_PROGRAM_REFERENCE_COUNT:
+      return ask(param_value_size, param_value, param_value_size_ret);
     default:
-      return wire_clGetProgramInfo(Mode::kAsk, program, param_name, param_value_size, param_value,
-                                   param_value_size_ret);
+      return known->infos.give({param_name, 0}, place, ask);
   }
+}
+
+cl_int CL_API_CALL client_clGetProgramBuildInfo(cl_program program, cl_device_id device,
+                                                cl_program_build_info param_name,
+                                                size_t param_value_size, void* param_value,
+                                                size_t* param_value_size_ret) {
+  const InfoPlace place{param_value_size, param_value, param_value_size_ret};
+  Program* known = get(program);
+  if (known == nullptr) return CL_INVALID_PROGRAM;
+  const auto ask = [&](size_t room, void* value, size_t* size) {
+    return wire_clGetProgramBuildInfo(Mode::kAsk, program, device, param_name, room, value, size);
+  };
+  if (get(device) == nullptr) return ask(param_value_size, param_value, param_value_size_ret);
+  return known->infos.give({param_name, get(device)->id}, place, ask);
 }
 
 cl_int CL_API_CALL client_clSetProgramReleaseCallback(cl_program program, ProgramNotify pfn_notify,

@@ -1,11 +1,9 @@
 // Reads and writes. What a command reads comes with its event, so there always is one; a blocking
 // read waits for it, a blocking write only until its bytes are on their way.
-#include <memory>
-
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
-#include "remote/opencl/client/outgoing.h"
+#include "remote/opencl/client/parcel.h"
 #include "remote/opencl/client/plain.h"
 #include "remote/opencl/image_format.h"
 
@@ -29,11 +27,28 @@ Landing box(void* at, size_t first, const size_t* origin, const size_t* region, 
   return landing;
 }
 
+// Of the program's memory, which the driver never sees.
+bool sound_pitches(const size_t* region, size_t row_pitch, size_t slice_pitch) {
+  if (row_pitch != 0 && row_pitch < region[0]) return false;
+  const size_t row = row_pitch == 0 ? region[0] : row_pitch;
+  size_t least = 0;
+  if (slice_pitch == 0 || row == 0) return true;
+  return !__builtin_mul_overflow(row, region[1], &least) && slice_pitch >= least &&
+         slice_pitch % row == 0;
+}
+
 Landing row(const void* at, size_t size) {
   Landing landing;
   landing.at = static_cast<std::byte*>(const_cast<void*>(at));
   landing.row = landing.row_pitch = landing.slice_pitch = at == nullptr ? 0 : size;
   return landing;
+}
+
+// A whole buffer, of which nothing is kept from the program.
+bool open_to_host(const Mem* buffer) {
+  constexpr cl_mem_flags kClosed =
+      CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
+  return buffer->of() == nullptr && (buffer->flags & kClosed) == 0;
 }
 
 // `send` makes the call with the event's id.
@@ -43,40 +58,21 @@ cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into
   Birth birth(queue, command, event, true);
   if (!birth.ok()) return birth.done(CL_SUCCESS);
   if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
-  birth.event()->landing = into;
-  if (into.whole() && into.size() >= kBulkBytes && Client::get().bulk() != nullptr) {
-    birth.event()->landing.bulk =
-        Client::get().bulk()->expect(birth.id(), {into.at, into.size()}).ok();
-  }
+  if (!birth.event()->expect(into)) return birth.done(CL_OUT_OF_HOST_MEMORY);
   const cl_int code = send(birth.id());
-  if (code != CL_SUCCESS && birth.event()->landing.bulk)
-    Client::get().bulk()->cancel_receive(birth.id());
   return blocking ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }
 
-// Large data travels beside the call, while it is asked.
+// A blocking write of a little returns when its bytes are on their way, a large one when it has
+// ended.
 template <typename Send>
 cl_int write(cl_command_queue queue, cl_command_type command, const Landing& from, bool blocking,
              bool plain, cl_uint waits, cl_event* event, Send send) {
-  Birth birth(queue, command, event);
+  Birth birth(queue, command, event, from.at != nullptr && Parcel::needs_event(from.size()));
   if (!birth.ok()) return birth.done(CL_SUCCESS);
-  std::unique_ptr<std::byte[]> tight;
-  Payload payload{{from.at, from.size()}, 0};
-  if (from.at != nullptr && !from.whole()) {
-    tight.reset(new (std::nothrow) std::byte[from.size()]);
-    if (tight == nullptr) return birth.done(CL_OUT_OF_HOST_MEMORY);
-    gather(from, tight.get());
-    payload.bytes = {tight.get(), from.size()};
-  }
-  wire::Bulk* bulk = Client::get().bulk();
-  const ObjectId transfer = payload.bytes.size() >= kBulkBytes && bulk != nullptr ? take_id() : 0;
-  if (transfer != 0 && bulk->send(transfer, payload.bytes).ok()) payload.bulk = transfer;
-  cl_int code = send(plain && payload.bulk == 0 ? Mode::kTell : Mode::kAsk, payload, birth.id());
-  if (payload.bulk != 0) {
-    if (code == CL_SUCCESS && !bulk->wait_sent(transfer, 0).ok()) code = kGone;
-    if (code != CL_SUCCESS) bulk->cancel_send(transfer);
-  }
-  give_back_id(transfer);
+  const Parcel parcel(from, birth.event());
+  if (!parcel.ok()) return birth.done(CL_OUT_OF_HOST_MEMORY);
+  const cl_int code = send(plain ? Mode::kTell : Mode::kAsk, parcel.payload(), birth.id());
   const bool wait = blocking && birth.event() != nullptr;
   return wait ? birth.done_and_ended(code, waits != 0) : birth.done(code);
 }
@@ -90,8 +86,7 @@ cl_int CL_API_CALL client_clEnqueueReadBuffer(cl_command_queue command_queue, cl
   if (get(command_queue) != nullptr && get(buffer) != nullptr && ptr == nullptr)
     return CL_INVALID_VALUE;
   const bool plain = plain_range(command_queue, buffer, offset, size) &&
-                     get(buffer)->of() == nullptr &&
-                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+                     open_to_host(get(buffer)) &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
   return read(command_queue, CL_COMMAND_READ_BUFFER,
               row(ptr, plain || get(buffer) == nullptr ? size : std::min(size, get(buffer)->size)),
@@ -107,8 +102,7 @@ cl_int CL_API_CALL client_clEnqueueWriteBuffer(cl_command_queue command_queue, c
                                                const void* ptr, cl_uint num_events_in_wait_list,
                                                const cl_event* event_wait_list, cl_event* event) {
   const bool range = plain_range(command_queue, buffer, offset, size);
-  const bool plain = range && ptr != nullptr && get(buffer)->of() == nullptr &&
-                     (get(buffer)->flags & ~cl_mem_flags{63}) == 0 &&
+  const bool plain = range && ptr != nullptr && open_to_host(get(buffer)) &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
   // Bytes that the driver will not look at do not travel.
   const size_t travel = range || get(buffer) == nullptr ? size : 1;
@@ -126,7 +120,8 @@ cl_int CL_API_CALL client_clEnqueueReadBufferRect(
     size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
     size_t host_slice_pitch, void* ptr, cl_uint num_events_in_wait_list,
     const cl_event* event_wait_list, cl_event* event) {
-  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr ||
+      !sound_pitches(region, host_row_pitch, host_slice_pitch))
     return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
            : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
                                          : CL_INVALID_VALUE;
@@ -146,7 +141,8 @@ cl_int CL_API_CALL client_clEnqueueWriteBufferRect(
     size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
     size_t host_slice_pitch, const void* ptr, cl_uint num_events_in_wait_list,
     const cl_event* event_wait_list, cl_event* event) {
-  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr)
+  if (ptr == nullptr || region == nullptr || buffer_origin == nullptr || host_origin == nullptr ||
+      !sound_pitches(region, host_row_pitch, host_slice_pitch))
     return get(command_queue) == nullptr ? CL_INVALID_COMMAND_QUEUE
            : get(buffer) == nullptr      ? CL_INVALID_MEM_OBJECT
                                          : CL_INVALID_VALUE;

@@ -1,27 +1,30 @@
 // Mapped memory: the driver's mapping stays here, its bytes travel to the client's copy of it and,
 // when it was mapped for writing, back.
 #include "remote/opencl/serve.h"
+#include "remote/opencl/worker/flow.h"
 #include "remote/opencl/worker/worker.h"
 
 namespace flexai::remote::opencl {
 namespace {
 
 // The mapping's bytes without gaps.
-Staging gather(const Mapping& mapping) {
-  Staging staging = Staging::make(mapping.size());
-  std::byte* to = staging.data();
-  for (size_t slice = 0; to != nullptr && slice < mapping.slices; ++slice)
-    for (size_t row = 0; row < mapping.rows; ++row, to += mapping.row)
-      std::memcpy(to, mapping.at + slice * mapping.slice_pitch + row * mapping.row_pitch,
-                  mapping.row);
+Staging copy_of(const Landing& place) {
+  Staging staging = Staging::make(place.size());
+  if (staging.data() != nullptr) gather(place, staging.data());
   return staging;
 }
 
-void scatter(const Mapping& mapping, const std::byte* from) {
-  for (size_t slice = 0; slice < mapping.slices; ++slice)
-    for (size_t row = 0; row < mapping.rows; ++row, from += mapping.row)
-      std::memcpy(mapping.at + slice * mapping.slice_pitch + row * mapping.row_pitch, from,
-                  mapping.row);
+// Pieces of the mapping that the program changed, see docs/formats/remote.md.
+bool put(const Landing& place, wire::Bytes bytes) {
+  wire::Reader reader(bytes);
+  const uint32_t count = reader.u32("pieces");
+  wire::Reader pieces(reader.raw("pieces", count > reader.left() / 16 ? SIZE_MAX : count * 16));
+  for (uint32_t i = 0; i < count && reader.ok() && pieces.ok(); ++i) {
+    const uint64_t offset = pieces.u64("offset"), size = pieces.u64("size");
+    if (offset > place.size() || size > place.size() - offset || size > reader.left()) return false;
+    land(place, offset, reader.raw("bytes", size));
+  }
+  return reader.finish().ok();
 }
 
 // `id` names the mapping from now on.
@@ -33,11 +36,25 @@ cl_int keep(Incoming& call, const Mapping& mapping, cl_map_flags flags, cl_event
     return CL_INVALID_VALUE;  // no client of ours
   }
   const bool fresh = (flags & CL_MAP_WRITE_INVALIDATE_REGION) != 0;
-  worker.keep_event(event, made, [&worker, mapping, event, fresh](cl_int status) {
-    if (fresh || status < 0) return worker.completed(event, status);
-    const Staging bytes = gather(mapping);
-    worker.send_read(event, bytes, bytes.data() == nullptr ? CL_OUT_OF_HOST_MEMORY : status);
+  worker.keep_event(event, made, [&worker, mapping, event, fresh](cl_event ended, cl_int status) {
+    const Worker::Times times = worker.times_of(ended, ended);
+    if (fresh || status < 0) return worker.completed(event, status, times);
+    const Staging bytes = copy_of(mapping.place);
+    worker.send_read(event, bytes, bytes.data() == nullptr ? CL_OUT_OF_HOST_MEMORY : status, times);
   });
+  return CL_SUCCESS;
+}
+
+// Large bytes, for all of the mapping; the unmapping waits for the gate.
+cl_int fill(Worker& worker, const Data& bytes, const Landing& place, std::shared_ptr<Gate> gate) {
+  if (place.whole()) {
+    flow_in(worker, bytes.bulk, {place.at, place.size()}, std::move(gate), {});
+    return CL_SUCCESS;
+  }
+  const Staging from = Staging::make(place.size());
+  if (from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
+  flow_in(worker, bytes.bulk, from.span(), std::move(gate),
+          [from, place] { land(place, 0, from.span()); });
   return CL_SUCCESS;
 }
 
@@ -54,8 +71,8 @@ cl_int handle_clEnqueueMapBuffer(Incoming& call, cl_command_queue queue, cl_mem 
   if (code != CL_SUCCESS) return code;
   if (at == nullptr) return CL_MAP_FAILURE;
   Mapping mapping;
-  mapping.at = static_cast<std::byte*>(at);
-  mapping.row = size;
+  mapping.place.at = static_cast<std::byte*>(at);
+  mapping.place.row = mapping.place.row_pitch = mapping.place.slice_pitch = size;
   mapping.object = buffer;
   return keep(call, mapping, flags, made, event, result);
 }
@@ -76,15 +93,15 @@ cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem i
   if (at == nullptr) return CL_MAP_FAILURE;
   call.table().clGetImageInfo(image, CL_IMAGE_ELEMENT_SIZE, sizeof element, &element, nullptr);
   Mapping mapping;
-  mapping.at = static_cast<std::byte*>(at);
-  mapping.row = region.values[0] * element;
-  mapping.rows = region.values[1];
-  mapping.slices = region.values[2];
+  mapping.place.at = static_cast<std::byte*>(at);
+  mapping.place.row = region.values[0] * element;
+  mapping.place.rows = region.values[1];
+  mapping.place.slices = region.values[2];
   cl_mem_object_type type = 0;
   call.table().clGetMemObjectInfo(image, CL_MEM_TYPE, sizeof type, &type, nullptr);
   // The rows of an array of rows are its slices.
-  mapping.row_pitch = type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? slice : row;
-  mapping.slice_pitch = slice;
+  mapping.place.row_pitch = type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? slice : row;
+  mapping.place.slice_pitch = slice;
   mapping.object = image;
   return keep(call, mapping, flags, made, event, result);
 }
@@ -94,24 +111,32 @@ cl_int handle_clEnqueueUnmapMemObject(Incoming& call, cl_command_queue queue, cl
                                       const Values<cl_event>& list, ObjectId event) {
   Worker& worker = call.worker();
   auto found = worker.mappings().find(mapped_ptr);
-  std::byte* at = nullptr;  // of no mapping: the driver has a word for that
-  if (found != worker.mappings().end()) {
-    if (bytes.there) {
-      if (bytes.size != found->second.size() || memobj != found->second.object)
-        return CL_INVALID_VALUE;
-      const Staging from = worker.take(bytes);
-      if (from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
-      scatter(found->second, from.data());
+  const bool known = found != worker.mappings().end();
+  Landing place;  // of no mapping: the driver has a word for that
+  if (known) place = found->second.place;
+  std::shared_ptr<Gate> gate;
+  if (known && bytes.there) {
+    if (memobj != found->second.object) return CL_INVALID_VALUE;
+    if (bytes.bulk == 0) {
+      if (!put(place, bytes.bytes)) return CL_INVALID_VALUE;
+    } else {
+      if (bytes.size != place.size()) return CL_INVALID_VALUE;
+      cl_int code = CL_SUCCESS;
+      gate = Gate::make(worker, queue, code);
+      if (gate == nullptr) return code;
     }
-    at = found->second.at;
   }
+  std::vector<cl_event> all;
+  if (gate != nullptr) all = gate->with({waits, list.data()});
+  const Waits use =
+      all.empty() ? Waits{waits, list.data()} : Waits{static_cast<cl_uint>(all.size()), all.data()};
   MadeEvent made;
-  const cl_int code = call.table().clEnqueueUnmapMemObject(queue, memobj, at, waits, list.data(),
-                                                           made.place(event));
+  const cl_int code = call.table().clEnqueueUnmapMemObject(queue, memobj, place.at, use.count,
+                                                           use.list, made.place(event));
   if (code != CL_SUCCESS) return code;
-  if (found != worker.mappings().end()) worker.mappings().erase(found);
+  if (known) worker.mappings().erase(found);
   call.keep_event(event, made.event, code);
-  return code;
+  return gate == nullptr ? code : fill(worker, bytes, place, std::move(gate));
 }
 
 }  // namespace flexai::remote::opencl

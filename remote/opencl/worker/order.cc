@@ -17,7 +17,7 @@ cl_int handle_clFinish(Incoming& call, cl_command_queue command_queue) {
   const uint32_t number = call.call_number();
   auto failed = worker.deferred().take(call.first_object());
   const cl_int answer = failed ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
-  worker.watches().add(marker, [&worker, number, answer](cl_int) {
+  worker.watches().add(marker, [&worker, number, answer](cl_event, cl_int) {
     worker.carry_printed();
     [[maybe_unused]] auto sent = worker.dispatcher().reply(number, answer);
   });

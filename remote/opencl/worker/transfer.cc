@@ -3,6 +3,7 @@
 // pitches.
 #include "remote/opencl/image_format.h"
 #include "remote/opencl/serve.h"
+#include "remote/opencl/worker/flow.h"
 #include "remote/opencl/worker/worker.h"
 
 namespace flexai::remote::opencl {
@@ -40,29 +41,42 @@ cl_int read(Incoming& call, cl_mem from, size_t bytes, ObjectId event, Enqueue e
   const cl_int code = enqueue(into.data(), &made);
   if (code != CL_SUCCESS) return code;
   Worker& worker = call.worker();
-  worker.keep_event(event, made, [&worker, event, into](cl_int status) {
-    worker.send_read(event, into, status);
+  worker.keep_event(event, made, [&worker, event, into](cl_event ended, cl_int status) {
+    worker.send_read(event, into, status, worker.times_of(ended, ended));
   });
   return code;
 }
 
+// `enqueue` writes from the memory it is given, after what it is to wait for; among that, when the
+// bytes are still on their way, our gate.
 template <typename Enqueue>
-cl_int write(Incoming& call, cl_mem to, size_t bytes, const Data& data, ObjectId event,
-             Enqueue enqueue) {
+cl_int write(Incoming& call, cl_command_queue queue, cl_mem to, size_t bytes, const Data& data,
+             const Waits& given, ObjectId event, Enqueue enqueue) {
   if (data.there && data.size < bytes) return CL_INVALID_VALUE;
   if (beyond(call.table(), to, bytes)) return CL_INVALID_VALUE;
   cl_event made = nullptr;
-  if (!data.there) return enqueue(nullptr, &made);  // the driver refuses that
+  if (!data.there) return enqueue(nullptr, given, &made);  // the driver refuses that
   Worker& worker = call.worker();
-  const Staging from = worker.take(data);
+  cl_int code = CL_SUCCESS;
+  std::shared_ptr<Gate> gate;
+  if (data.bulk != 0) {
+    gate = Gate::make(worker, queue, code);
+    if (gate == nullptr) return code;
+  }
+  const Staging from = gate == nullptr ? worker.take(data) : Staging::make(data.size);
   if (from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
-  const cl_int code = enqueue(from.data(), &made);
+  const auto all = gate == nullptr ? std::vector<cl_event>() : gate->with(given);
+  const bool gated = !all.empty();
+  code = enqueue(from.data(), gated ? Waits{static_cast<cl_uint>(all.size()), all.data()} : given,
+                 &made);
   if (code != CL_SUCCESS) return code;
+  if (gated) flow_in(worker, data.bulk, from.span(), std::move(gate), {});
   if (event != 0) {
-    worker.keep_event(event, made,
-                      [&worker, event, from](cl_int status) { worker.completed(event, status); });
+    worker.keep_event(event, made, [&worker, event, from](cl_event ended, cl_int status) {
+      worker.completed(event, status, worker.times_of(ended, ended));
+    });
   } else {
-    worker.watches().add(made, [from](cl_int) {});
+    worker.watches().add(made, [from](cl_event, cl_int) {});
     call.table().clReleaseEvent(made);
   }
   return code;
@@ -73,6 +87,8 @@ cl_int write(Incoming& call, cl_mem to, size_t bytes, const Data& data, ObjectId
 cl_int handle_clEnqueueReadBuffer(Incoming& call, cl_command_queue queue, cl_mem buffer, cl_bool,
                                   size_t offset, size_t size, cl_uint waits,
                                   const Values<cl_event>& list, ObjectId event) {
+  if (event != 0 && size >= kBulkBytes)
+    return flow_read(call, {queue, buffer, offset, size}, waits, list, event);
   return read(call, buffer, size, event, [&](void* into, cl_event* made) {
     return call.table().clEnqueueReadBuffer(queue, buffer, CL_FALSE, offset, size, into, waits,
                                             list.data(), made);
@@ -82,10 +98,13 @@ cl_int handle_clEnqueueReadBuffer(Incoming& call, cl_command_queue queue, cl_mem
 cl_int handle_clEnqueueWriteBuffer(Incoming& call, cl_command_queue queue, cl_mem buffer, cl_bool,
                                    size_t offset, size_t size, const Data& ptr, cl_uint waits,
                                    const Values<cl_event>& list, ObjectId event) {
-  return write(call, buffer, size, ptr, event, [&](const void* from, cl_event* made) {
-    return call.table().clEnqueueWriteBuffer(queue, buffer, CL_FALSE, offset, size, from, waits,
-                                             list.data(), made);
-  });
+  if (event != 0 && ptr.bulk != 0 && ptr.size == size)
+    return flow_write(call, {queue, buffer, offset, size}, ptr.bulk, waits, list, event);
+  return write(call, queue, buffer, size, ptr, {waits, list.data()}, event,
+               [&](const void* from, Waits all, cl_event* made) {
+                 return call.table().clEnqueueWriteBuffer(queue, buffer, CL_FALSE, offset, size,
+                                                          from, all.count, all.list, made);
+               });
 }
 
 cl_int handle_clEnqueueReadBufferRect(Incoming& call, cl_command_queue queue, cl_mem buffer,
@@ -109,11 +128,12 @@ cl_int handle_clEnqueueWriteBufferRect(Incoming& call, cl_command_queue queue, c
                                        size_t, const Data& ptr, cl_uint waits,
                                        const Values<cl_event>& list, ObjectId event) {
   const size_t zero[3] = {};
-  return write(call, buffer, volume(1, region), ptr, event, [&](const void* from, cl_event* made) {
-    return call.table().clEnqueueWriteBufferRect(
-        queue, buffer, CL_FALSE, buffer_origin.data(), zero, region.data(), buffer_row_pitch,
-        buffer_slice_pitch, 0, 0, from, waits, list.data(), made);
-  });
+  return write(call, queue, buffer, volume(1, region), ptr, {waits, list.data()}, event,
+               [&](const void* from, Waits all, cl_event* made) {
+                 return call.table().clEnqueueWriteBufferRect(
+                     queue, buffer, CL_FALSE, buffer_origin.data(), zero, region.data(),
+                     buffer_row_pitch, buffer_slice_pitch, 0, 0, from, all.count, all.list, made);
+               });
 }
 
 cl_int handle_clEnqueueReadImage(Incoming& call, cl_command_queue queue, cl_mem image, cl_bool,
@@ -132,10 +152,12 @@ cl_int handle_clEnqueueWriteImage(Incoming& call, cl_command_queue queue, cl_mem
                                   size_t, size_t, const Data& ptr, cl_uint waits,
                                   const Values<cl_event>& list, ObjectId event) {
   const size_t bytes = volume(element_of(call.table(), image), region);
-  return write(call, image, bytes, ptr, event, [&](const void* from, cl_event* made) {
-    return call.table().clEnqueueWriteImage(queue, image, CL_FALSE, origin.data(), region.data(), 0,
-                                            0, from, waits, list.data(), made);
-  });
+  return write(call, queue, image, bytes, ptr, {waits, list.data()}, event,
+               [&](const void* from, Waits all, cl_event* made) {
+                 return call.table().clEnqueueWriteImage(queue, image, CL_FALSE, origin.data(),
+                                                         region.data(), 0, 0, from, all.count,
+                                                         all.list, made);
+               });
 }
 
 }  // namespace flexai::remote::opencl

@@ -55,7 +55,7 @@ void Watches::end(uint64_t id, cl_int status) {
     watch = std::move(found->second);
     watches_.erase(found);
   }
-  watch.then(status);
+  watch.then(watch.event, status);
   table_.clReleaseEvent(watch.event);
 }
 

@@ -16,7 +16,7 @@ namespace flexai::remote::opencl {
 
 class Watches {
  public:
-  using Then = std::function<void(cl_int status)>;
+  using Then = std::function<void(cl_event event, cl_int status)>;
 
   explicit Watches(const driver::opencl::Table& table) : table_(table) {}
   ~Watches();

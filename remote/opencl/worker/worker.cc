@@ -77,13 +77,15 @@ void Worker::release(Kind kind, void* object) {
 }
 
 void Worker::keep_event(ObjectId id, cl_event event) {
-  keep_event(id, event, [this, id](cl_int status) { completed(id, status); });
+  keep_event(id, event, [this, id](cl_event ended, cl_int status) {
+    completed(id, status, times_of(ended, ended));
+  });
 }
 
 void Worker::keep_event(ObjectId id, cl_event event, Watches::Then then) {
   if (!handles_.add(id, kEvent, event).ok()) {
+    then(event, CL_OUT_OF_HOST_MEMORY);
     table().clReleaseEvent(event);
-    then(CL_OUT_OF_HOST_MEMORY);
     return;
   }
   watches_.add(event, std::move(then));
@@ -94,20 +96,34 @@ void Worker::fail_event(ObjectId id, cl_int code) {
   completed(id, code);
 }
 
-void Worker::completed(ObjectId id, cl_int status) {
+Worker::Times Worker::times_of(cl_event first, cl_event last) const {
+  constexpr cl_profiling_info kWhat[] = {CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
+                                         CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
+  Times times{};
+  for (size_t i = 0; i < times.size(); ++i) {
+    cl_ulong time = 0;
+    if (table().clGetEventProfilingInfo(i < 3 ? first : last, kWhat[i], sizeof time, &time,
+                                        nullptr) != CL_SUCCESS)
+      return {};
+    times[i] = time;
+  }
+  return times;
+}
+
+void Worker::completed(ObjectId id, cl_int status, const Times& times) {
   carry_printed();
   wire::Writer writer;
-  encode({Completion{.event = id, .status = status}}, writer);
+  encode({Completion{.event = id, .status = status, .times = times}}, writer);
   [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes());
 }
 
-void Worker::send_read(ObjectId event, const Staging& data, cl_int status) {
+void Worker::send_read(ObjectId event, const Staging& data, cl_int status, const Times& times) {
   if (status < 0) return completed(event, status);
   if (data.size >= kBulkBytes) {
-    sender_.post([this, event, data] {
+    sender_.post([this, event, data, times] {
       auto sent = bulk_->send(event, data.span());
       if (sent.ok()) sent = bulk_->wait_sent(event, 0);
-      completed(event, sent.ok() ? CL_COMPLETE : CL_OUT_OF_RESOURCES);
+      completed(event, sent.ok() ? CL_COMPLETE : CL_OUT_OF_RESOURCES, times);
     });
     return;
   }
@@ -118,7 +134,7 @@ void Worker::send_read(ObjectId event, const Staging& data, cl_int status) {
     head.raw(data.span().subspan(at, std::min(kPartBytes, data.size - at)));
     [[maybe_unused]] auto sent = dispatcher_->push(kReadData, head.bytes(), wire::Push::kLater);
   }
-  completed(event, status);
+  completed(event, status, times);
 }
 
 Staging Worker::take(const Data& data) {

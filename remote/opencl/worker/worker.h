@@ -4,6 +4,7 @@
 // waiting.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "remote/dispatcher.h"
 #include "remote/handle_map.h"
 #include "remote/opencl/kind.h"
+#include "remote/opencl/landing.h"
 #include "remote/opencl/push.h"
 #include "remote/opencl/worker/incoming.h"
 #include "remote/opencl/worker/printed.h"
@@ -32,11 +34,8 @@ struct Granted {
 };
 
 struct Mapping {
-  std::byte* at = nullptr;
-  size_t row = 0, rows = 1, row_pitch = 0;  // bytes of a row, rows of a slice
-  size_t slices = 1, slice_pitch = 0;       // of images; 1 row, 1 slice otherwise
+  Landing place;  // the driver's memory
   cl_mem object = nullptr;
-  size_t size() const { return row * rows * slices; }
 };
 
 class Worker {
@@ -64,11 +63,17 @@ class Worker {
   void keep_event(ObjectId id, cl_event event, Watches::Then then);  // `then` tells it
   void fail_event(ObjectId id, cl_int code);
   void carry_printed();  // before the end of a command is told
-  void completed(ObjectId id, cl_int status);
+  // When a command was queued, submitted, began and ended, where the driver keeps that; from one
+  // command's beginning to another's end.
+  using Times = std::array<uint64_t, 4>;
+  Times times_of(cl_event first, cl_event last) const;
+  void completed(ObjectId id, cl_int status, const Times& times = {});
   // Sends what a command read, then that it completed. Takes large data over as bulk.
-  void send_read(ObjectId event, const Staging& data, cl_int status);
+  void send_read(ObjectId event, const Staging& data, cl_int status, const Times& times);
   // The bytes of a call's argument; without memory when they did not come.
   Staging take(const Data& data);
+  Runner& sender() { return sender_; }      // waits for bulk data to go
+  Runner& receiver() { return receiver_; }  // and to come
 
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
@@ -88,7 +93,7 @@ class Worker {
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};
   std::unique_ptr<Printed> printed_;
-  Runner sender_;  // last: its tasks use the others
+  Runner sender_, receiver_;  // last: their tasks use the others
 };
 
 }  // namespace flexai::remote::opencl

@@ -91,6 +91,8 @@ class Runner:
         if self.options.served:
             vendor = ENVIRONMENTS[command[2]]
             with Worker(self.options.served, self.options.carrier, vendor["OCL_ICD_VENDORS"], **vendor) as worker:
+                if self.options.strict:
+                    worker.env["FLEXAI_STRICT"] = "1"
                 return run([command[0], "--platform", "Flexai", *command[3:]], self.options.timeout, env=worker.env)
         front = shlex.split(self.options.through)
         if self.options.sliced:
@@ -124,6 +126,7 @@ def main():
     parser.add_argument("--sliced")
     parser.add_argument("--served")
     parser.add_argument("--carrier", default="unix", choices=("unix", "shm", "tcp"))
+    parser.add_argument("--strict", action="store_true", help="served: every call is asked")
     parser.add_argument("--topic", action="append", default=[], help="this one alone")
     parser.add_argument("--through", default="")
     parser.add_argument("--timeout", type=float, default=60)

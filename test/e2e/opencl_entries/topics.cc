@@ -8,6 +8,7 @@ const Topic kTopics[] = {
     {"command_buffer", run_command_buffer},
     {"default_queue", run_default_queue},
     {"images", run_images},
+    {"large", run_large},
     {"map", run_map},
     {"native_kernel", run_native_kernel},
     {"order", run_order},

@@ -10,6 +10,7 @@ void run_callbacks(Session& session);
 void run_command_buffer(Session& session);
 void run_default_queue(Session& session);
 void run_images(Session& session);
+void run_large(Session& session);
 void run_map(Session& session);
 void run_native_kernel(Session& session);
 void run_order(Session& session);
