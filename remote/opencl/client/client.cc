@@ -45,6 +45,7 @@ base::Status Client::connect() {
   FLEXAI_TRY_ASSIGN(caller_, Caller::make(std::move(session), [this](uint32_t kind, auto body) {
                       on_push(kind, body);
                     }));
+  say_goodbye_at_exit(&caller_->session());
   return {};
 }
 
