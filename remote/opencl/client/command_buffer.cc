@@ -2,6 +2,7 @@
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
 #include "remote/opencl/client/info.h"
+#include "remote/opencl/client/plain.h"
 
 namespace flexai::remote::opencl {
 
@@ -15,6 +16,47 @@ cl_command_buffer_khr CL_API_CALL client_clCreateCommandBufferKHR(
   for (cl_uint i = 0; code == CL_SUCCESS && i < num_queues; ++i)
     buffer->queues.push_back(get(queues[i]));
   return born<cl_command_buffer_khr>(buffer, code, errcode_ret);
+}
+
+namespace {
+
+// The driver took it before, and what it took has ended: it takes it again.
+bool was_accepted(CommandBuffer& buffer) {
+  base::MutexLock lock(buffer.mutex);
+  return buffer.accepted && (buffer.last == nullptr || buffer.last->done());
+}
+
+// Instead of the one before.
+void remember(CommandBuffer& buffer, Event* event) {
+  hold(event);
+  {
+    base::MutexLock lock(buffer.mutex);
+    buffer.accepted = true;
+    std::swap(buffer.last, event);
+  }
+  drop(event);
+}
+
+}  // namespace
+
+// Recorded once, replayed with one message.
+cl_int CL_API_CALL client_clEnqueueCommandBufferKHR(cl_uint num_queues, cl_command_queue* queues,
+                                                    cl_command_buffer_khr command_buffer,
+                                                    cl_uint num_events_in_wait_list,
+                                                    const cl_event* event_wait_list,
+                                                    cl_event* event) {
+  CommandBuffer* known = get(command_buffer);
+  const bool own = known != nullptr && num_queues == 0 && queues == nullptr;
+  const cl_command_queue queue = queue_of(queues, num_queues, command_buffer);
+  const bool plain =
+      own && was_accepted(*known) && plain_waits(queue, num_events_in_wait_list, event_wait_list);
+  Birth birth(queue, CL_COMMAND_COMMAND_BUFFER_KHR, event, own);
+  if (!birth.ok()) return birth.done(CL_SUCCESS);
+  const cl_int code = wire_clEnqueueCommandBufferKHR(
+      plain ? Mode::kTell : Mode::kAsk, num_queues, queues, command_buffer, num_events_in_wait_list,
+      event_wait_list, birth.id());
+  if (code == CL_SUCCESS && own && birth.event() != nullptr) remember(*known, birth.event());
+  return birth.done(code);
 }
 
 cl_int CL_API_CALL client_clGetCommandBufferInfoKHR(cl_command_buffer_khr command_buffer,

@@ -40,7 +40,8 @@ class InfoCache {
       code = ask(size, answer.data(), &size);
     }
     if (code != CL_SUCCESS) return code;
-    answer.resize(std::min(size, answer.size()));
+    if (size < answer.size())
+      answer.erase(answer.begin() + static_cast<std::ptrdiff_t>(size), answer.end());
     base::MutexLock lock(mutex_);
     known_[key] = answer;
     return CL_SUCCESS;

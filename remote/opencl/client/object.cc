@@ -59,6 +59,16 @@ void end_program(Program* program) {
   delete program;
 }
 
+void end_command_buffer(CommandBuffer* buffer) {
+  Event* last = nullptr;
+  {
+    base::MutexLock lock(buffer->mutex);
+    last = buffer->last;
+  }
+  drop(last);
+  delete buffer;
+}
+
 // Tells the worker, for the kinds whose last release was put off, and frees.
 void end(Object* object) {
   switch (object->kind) {
@@ -83,8 +93,7 @@ void end(Object* object) {
       return;
     case kCommandBuffer:
       wire_clReleaseCommandBufferKHR(Mode::kTell, handle_of<cl_command_buffer_khr>(object));
-      delete static_cast<CommandBuffer*>(object);
-      return;
+      return end_command_buffer(static_cast<CommandBuffer*>(object));
     case kDevice:
       wire_clReleaseDevice(Mode::kTell, handle_of<cl_device_id>(object));
       delete static_cast<Device*>(object);

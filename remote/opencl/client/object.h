@@ -130,14 +130,18 @@ struct Kernel : Object {
   std::atomic<uint64_t> set{0};        // arguments that have a value, by index
 };
 
+struct Event;
+
 struct CommandBuffer : Object {
   CommandBuffer(ObjectId id, Queue* queue) : Object(kCommandBuffer, id, queue) {}
   Queue* queue() const { return static_cast<Queue*>(parent); }
   std::vector<Queue*> queues;
+  base::Mutex mutex;
+  bool accepted FLEXAI_GUARDED_BY(mutex) = false;  // was enqueued on the queues it was made for
+  Event* last FLEXAI_GUARDED_BY(mutex) = nullptr;  // of the newest such; held
 };
 
 // What a handle points to; only their types are used.
-struct Event;
 Platform* object_of(cl_platform_id);
 Device* object_of(cl_device_id);
 Context* object_of(cl_context);
