@@ -15,8 +15,10 @@
 #include "agent/http_server.h"
 #include "agent/injection.h"
 #include "agent/keeper.h"
+#include "agent/net_door.h"
 #include "agent/probing.h"
 #include "agent/runs.h"
+#include "agent/sessions.h"
 #include "agent/slices.h"
 #include "agent/watchdog.h"
 #include "base/log.h"
@@ -41,8 +43,11 @@ struct Agent::Parts {
   std::unique_ptr<Runs> runs;
   std::unique_ptr<Attachments> attachments;
   std::unique_ptr<Watchdog> watchdog;
+  Injection injection;
+  std::unique_ptr<Sessions> sessions;
   std::unique_ptr<Api> api;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<NetDoor> net;
   std::unique_ptr<Probing> probing;
   base::Nanos idle_since = 0;
   const base::Nanos begun = base::monotonic_now();
@@ -55,6 +60,7 @@ struct Agent::Parts {
   void take_cards(std::vector<model::Device> found);
   base::Status restore(const Stored& stored, const std::string& boot);
   base::Status open_sockets();
+  base::Status open_sessions();
   void log_time(const char* what) const;  // since the start
   void watch_keeper();
   void watch_idle();
@@ -141,16 +147,17 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
   attachments->restore();
   watchdog = std::make_unique<Watchdog>(loop.get(), runs.get(), attachments.get(), &events);
   watchdog->know(cards->devices());
-  Injection injection = Injection::load(config.inject_folder, config.libdir);
+  injection = Injection::load(config.inject_folder, config.libdir);
   watchdog->know_layers(injection.files());
   runs->find_orphans = [this](Run* run) { watchdog->find_orphans(run); };
   for (auto& [id, run] : runs->all())
     if (run->draining) watchdog->find_orphans(run.get());
+  FLEXAI_TRY(open_sessions());
   watchdog->pass();  // also drops runs, and their throw-away slices, that ended while no agent ran
   Identity identity{config.embedded ? "embedded" : "service", socket, attach_socket, incarnation,
                     base::monotonic_now()};
   api = std::make_unique<Api>(loop.get(), cards.get(), slices.get(), runs.get(), attachments.get(),
-                              watchdog.get(), &events, std::move(injection), identity);
+                              watchdog.get(), &events, &injection, sessions.get(), identity);
   http = std::make_unique<HttpServer>(loop.get(), api.get());
   return {};
 }
@@ -160,8 +167,32 @@ base::Status Agent::Parts::open_sockets() {
   FLEXAI_TRY(attachments->serve(std::move(attach)));
   FLEXAI_TRY_ASSIGN(Fd listener, listen_unix(socket, SOCK_STREAM, config.group));
   http->serve(std::move(listener));
+  if (!config.listen.empty()) {
+    FLEXAI_TRY_ASSIGN(const wire::Endpoint endpoint, parse_host(config.listen));
+    FLEXAI_TRY_ASSIGN(net, NetDoor::open(endpoint, config.pki, http.get(), sessions.get()));
+    base::log(Level::kInfo, "agent", "listening for other hosts",
+              {{"port", std::to_string(net->port())}});
+  }
   log_time("serving");
   return {};
+}
+
+base::Status Agent::Parts::open_sessions() {
+  char name[256] = "host";
+  ::gethostname(name, sizeof name - 1);
+  SessionConfig chosen;
+  chosen.runtime = config.folders.runtime;
+  chosen.state = config.folders.state;
+  chosen.worker_folder = config.worker_folder;
+  chosen.worker_user = config.worker_user;
+  chosen.worker_group = config.worker_group;
+  chosen.attach_socket = attach_socket;
+  chosen.issuer = name;
+  chosen.grace = config.grace;
+  chosen.lease = config.lease;
+  sessions = std::make_unique<Sessions>(loop.get(), slices.get(), runs.get(), attachments.get(),
+                                        &events, &injection, std::move(chosen));
+  return sessions->open();
 }
 
 // A keeper that died is replaced and given everything again, before it is needed.
@@ -200,6 +231,7 @@ void Agent::Parts::begin_stop() {
   ::unlink(attach_socket.c_str());
   stopping = std::thread([this] {
     http->stop();
+    if (net) net->stop();
     loop->stop();
   });
 }
@@ -231,6 +263,7 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   if (status.ok()) status = parts->open_sockets();
   if (!status.ok()) {
     if (parts->http) parts->http->stop();
+    if (parts->net) parts->net->stop();
     return status.error();
   }
   parts->watchdog->start();
@@ -250,6 +283,8 @@ Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Agent::~Agent() = default;
 
 const std::string& Agent::socket() const { return parts_->socket; }
+
+uint16_t Agent::port() const { return parts_->net ? parts_->net->port() : 0; }
 
 void Agent::run() {
   parts_->loop->run();

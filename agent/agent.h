@@ -23,6 +23,13 @@ struct AgentConfig {
   std::string inject_folder;  // share/flexai/inject
   std::string libdir;
   std::string keeper_program;
+  std::string worker_folder;  // of worker programs
+  std::string worker_user;    // whom workers become, when the agent is root; empty: nobody else
+  std::string worker_group;   // control group folder; empty: none of their own
+  std::string listen;         // "ADDRESS[:PORT]" for other hosts; empty: none
+  std::string pki;            // folder of this host's certificate
+  base::Nanos grace = 30 * base::kSecond;
+  base::Nanos lease = 300 * base::kSecond;
   std::string group;  // of the sockets; empty: the user's own
   bool embedded = false;
   base::Nanos idle_exit = 0;  // leave after so long without slices, runs, callers; 0 = never
@@ -36,6 +43,7 @@ class Agent {
   ~Agent();
 
   const std::string& socket() const;
+  uint16_t port() const;  // for other hosts; 0: none
   void run();
   void stop();
 

@@ -12,19 +12,23 @@ using base::fail;
 
 const std::vector<Api::Route>& Api::routes() {
   static const std::vector<Route> kRoutes = {
-      {"GET", "/v1/devices", &Api::get_devices},
+      {"GET", "/v1/devices", &Api::get_devices, true},
       {"GET", "/v1/slices", &Api::get_slices},
       {"POST", "/v1/slices", &Api::post_slice},
       {"GET", "/v1/slices/{name}", &Api::get_slice},
       {"PATCH", "/v1/slices/{name}", &Api::patch_slice},
       {"DELETE", "/v1/slices/{name}", &Api::delete_slice},
       {"GET", "/v1/slices/{name}/explain", &Api::get_explain},
-      {"POST", "/v1/runs", &Api::post_run},
+      {"POST", "/v1/runs", &Api::post_run, true},
       {"GET", "/v1/runs/{id}", &Api::get_run},
-      {"DELETE", "/v1/runs/{id}", &Api::delete_run},
-      {"GET", "/v1/top", &Api::get_top},
+      {"DELETE", "/v1/runs/{id}", &Api::delete_run, true},
+      {"POST", "/v1/runs/{id}/alive", &Api::post_run_alive, true},
+      {"POST", "/v1/runs/{id}/sessions", &Api::post_run_session, true},
+      {"GET", "/v1/sessions", &Api::get_sessions, true},
+      {"DELETE", "/v1/sessions/{name}", &Api::delete_session, true},
+      {"GET", "/v1/top", &Api::get_top, true},
       {"GET", "/v1/events", &Api::get_events},
-      {"GET", "/v1/agent", &Api::get_agent},
+      {"GET", "/v1/agent", &Api::get_agent, true},
       {"GET", "/healthz", &Api::get_health},
       {"GET", "/metrics", &Api::get_metrics},
   };
@@ -32,7 +36,8 @@ const std::vector<Api::Route>& Api::routes() {
 }
 
 Api::Api(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Attachments* attachments,
-         Watchdog* watchdog, Events* events, Injection injection, Identity identity)
+         Watchdog* watchdog, Events* events, const Injection* injection, Sessions* sessions,
+         Identity identity)
     : loop_(loop),
       cards_(cards),
       slices_(slices),
@@ -40,13 +45,15 @@ Api::Api(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Attachments
       attachments_(attachments),
       watchdog_(watchdog),
       events_(events),
-      injection_(std::move(injection)),
+      injection_(injection),
+      sessions_(sessions),
       identity_(std::move(identity)) {
   // Posted: room may come free in the middle of a request that is still being carried out.
   slices_->on_room = [this] { loop_->post([this] { line_.poke(); }); };
 }
 
 bool Api::may_change(const Call& call, uint32_t owner) const {
+  if (!call.host.empty()) return false;
   return call.peer.uid == owner || call.peer.uid == 0 || call.peer.uid == ::geteuid();
 }
 

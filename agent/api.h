@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "agent/injection.h"
 #include "agent/line.h"
 #include "agent/runs.h"
+#include "agent/sessions.h"
 #include "agent/slices.h"
 #include "agent/watchdog.h"
 #include "base/loop.h"
@@ -37,11 +39,13 @@ class Api {
     const char* method;
     const char* path;  // "/v1/slices/{name}"
     Handler handler;
+    bool network = false;  // hosts with a certificate may call it too
   };
   static const std::vector<Route>& routes();
 
   Api(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Attachments* attachments,
-      Watchdog* watchdog, Events* events, Injection injection, Identity identity);
+      Watchdog* watchdog, Events* events, const Injection* injection, Sessions* sessions,
+      Identity identity);
 
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
@@ -76,11 +80,22 @@ class Api {
   void post_run(const Request&, const Reply&);
   void get_run(const Request&, const Reply&);
   void delete_run(const Request&, const Reply&);
-  base::Result<Answer> start_on(const Call& call, std::vector<uint64_t> ids,
-                                const std::string& command);
+  struct Wish {  // what a run shall be
+    std::string command;
+    bool served = false;
+  };
+  base::Result<Answer> start_on(const Call& call, std::vector<uint64_t> ids, const Wish& wish);
+  base::Result<nlohmann::json> environment_of(Run* run, const std::set<std::string>& apis,
+                                              bool served);
   base::Result<std::vector<uint64_t>> named_slices(const Call& call,
                                                    const std::vector<std::string>& names);
   base::Result<Run*> named_run(const Call& call);
+  // api_sessions.cc
+  void get_sessions(const Request&, const Reply&);
+  void delete_session(const Request&, const Reply&);
+  void post_run_session(const Request&, const Reply&);
+  void post_run_alive(const Request&, const Reply&);
+  base::Result<Run*> hosts_run(const Call& call);
   nlohmann::json run_facts(const Run& run) const;
 
   // Tries `attempt`; while there is no room (kExhausted) and the call has ?wait=, stands in line
@@ -96,7 +111,8 @@ class Api {
   Attachments* attachments_;
   Watchdog* watchdog_;
   Events* events_;
-  Injection injection_;
+  const Injection* injection_;
+  Sessions* sessions_;
   Identity identity_;
   Line line_;
 };

@@ -57,7 +57,9 @@ std::vector<std::string> Api::users(const SliceEntry& entry) const {
   for (const auto& [id, run] : runs_->all()) {
     const auto& slices = run->stored.slices;
     if (std::count(slices.begin(), slices.end(), entry.id) == 0) continue;
-    if (run->members.empty() && !run->draining)
+    if (!run->stored.host.empty())
+      names.push_back("`flexai run` on " + run->stored.host);
+    else if (run->members.empty() && !run->draining)
       names.push_back("`flexai run` (pid " + std::to_string(run->stored.pid) + ")");
   }
   for (const auto& [pid, run] : processes_in(entry)) names.push_back(named(pid));
@@ -96,6 +98,11 @@ base::Status Api::stop_users(Removal* removal, const SliceEntry& entry) {
     return fail(Code::kConflict,
                 "slice " + entry.slice.name + " is used by the caller itself, " + named(caller) +
                     ": --force would stop it; delete the slice from outside of it");
+  for (uint64_t id : runs_->users_of(entry.id)) {
+    sessions_->end_run(id, "slice " + entry.slice.name + " was deleted");
+    // Nobody says goodbye for it here.
+    if (Run* run = runs_->by_id(id); run != nullptr && !run->stored.host.empty()) runs_->finish(id);
+  }
   for (const auto& [pid, run] : victims) {
     if (removal->stopped.count(pid) != 0) continue;
     const std::string name = named(pid);

@@ -94,7 +94,8 @@ base::Result<Run*> Attachments::check_grant(const limit::AttachRequest& request,
   if (run == nullptr)
     return fail(Code::kDenied,
                 "this grant is not known or its run is over; start the program with `flexai run`");
-  if (peer.uid != run->stored.uid && peer.uid != 0)
+  const bool worker = is_worker && is_worker(peer.pid, run->stored.id);
+  if (peer.uid != run->stored.uid && peer.uid != 0 && !worker)
     return fail(Code::kDenied, "this grant was made for uid " + std::to_string(run->stored.uid) +
                                    ", the program runs as uid " + std::to_string(peer.uid));
   return run;

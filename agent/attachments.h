@@ -10,6 +10,7 @@
 // request and of the pages is hostile.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,6 +42,8 @@ class Attachments {
   size_t count() const { return processes_.size(); }
   // Processes of one slice.
   std::vector<pid_t> of_slice(uint64_t slice) const;
+  // Whether a process is a worker of the run, which may be another user's than the run is.
+  std::function<bool(pid_t, uint64_t run)> is_worker;
   // Looks at once whether any owner has ended, instead of waiting for the Loop to say so.
   void check_ended();
 

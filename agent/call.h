@@ -18,6 +18,7 @@ namespace flexai::agent {
 
 struct Call {
   Peer peer;
+  std::string host;  // that asks over the network, by its certificate; empty: somebody of this host
   std::vector<std::string> names;  // what stands for {name} and {id} in the path
   std::map<std::string, std::string> query;
   nlohmann::json body;

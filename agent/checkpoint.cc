@@ -26,10 +26,11 @@ CREATE TABLE slices (
   qos TEXT NOT NULL, priority TEXT NOT NULL, owner_uid INTEGER NOT NULL, ephemeral INTEGER NOT NULL);
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, grant_text TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
-  start INTEGER NOT NULL, command TEXT NOT NULL);
+  start INTEGER NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL DEFAULT '');
 CREATE TABLE run_slices (
   run INTEGER NOT NULL, slice INTEGER NOT NULL, PRIMARY KEY (run, slice)) WITHOUT ROWID;
 )sql";
+constexpr const char* kFromVersion1 = "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT '';";
 
 // One prepared statement; binds by position from 1.
 class Statement {
@@ -165,7 +166,7 @@ base::Status Checkpoint::prepare_schema() {
                                         std::to_string(kVersion) +
                                         "; start the newer release that wrote it");
   if (version == kVersion) return {};
-  return execute(std::string("BEGIN IMMEDIATE;") + kSchema +
+  return execute(std::string("BEGIN IMMEDIATE;") + (version == 0 ? kSchema : kFromVersion1) +
                  "PRAGMA user_version=" + std::to_string(kVersion) + ";COMMIT;");
 }
 
@@ -200,7 +201,8 @@ base::Result<Stored> Checkpoint::load() {
     stored.slices.push_back(*slice);
   }
   if (rc != SQLITE_DONE) return error("reading checkpoint");
-  Statement runs(db_.get(), "SELECT id,grant_text,uid,pid,start,command FROM runs ORDER BY id");
+  Statement runs(db_.get(),
+                 "SELECT id,grant_text,uid,pid,start,command,host FROM runs ORDER BY id");
   while ((rc = runs.step()) == SQLITE_ROW) {
     StoredRun run{runs.number(0),
                   runs.text(1),
@@ -208,7 +210,8 @@ base::Result<Stored> Checkpoint::load() {
                   static_cast<pid_t>(runs.number(3)),
                   runs.number(4),
                   runs.text(5),
-                  {}};
+                  {},
+                  runs.text(6)};
     Statement members(db_.get(), "SELECT slice FROM run_slices WHERE run=? ORDER BY slice");
     members.bind(run.id);
     while (members.step() == SQLITE_ROW) run.slices.push_back(members.number(0));
@@ -231,9 +234,9 @@ base::Status Checkpoint::put_slice(const StoredSlice& stored) {
 }
 
 base::Status Checkpoint::put_run(const StoredRun& run) {
-  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?)");
+  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?,?)");
   row.bind(run.id).bind(run.grant).bind(run.uid).bind(static_cast<int64_t>(run.pid));
-  row.bind(run.start).bind(run.command);
+  row.bind(run.start).bind(run.command).bind(run.host);
   if (!row.done()) return error("writing checkpoint");
   for (uint64_t slice : run.slices) {
     Statement member(db_.get(), "INSERT OR REPLACE INTO run_slices VALUES(?,?)");

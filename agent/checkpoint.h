@@ -1,8 +1,8 @@
 // Checkpoint: what the agent must not forget: slices and runs, in one SQLite file (format:
 // docs/formats/checkpoint.md). Every save() is one transaction, on disk when it returns.
 //
-// Version: the file says which; a newer one is refused (kUnsupported), an older one would be
-// brought up here. A damaged file is refused too (kCorrupt), never guessed at; set_aside() is the
+// Version: the file says which; a newer one is refused (kUnsupported), an older one is brought
+// up. A damaged file is refused too (kCorrupt), never guessed at; set_aside() is the
 // way out that the message names. Running out of space or a folder that cannot be written is
 // kExhausted or kDenied and leaves the stored state as it was. Threads: one. Blocks on the disk.
 #pragma once
@@ -37,6 +37,7 @@ struct StoredRun {
   uint64_t start = 0;
   std::string command;
   std::vector<uint64_t> slices;
+  std::string host = {};  // whose `flexai run`; empty: this one's. Then pid and start are 0
   bool operator==(const StoredRun&) const = default;
 };
 
@@ -57,7 +58,7 @@ struct Change {
 
 class Checkpoint {
  public:
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
 
   static base::Result<std::unique_ptr<Checkpoint>> open(const std::string& path);
   // Renames a damaged file (and what belongs to it) to PATH.aside-N and says that name.

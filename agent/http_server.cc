@@ -1,8 +1,6 @@
 #include "agent/http_server.h"
 
-#include <errno.h>
 #include <httplib.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "agent/http_stream.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "model/json.h"
@@ -49,50 +48,12 @@ int http_status(Code code) {
 
 namespace {
 
-constexpr size_t kMaxRequest = HttpServer::kMaxBody + (64 << 10);
-constexpr Nanos kRequestTime = 10 * base::kSecond;
 constexpr size_t kMaxPath = 300;
 
-thread_local const Peer* t_peer = nullptr;  // of the connection this thread serves
-thread_local int t_socket = -1;
-
-// A connected socket for httplib, with a bound on what one request may send and how long it may
-// take.
-class BoundedStream : public httplib::Stream {
- public:
-  explicit BoundedStream(int fd) : fd_(fd), deadline_(base::monotonic_now() + kRequestTime) {}
-
-  bool is_readable() const override { return wait(POLLIN, deadline_); }
-  bool is_writable() const override { return wait(POLLOUT, base::monotonic_now() + kRequestTime); }
-  ssize_t read(char* data, size_t size) override {
-    if (taken_ >= kMaxRequest || !is_readable()) return -1;
-    ssize_t n = ::recv(fd_, data, std::min(size, kMaxRequest - taken_), 0);
-    if (n > 0) taken_ += static_cast<size_t>(n);
-    return n;
-  }
-  ssize_t write(const char* data, size_t size) override {
-    if (!is_writable()) return -1;
-    return ::send(fd_, data, size, MSG_NOSIGNAL);
-  }
-  void get_remote_ip_and_port(std::string&, int&) const override {}
-  void get_local_ip_and_port(std::string&, int&) const override {}
-  int socket() const override { return fd_; }
-
- private:
-  bool wait(short events, Nanos deadline) const {
-    for (;;) {
-      Nanos left = deadline - base::monotonic_now();
-      if (left <= 0) return false;
-      pollfd p{fd_, events, 0};
-      int rc = ::poll(&p, 1, static_cast<int>(left / base::kMillisecond + 1));
-      if (rc < 0 && errno == EINTR) continue;
-      return rc > 0;
-    }
-  }
-  int fd_;
-  Nanos deadline_;
-  size_t taken_ = 0;
-};
+// Of the connection this thread serves.
+thread_local const Peer* t_peer = nullptr;
+thread_local const std::string* t_host = nullptr;  // null: it came over the unix socket
+thread_local CallerStream* t_stream = nullptr;
 
 // A thread per connection: a caller that waits (for room, for events) must not hold up others.
 class Threads : public httplib::TaskQueue {
@@ -117,11 +78,6 @@ class Threads : public httplib::TaskQueue {
   std::condition_variable_any idle_;
   int running_ FLEXAI_GUARDED_BY(mutex_) = 0;
 };
-
-bool hung_up(int socket) {
-  pollfd p{socket, POLLRDHUP, 0};
-  return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
 
 std::vector<std::string> segments(const std::string& path) {
   std::vector<std::string> parts;
@@ -215,7 +171,18 @@ class HttpServer::Server : public httplib::Server {
   void end_waiting() { stopping_ = true; }
   int connections() const { return connections_; }
 
+  void serve_host(wire::Transport& transport, const std::string& host) {
+    if (!enter(kNobody)) return;
+    TransportStream stream(transport);
+    Peer peer;
+    peer.uid = kNobody;
+    carry_out(stream, peer, &host);
+    leave(kNobody);
+  }
+
  private:
+  static constexpr uint32_t kNobody = 65534;  // owns nothing here
+
   bool process_and_close_socket(int socket) override {
     Fd owned(socket);
     auto peer = peer_of(socket);
@@ -230,13 +197,19 @@ class HttpServer::Server : public httplib::Server {
           ::send(socket, kBusy, sizeof kBusy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
       return false;
     }
-    t_peer = &*peer;
-    t_socket = socket;
-    BoundedStream stream(socket);
+    SocketStream stream(socket);
+    bool done = carry_out(stream, *peer, nullptr);
+    leave(peer->uid);
+    return done;
+  }
+
+  bool carry_out(CallerStream& stream, const Peer& peer, const std::string* host) {
+    t_peer = &peer;
+    t_host = host;
+    t_stream = &stream;
     bool closed = false;
     bool done = process_request(stream, true, closed, nullptr);
     t_peer = nullptr;
-    leave(peer->uid);
     *last_request_ = base::monotonic_now();
     return done;
   }
@@ -298,6 +271,10 @@ class HttpServer::Server : public httplib::Server {
     auto call = std::make_shared<Call>();
     const Api::Route* route = find_route(request, &call->names, response);
     if (route == nullptr) return;
+    if (t_host != nullptr && !route->network)
+      return write_answer(response, fail(Code::kDenied,
+                                         "only programs of the card's own host may "
+                                         "ask for this; run it there"));
     for (const auto& [key, value] : request.params) call->query[key] = value;
     if (request.method == "POST" || request.method == "PATCH") {
       auto parsed = model::parse_json(body);
@@ -307,16 +284,20 @@ class HttpServer::Server : public httplib::Server {
     call->peer.pid = t_peer->pid;
     call->peer.uid = t_peer->uid;
     call->peer.start = t_peer->start;
-    auto pidfd = t_peer->pidfd.duplicate();
-    if (!pidfd.ok()) return write_answer(response, pidfd.error());
-    call->peer.pidfd = std::move(*pidfd);
+    if (t_host != nullptr) {
+      call->host = *t_host;
+    } else {
+      auto pidfd = t_peer->pidfd.duplicate();
+      if (!pidfd.ok()) return write_answer(response, pidfd.error());
+      call->peer.pidfd = std::move(*pidfd);
+    }
     auto reply = std::make_shared<Pending>();
     loop_->post([api = api_, handler = route->handler, call, reply] {
       std::invoke(handler, *api, call, reply);
     });
     bool given_up = false;
     while (!reply->wait_for(std::chrono::milliseconds(100))) {
-      if (given_up || (!stopping_ && !hung_up(t_socket))) continue;
+      if (given_up || (!stopping_ && !t_stream->hung_up())) continue;
       given_up = true;
       loop_->post([reply] {
         if (reply->finished()) return;
@@ -351,6 +332,10 @@ void HttpServer::serve(Fd listener) {
       base::log(base::Level::kError, "http", "the listening socket failed");
   });
   while (!server_->is_running()) std::this_thread::yield();
+}
+
+void HttpServer::serve_host(wire::Transport& transport, const std::string& host) {
+  server_->serve_host(transport, host);
 }
 
 void HttpServer::stop() {

@@ -1,5 +1,6 @@
 // HttpServer: the agent's HTTP+JSON interface on a unix socket. Who calls is known from the kernel
-// (SO_PEERCRED), not from what the caller says. One request per connection.
+// (SO_PEERCRED), not from what the caller says; of other hosts, from their certificate, and they
+// may call a few routes only. One request per connection.
 //
 // Threads: one per connection, at most kMaxConnections (of one user at most half of them, root
 // aside); more are turned away at once. They only read, parse and write; every request is carried
@@ -12,6 +13,7 @@
 
 #include "agent/api.h"
 #include "base/loop.h"
+#include "wire/transport.h"
 
 namespace flexai::agent {
 
@@ -24,6 +26,8 @@ class HttpServer {
   ~HttpServer();  // stop() must have been called
 
   void serve(base::Fd listener);  // returns at once
+  // One request of `host` over a connection whose handshake is done. Any thread; blocks.
+  void serve_host(wire::Transport& transport, const std::string& host);
   // Ends waiting requests, joins all threads. Call while the Loop still runs, not on its thread.
   void stop();
 

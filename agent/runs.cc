@@ -44,6 +44,11 @@ void Runs::restore(const Stored& stored, const std::string& boot) {
     uint64_t id = from.id;
     auto stat = read_stat(from.pid);
     bool same = boot == stored.boot && stat.ok() && stat->start == from.start;
+    if (!from.host.empty() && boot == stored.boot) {
+      run->attended = base::monotonic_now();
+      runs_.emplace(id, std::move(run));
+      continue;
+    }
     if (same) {
       auto pidfd = open_pidfd(from.pid);
       if (pidfd.ok()) run->pidfd = std::move(*pidfd);
@@ -56,22 +61,14 @@ void Runs::restore(const Stored& stored, const std::string& boot) {
 
 base::Result<Run*> Runs::start(const Peer& peer, std::string command,
                                std::vector<uint64_t> slices) {
-  if (runs_.size() >= kMaxRuns)
-    return fail(Code::kExhausted, "this agent has 4000 runs already; end some");
   auto run = std::make_unique<Run>();
-  FLEXAI_TRY_ASSIGN(run->stored.grant, make_grant());
-  run->stored.id = slices_->take_id();
   run->stored.uid = peer.uid;
   run->stored.pid = peer.pid;
   run->stored.start = peer.start;
   run->stored.command = std::move(command);
   run->stored.slices = std::move(slices);
   FLEXAI_TRY_ASSIGN(run->pidfd, peer.pidfd.duplicate());
-  Change change;
-  change.put_runs.push_back(run->stored);
-  FLEXAI_TRY(checkpoint_->save(change));
-  Run* placed = run.get();
-  runs_.emplace(placed->stored.id, std::move(run));
+  FLEXAI_TRY_ASSIGN(Run * placed, place(std::move(run)));
   base::Status watched = watch(placed);
   if (!watched.ok()) {
     drop(placed->stored.id);
@@ -79,6 +76,33 @@ base::Result<Run*> Runs::start(const Peer& peer, std::string command,
   }
   events_->add("run-started", run_name(placed->stored.id),
                "uid " + std::to_string(peer.uid) + " runs " + placed->stored.command);
+  return placed;
+}
+
+base::Result<Run*> Runs::lend(const std::string& host, uint32_t uid, std::string command,
+                              std::vector<uint64_t> slices) {
+  auto run = std::make_unique<Run>();
+  run->stored.uid = uid;
+  run->stored.host = host;
+  run->stored.command = std::move(command);
+  run->stored.slices = std::move(slices);
+  run->attended = base::monotonic_now();
+  FLEXAI_TRY_ASSIGN(Run * placed, place(std::move(run)));
+  events_->add("run-started", run_name(placed->stored.id),
+               host + " runs " + placed->stored.command);
+  return placed;
+}
+
+base::Result<Run*> Runs::place(std::unique_ptr<Run> run) {
+  if (runs_.size() >= kMaxRuns)
+    return fail(Code::kExhausted, "this agent has 4000 runs already; end some");
+  FLEXAI_TRY_ASSIGN(run->stored.grant, make_grant());
+  run->stored.id = slices_->take_id();
+  Change change;
+  change.put_runs.push_back(run->stored);
+  FLEXAI_TRY(checkpoint_->save(change));
+  Run* placed = run.get();
+  runs_.emplace(placed->stored.id, std::move(run));
   return placed;
 }
 
@@ -94,7 +118,8 @@ void Runs::finish(uint64_t id) {
 void Runs::sweep() {
   std::vector<uint64_t> over;
   for (auto& [id, run] : runs_)
-    if (run->draining && run->attached == 0 && run->members.empty()) over.push_back(id);
+    if (run->draining && run->attached == 0 && run->sessions == 0 && run->members.empty())
+      over.push_back(id);
   for (uint64_t id : over) {
     std::vector<uint64_t> slices = by_id(id)->stored.slices;
     drop(id);

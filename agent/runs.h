@@ -1,7 +1,8 @@
 // Runs: programs started by `flexai run`. A run is known by a grant (a secret that its processes
 // carry in their environment) and lives as long as the process that asked for it; then it drains
-// until the processes below it have gone too, and takes its throw-away slices with it. Threads: one
-// (the agent's Loop).
+// until the processes below it have gone too, and takes its throw-away slices with it. A run of
+// another host has no process here: it lives as long as that host goes on saying so, and drains
+// until its sessions have ended. Threads: one (the agent's Loop).
 #pragma once
 
 #include <sys/types.h>
@@ -30,6 +31,9 @@ struct Run {
   bool draining = false;              // that process has ended, others remain
   std::map<pid_t, uint64_t> members;  // processes seen below it: pid -> start time
   uint32_t attached = 0;              // attachments of its processes that live
+  uint32_t sessions = 0;              // workers that serve it
+  std::string door;                   // where its programs get a worker: "door:PATH", or empty
+  base::Nanos attended = 0;           // of another host: last word of it
   std::vector<Stopped> stopped;       // by us; the last 16
 
   void add_stopped(Stopped one) {
@@ -50,6 +54,9 @@ class Runs {
 
   // `slices` are ids of at most limit::kMaxAttachedSlices slices.
   base::Result<Run*> start(const Peer& peer, std::string command, std::vector<uint64_t> slices);
+  // For a program of another host; `uid` is whose the run is here.
+  base::Result<Run*> lend(const std::string& host, uint32_t uid, std::string command,
+                          std::vector<uint64_t> slices);
   // The owner says it is over, or wants it to be: same as the end of its process.
   void finish(uint64_t id);
   // Ends runs that are draining and have nothing left; called after members or attachments changed.
@@ -69,6 +76,7 @@ class Runs {
 
  private:
   base::Status watch(Run* run);
+  base::Result<Run*> place(std::unique_ptr<Run> run);
   void drop(uint64_t id);
 
   base::Loop* loop_;

@@ -78,7 +78,7 @@ void Watchdog::walk() {
   Tree tree;
   for (auto& [id, run] : runs_->all()) {
     std::map<pid_t, uint64_t> now;
-    if (!run->draining) tree.collect(run->stored.pid, &now);
+    if (!run->draining && run->stored.pid > 0) tree.collect(run->stored.pid, &now);
     for (const auto& [pid, start] : run->members) {
       if (!tree.lives(pid, start)) continue;
       if (now.emplace(pid, start).second) tree.collect(pid, &now);
@@ -89,8 +89,10 @@ void Watchdog::walk() {
 
 void Watchdog::find_orphans(Run* run) {
   const std::string mark = std::string(limit::kEnvGrant) + "=" + run->stored.grant;
+  const std::string served = "FLEXAI_WORKER=" + run->door;
   for (const ProcessStat& stat : all_processes())
-    if (stat.pid != run->stored.pid && stat.state != 'Z' && started_with(stat.pid, mark))
+    if (stat.pid != run->stored.pid && stat.state != 'Z' &&
+        (started_with(stat.pid, mark) || (!run->door.empty() && started_with(stat.pid, served))))
       run->members.emplace(stat.pid, stat.start);
   last_newest_ = 0;  // what is below them is looked for at the next pass
 }

@@ -15,6 +15,16 @@ void AgentOptions::add_to(CLI::App& app) {
   app.add_option("--inject", c.inject_folder, "folder of the files that say how to limit an API");
   app.add_option("--libdir", c.libdir, "folder of the libraries they name");
   app.add_option("--keeper", c.keeper_program, "path of flexai-keeper");
+  app.add_option(
+         "--listen", c.listen,
+         "serve slices to other hosts at ADDRESS[:PORT] (port 7700): TLS, with certificates")
+      ->take_last();
+  app.add_option("--pki", c.pki, "folder of this host's certificate: host.crt, host.key, ca.crt");
+  app.add_option("--worker-user", c.worker_user, "user of workers, when this is root");
+  app.add_option("--worker-cgroup", c.worker_group,
+                 "control group below which each worker gets its own");
+  app.add_option("--grace", grace, "seconds a program without connection keeps its slice (30)");
+  app.add_option("--lease", lease, "seconds a lease of another host's program is valid (300)");
   app.add_option("--group", c.group, "group that may use the sockets");
   app.add_option("--lock-folder", lock_folder, "folder of the host-wide card locks");
   app.add_option("--idle-exit", idle_exit, "leave after so many seconds without use; 0 = never")
@@ -40,6 +50,11 @@ void AgentOptions::complete(bool idle_given) {
   if (c.inject_folder.empty()) c.inject_folder = here.share + "/inject";
   if (c.libdir.empty()) c.libdir = here.lib;
   if (c.keeper_program.empty()) c.keeper_program = here.program("flexai-keeper");
+  const std::string worker = here.program("flexai-worker");
+  c.worker_folder = worker.substr(0, worker.rfind('/'));
+  if (c.pki.empty()) c.pki = default_pki();
+  c.grace = static_cast<base::Nanos>(grace * 1e9);
+  c.lease = static_cast<base::Nanos>(lease * 1e9);
   if (c.group.empty() && !c.embedded) c.group = "flexai";
   if (c.embedded && !idle_given) idle_exit = 60;
   c.idle_exit = static_cast<base::Nanos>(idle_exit * 1e9);

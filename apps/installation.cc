@@ -1,6 +1,7 @@
 #include "apps/installation.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 namespace flexai::apps {
@@ -29,6 +30,17 @@ Installation find_installation() {
   here.lib = exists(prefix + "/lib/flexai") ? prefix + "/lib/flexai" : prefix + "/lib";
   here.share = prefix + "/share/flexai";
   return here;
+}
+
+std::string default_pki() {
+  if (const char* given = ::getenv("FLEXAI_PKI"); given != nullptr && *given != 0) return given;
+  const std::string system = "/etc/flexai/pki";
+  const char* config = ::getenv("XDG_CONFIG_HOME");
+  const char* home = ::getenv("HOME");
+  const std::string own = config != nullptr && *config == '/' ? std::string(config) + "/flexai/pki"
+                          : home != nullptr ? std::string(home) + "/.config/flexai/pki"
+                                            : system;
+  return ::access((system + "/host.key").c_str(), R_OK) == 0 || !exists(own) ? system : own;
 }
 
 }  // namespace flexai::apps

@@ -20,4 +20,8 @@ struct Installation {
 
 Installation find_installation();
 
+// Where certificates lie when nobody says otherwise: $FLEXAI_PKI, /etc/flexai/pki where it is, or
+// the user's own.
+std::string default_pki();
+
 }  // namespace flexai::apps

@@ -3,9 +3,13 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/futex.h"
+#include "base/log.h"
 #include "wire/pki.h"
 
 namespace flexai::remote {
@@ -17,6 +21,17 @@ using base::MutexLock;
 HostSession::HostSession(HostSessionOptions options)
     : options_(std::move(options)), stop_(::eventfd(0, EFD_CLOEXEC)) {}
 
+wire::HostOptions HostSession::host_options() {
+  wire::HostOptions host;
+  host.session.version = options_.version;
+  host.session.grace = options_.grace;
+  host.admit = [this](const wire::Hello& hello, const wire::Peer& peer) {
+    return admit(hello, peer);
+  };
+  host.on_session = [this](auto session) { took(std::move(session)); };
+  return host;
+}
+
 base::Result<std::unique_ptr<HostSession>> HostSession::open(const wire::Endpoint& endpoint,
                                                              HostSessionOptions options) {
   std::unique_ptr<HostSession> made(new HostSession(std::move(options)));
@@ -25,26 +40,99 @@ base::Result<std::unique_ptr<HostSession>> HostSession::open(const wire::Endpoin
     FLEXAI_TRY_ASSIGN(auto identity, wire::load_identity(made->options_.pki));
     FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(identity, wire::TlsRole::kHost));
   }
-  wire::HostOptions host;
-  host.session.version = made->options_.version;
-  host.admit = [self = made.get()](const wire::Hello&,
-                                   const wire::Peer&) -> base::Result<std::vector<std::byte>> {
-    MutexLock lock(self->mutex_);
-    if (self->admitted_) return fail(Code::kExhausted, "this worker has its client");
-    self->admitted_ = true;
-    return std::vector<std::byte>{};
-  };
-  host.on_session = [self = made.get()](auto session) { self->took(std::move(session)); };
-  made->host_ = std::make_unique<wire::Host>(std::move(host));
+  made->host_ = std::make_unique<wire::Host>(made->host_options());
   FLEXAI_TRY_ASSIGN(made->door_, wire::Door::open(endpoint, tls, *made->host_));
   return made;
 }
 
+base::Result<std::unique_ptr<HostSession>> HostSession::open_on(
+    base::Fd listener, std::optional<Appointment> appointment, HostSessionOptions options) {
+  std::unique_ptr<HostSession> made(new HostSession(std::move(options)));
+  made->host_ = std::make_unique<wire::Host>(made->host_options());
+  HostSession* self = made.get();
+  if (!appointment) {
+    FLEXAI_TRY_ASSIGN(
+        made->door_, wire::Door::on(std::move(listener), {wire::Carrier::kShared, "session", 0, ""},
+                                    *made->host_));
+    return made;
+  }
+  made->appointment_ = std::move(appointment);
+  FLEXAI_TRY_ASSIGN(auto tls,
+                    wire::TlsContext::make(made->appointment_->identity, wire::TlsRole::kHost));
+  {
+    MutexLock lock(made->mutex_);
+    FLEXAI_TRY(made->check_lease(made->appointment_->lease));
+  }
+  HandedDoor::Calls calls;
+  calls.on_lease = [self](auto token) { self->renew(std::move(token)); };
+  calls.on_end = [self](const std::string& why) { self->end(wire::RefusalCode::kEnded, why); };
+  calls.on_tick = [self] { self->check_expiry(); };
+  FLEXAI_TRY_ASSIGN(made->handed_, HandedDoor::make(std::move(listener), std::move(tls),
+                                                    *made->host_, std::move(calls)));
+  return made;
+}
+
 HostSession::~HostSession() {
+  handed_.reset();
   door_.reset();
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t told = ::write(stop_.get(), &one, sizeof one);
   if (watcher_.joinable()) watcher_.join();
+}
+
+const wire::Endpoint& HostSession::endpoint() const {
+  static const wire::Endpoint kHanded{wire::Carrier::kTls, "the agent's port", 0, ""};
+  return door_ != nullptr ? door_->endpoint() : kHanded;
+}
+
+base::Result<std::vector<std::byte>> HostSession::admit(const wire::Hello& hello,
+                                                        const wire::Peer& peer) {
+  MutexLock lock(mutex_);
+  if (admitted_) return fail(Code::kExhausted, "this worker has its client");
+  if (appointment_) {
+    if (peer.subject != appointment_->client)
+      return fail(Code::kDenied,
+                  "this session is for " + appointment_->client + ", not for " + peer.subject);
+    FLEXAI_TRY(check_lease(hello.lease));
+  }
+  admitted_ = true;
+  return std::vector<std::byte>{};
+}
+
+base::Status HostSession::check_lease(wire::Bytes token) {
+  FLEXAI_TRY_ASSIGN(const wire::Lease lease,
+                    wire::verify(token, appointment_->issuer, ::time(nullptr)));
+  if (lease.session != appointment_->session)
+    return fail(Code::kDenied, "the lease is for session " + lease.session);
+  expires_ = std::max(expires_, lease.expires);
+  return {};
+}
+
+void HostSession::renew(std::vector<std::byte> token) {
+  MutexLock lock(mutex_);
+  const auto checked = check_lease(token);
+  if (!checked.ok())
+    base::log(base::Level::kWarn, "worker", "lease not taken", {{"why", checked.error().message}});
+}
+
+void HostSession::check_expiry() {
+  {
+    MutexLock lock(mutex_);
+    if (expires_ == 0 || ::time(nullptr) <= expires_) return;
+  }
+  end(wire::RefusalCode::kEnded, "the lease has expired: the agent of the card's host is gone");
+}
+
+void HostSession::end(wire::RefusalCode code, const std::string& why) {
+  std::shared_ptr<wire::Session> session;
+  {
+    MutexLock lock(mutex_);
+    session = session_;
+    if (session == nullptr) ended_ = why;
+  }
+  if (session != nullptr) return session->end({.code = code, .text = why});
+  there_.store(1, std::memory_order_release);
+  base::futex_wake(&there_, 1);
 }
 
 void HostSession::took(std::shared_ptr<wire::Session> session) {
@@ -82,6 +170,7 @@ base::Result<std::shared_ptr<wire::Session>> HostSession::wait() {
       return fail(Code::kTimeout, "no client came to " + text_of(endpoint()));
   }
   MutexLock lock(mutex_);
+  if (session_ == nullptr) return fail(Code::kUnavailable, ended_);
   return session_;
 }
 

@@ -27,7 +27,7 @@ Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
   FLEXAI_TRY_ASSIGN(base::Fd socket, connect_socket(endpoint, deadline));
   switch (endpoint.carrier) {
     case Carrier::kTls:
-      return tls->secure(std::move(socket), endpoint.place, deadline);
+      return tls->secure(std::move(socket), endpoint.place, deadline, endpoint.name);
     case Carrier::kShared:
       return offer_shared_memory(std::move(socket), deadline, ring);
     case Carrier::kUnix:

@@ -1,5 +1,6 @@
 #include "wire/door.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -31,6 +32,16 @@ Result<std::unique_ptr<Door>> Door::open(const Endpoint& endpoint, std::shared_p
   if (!stop.valid()) return base::fail_errno("eventfd");
   return std::unique_ptr<Door>(
       new Door(std::move(bound), std::move(tls), host, std::move(listener), std::move(stop)));
+}
+
+Result<std::unique_ptr<Door>> Door::on(Fd listener, const Endpoint& endpoint, Host& host) {
+  Fd stop(::eventfd(0, EFD_CLOEXEC));
+  if (!stop.valid()) return base::fail_errno("eventfd");
+  const int flags = ::fcntl(listener.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(listener.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return base::fail_errno("the listening socket");
+  return std::unique_ptr<Door>(
+      new Door(endpoint, nullptr, host, std::move(listener), std::move(stop)));
 }
 
 Door::Door(Endpoint endpoint, std::shared_ptr<TlsContext> tls, Host& host, Fd listener, Fd stop)

@@ -16,6 +16,9 @@ class Door {
   // Listens at once; `host` outlives the door.
   static base::Result<std::unique_ptr<Door>> open(const Endpoint& endpoint,
                                                   std::shared_ptr<TlsContext> tls, Host& host);
+  // The same on a socket that listens already, at `endpoint`.
+  static base::Result<std::unique_ptr<Door>> on(base::Fd listener, const Endpoint& endpoint,
+                                                Host& host);
   ~Door();  // stops listening, waits for handshakes under way
 
   const Endpoint& endpoint() const { return endpoint_; }  // with the port that was taken

@@ -24,11 +24,22 @@ base::Error bad(std::string_view text, const char* why) {
   return fail(Code::kInvalid, "endpoint \"" + std::string(text) + "\" " + why);
 }
 
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string_view::npos;
+}
+
 base::Result<Endpoint> parse_network(std::string_view text, std::string_view rest,
                                      Carrier carrier) {
+  Endpoint endpoint{carrier, "", 0, ""};
+  if (size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    endpoint.name = std::string(rest.substr(slash + 1));
+    rest = rest.substr(0, slash);
+    if (carrier != Carrier::kTls || !is_name(endpoint.name)) return bad(text, "has a bad name");
+  }
   size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return bad(text, "is not SCHEME:HOST:PORT");
-  Endpoint endpoint{carrier, std::string(rest.substr(0, colon)), 0};
+  endpoint.place = std::string(rest.substr(0, colon));
   std::string_view port = rest.substr(colon + 1);
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
   if (error != std::errc() || end != port.data() + port.size())
@@ -55,7 +66,7 @@ base::Result<Endpoint> parse_endpoint(std::string_view text) {
       return parse_network(text, rest, scheme.carrier);
     if (rest.empty() || rest.size() >= sizeof(sockaddr_un::sun_path))
       return bad(text, "needs a path of 1 to 107 bytes");
-    return Endpoint{scheme.carrier, std::string(rest), 0};
+    return Endpoint{scheme.carrier, std::string(rest), 0, ""};
   }
   return bad(text, "starts with none of unix: shm: tls: tcp:");
 }
@@ -68,7 +79,7 @@ std::string text_of(const Endpoint& endpoint) {
     return text + endpoint.place;
   bool six = endpoint.place.find(':') != std::string::npos;
   return text + (six ? "[" + endpoint.place + "]" : endpoint.place) + ":" +
-         std::to_string(endpoint.port);
+         std::to_string(endpoint.port) + (endpoint.name.empty() ? "" : "/" + endpoint.name);
 }
 
 }  // namespace flexai::wire

@@ -17,6 +17,13 @@ base::Status Host::refuse(Transport& transport, RefusalCode code, const std::str
   return error_of({.code = code, .text = text});
 }
 
+base::Status turn_away(Transport& transport, const Refusal& refusal, Nanos deadline) {
+  FLEXAI_TRY_ASSIGN([[maybe_unused]] Frame asked, receive_frame(transport, kMaxGreeting, deadline));
+  Writer writer;
+  encode(refusal, writer);
+  return send_frame(transport, FrameType::kRefuse, writer.bytes(), deadline);
+}
+
 base::Status Host::serve(std::unique_ptr<Transport> transport) {
   Nanos deadline = base::monotonic_now() + options_.session.handshake;
   FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(*transport, kMaxGreeting, deadline));

@@ -40,4 +40,8 @@ class Host {
   std::map<SessionId, std::weak_ptr<Session>> sessions_ FLEXAI_GUARDED_BY(mutex_);
 };
 
+// Answers whatever the first frame on `transport` asks with `refusal`: for a session that is not
+// there any more.
+base::Status turn_away(Transport& transport, const Refusal& refusal, base::Nanos deadline);
+
 }  // namespace flexai::wire

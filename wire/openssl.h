@@ -25,6 +25,7 @@ struct Freer {
 };
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 using CertPtr = std::unique_ptr<X509, Freer<X509_free>>;
+using CrlPtr = std::unique_ptr<X509_CRL, Freer<X509_CRL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using KeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
 using DigestPtr = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;

@@ -128,6 +128,36 @@ Result<Certified> issue(const Certified& authority, const std::string& name,
   return to_pem(raw, key.get());
 }
 
+Result<std::string> revoke(const Certified& authority, const std::string& list,
+                           const std::string& certificate) {
+  FLEXAI_TRY_ASSIGN(CertPtr issuer, parse_certificate(authority.certificate));
+  FLEXAI_TRY_ASSIGN(KeyPtr key, parse_key(authority.key));
+  FLEXAI_TRY_ASSIGN(CertPtr bad, parse_certificate(certificate));
+  CrlPtr made(list.empty() ? X509_CRL_new()
+                           : PEM_read_bio_X509_CRL(bio_of(list).get(), nullptr, nullptr, nullptr));
+  std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, -3600));
+  // It is good until another one comes.
+  std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> next(X509_gmtime_adj(nullptr, 3650 * kDay));
+  X509_REVOKED* entry = X509_REVOKED_new();
+  const bool good =
+      made != nullptr && now != nullptr && next != nullptr && entry != nullptr &&
+      X509_CRL_set_version(made.get(), X509_CRL_VERSION_2) == 1 &&
+      X509_CRL_set_issuer_name(made.get(), X509_get_subject_name(issuer.get())) == 1 &&
+      X509_CRL_set1_lastUpdate(made.get(), now.get()) == 1 &&
+      X509_CRL_set1_nextUpdate(made.get(), next.get()) == 1 &&
+      X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(bad.get())) == 1 &&
+      X509_REVOKED_set_revocationDate(entry, now.get()) == 1;
+  if (!good || X509_CRL_add0_revoked(made.get(), entry) != 1) {
+    X509_REVOKED_free(entry);
+    return openssl_error(Code::kInternal, "revoking a certificate");
+  }
+  BioPtr out(BIO_new(BIO_s_mem()));
+  if (X509_CRL_sort(made.get()) != 1 || X509_CRL_sign(made.get(), key.get(), EVP_sha256()) == 0 ||
+      PEM_write_bio_X509_CRL(out.get(), made.get()) != 1)
+    return openssl_error(Code::kInternal, "revoking a certificate");
+  return text_of(out.get());
+}
+
 base::Status check(const Certified& certified, const std::string& authority) {
   FLEXAI_TRY_ASSIGN(CertPtr certificate, parse_certificate(certified.certificate));
   FLEXAI_TRY_ASSIGN(KeyPtr key, parse_key(certified.key));

@@ -22,6 +22,11 @@ base::Result<Certified> make_authority(const std::string& name, int days);
 base::Result<Certified> issue(const Certified& authority, const std::string& name,
                               const std::vector<std::string>& others, int days);
 
+// A list, signed by the authority, of certificates that are not good any more: those of `list`
+// (PEM, empty: none) and this one.
+base::Result<std::string> revoke(const Certified& authority, const std::string& list,
+                                 const std::string& certificate);
+
 // Whether the pair fits, is signed by `authority` (PEM) and is valid now; the text says what to do.
 base::Status check(const Certified& certified, const std::string& authority);
 
@@ -30,7 +35,11 @@ base::Status check(const Certified& certified, const std::string& authority);
 base::Status save_certificate(const std::string& path, const std::string& pem);
 base::Status save_key(const std::string& path, const std::string& pem);
 
-// FOLDER/host.crt, host.key, ca.crt, checked. kDenied for a key that others may read.
+// A certificate's PEM file, or key's where `secret`: kDenied when others may read it.
+base::Result<std::string> read_pem(const std::string& path, bool secret);
+
+// FOLDER/host.crt, host.key, ca.crt, and ca.crl where it is, checked. kDenied for a key that others
+// may read.
 base::Result<TlsIdentity> load_identity(const std::string& folder);
 
 }  // namespace flexai::wire

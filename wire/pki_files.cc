@@ -32,7 +32,9 @@ base::Status write_all(int fd, const std::string& path, const std::string& text)
   return {};
 }
 
-Result<std::string> read_file(const std::string& path, bool secret) {
+}  // namespace
+
+Result<std::string> read_pem(const std::string& path, bool secret) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return fail_errno("opening " + path);
   struct stat st {};
@@ -47,8 +49,6 @@ Result<std::string> read_file(const std::string& path, bool secret) {
   text.resize(static_cast<size_t>(n));
   return text;
 }
-
-}  // namespace
 
 base::Status save_certificate(const std::string& path, const std::string& pem) {
   std::string fresh = path + ".new";
@@ -75,9 +75,12 @@ base::Status save_key(const std::string& path, const std::string& pem) {
 
 Result<TlsIdentity> load_identity(const std::string& folder) {
   TlsIdentity identity;
-  FLEXAI_TRY_ASSIGN(identity.certificates, read_file(folder + "/host.crt", false));
-  FLEXAI_TRY_ASSIGN(identity.key, read_file(folder + "/host.key", true));
-  FLEXAI_TRY_ASSIGN(identity.authority, read_file(folder + "/ca.crt", false));
+  FLEXAI_TRY_ASSIGN(identity.certificates, read_pem(folder + "/host.crt", false));
+  FLEXAI_TRY_ASSIGN(identity.key, read_pem(folder + "/host.key", true));
+  FLEXAI_TRY_ASSIGN(identity.authority, read_pem(folder + "/ca.crt", false));
+  if (::access((folder + "/ca.crl").c_str(), F_OK) == 0) {
+    FLEXAI_TRY_ASSIGN(identity.revoked, read_pem(folder + "/ca.crl", false));
+  }
   FLEXAI_TRY(check({identity.certificates, identity.key}, identity.authority)
                  .with_context(folder + "/host.crt"));
   return identity;

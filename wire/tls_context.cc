@@ -62,6 +62,16 @@ base::Status trust(SSL_CTX* context, const std::string& text) {
   return {};
 }
 
+base::Status distrust(SSL_CTX* context, const std::string& text) {
+  if (text.empty()) return {};
+  CrlPtr list(PEM_read_bio_X509_CRL(bio_of(text).get(), nullptr, nullptr, nullptr));
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  if (list == nullptr || X509_STORE_add_crl(store, list.get()) != 1 ||
+      X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) != 1)
+    return openssl_error(Code::kInvalid, "list of revoked certificates");
+  return {};
+}
+
 bool is_address(const std::string& host) {
   unsigned char bytes[sizeof(in6_addr)];
   return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
@@ -76,7 +86,10 @@ Result<std::shared_ptr<TlsContext>> TlsContext::make(const TlsIdentity& identity
   if (context == nullptr) return openssl_error(Code::kInternal, "TLS");
   SSL_CTX* raw = context.get();
   SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
-  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_verify(raw,
+                     role == TlsRole::kOpenHost ? SSL_VERIFY_NONE
+                                                : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     nullptr);
   SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(raw, 1);
   FLEXAI_TRY(use_certificates(raw, identity.certificates));
@@ -84,6 +97,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::make(const TlsIdentity& identity
   if (SSL_CTX_use_PrivateKey(raw, key.get()) != 1 || SSL_CTX_check_private_key(raw) != 1)
     return openssl_error(Code::kInvalid, "private key does not fit the certificate");
   FLEXAI_TRY(trust(raw, identity.authority));
+  FLEXAI_TRY(distrust(raw, identity.revoked));
   std::shared_ptr<TlsContext> made(new TlsContext(context.release(), role));
   SSL_CTX_set_app_data(raw, made.get());
   if (role == TlsRole::kClient) {
@@ -102,8 +116,8 @@ TlsContext::~TlsContext() {
   SSL_CTX_free(context_);
 }
 
-base::Status TlsContext::prepare(ssl_st* ssl, const std::string& host) {
-  if (role_ == TlsRole::kHost) {
+base::Status TlsContext::prepare(ssl_st* ssl, const std::string& host, const std::string& name) {
+  if (role_ != TlsRole::kClient) {
     SSL_set_accept_state(ssl);
     return {};
   }
@@ -115,18 +129,19 @@ base::Status TlsContext::prepare(ssl_st* ssl, const std::string& host) {
     return openssl_error(Code::kInternal, "TLS");
   }
   // Also for addresses: it is how a ticket finds its host again.
-  SSL_set_tlsext_host_name(ssl, host.c_str());
+  const std::string& asked = name.empty() ? host : name;
+  SSL_set_tlsext_host_name(ssl, asked.c_str());
   MutexLock lock(mutex_);
-  if (ticket_ != nullptr && ticket_host_ == host) SSL_set_session(ssl, ticket_);
+  if (ticket_ != nullptr && ticket_host_ == asked) SSL_set_session(ssl, ticket_);
   return {};
 }
 
 Result<std::unique_ptr<Transport>> TlsContext::secure(base::Fd socket, const std::string& host,
-                                                      Nanos deadline) {
+                                                      Nanos deadline, const std::string& name) {
   SslPtr ssl(SSL_new(context_));
   if (ssl == nullptr) return openssl_error(Code::kInternal, "TLS");
-  FLEXAI_TRY(prepare(ssl.get(), host));
-  return shake_hands(std::move(socket), ssl.release(), host, deadline);
+  FLEXAI_TRY(prepare(ssl.get(), host, name));
+  return shake_hands(std::move(socket), ssl.release(), host, role_ == TlsRole::kOpenHost, deadline);
 }
 
 }  // namespace flexai::wire

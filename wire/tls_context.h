@@ -21,9 +21,14 @@ struct TlsIdentity {
   std::string certificates;  // own one first
   std::string key;
   std::string authority;  // who is trusted to name peers: nobody else is
+  std::string revoked;    // its list of certificates that are not good any more; may be empty
 };
 
-enum class TlsRole { kClient, kHost };
+enum class TlsRole {
+  kClient,
+  kHost,
+  kOpenHost,  // asks the client for no certificate: for saying no to somebody
+};
 
 class TlsContext {
  public:
@@ -31,15 +36,16 @@ class TlsContext {
   ~TlsContext();
 
   // The handshake on a connected, non-blocking socket; blocks until `deadline`. As client the
-  // peer's certificate must be for `host` (a name or an address). kDenied when a certificate is
-  // not accepted, by either side.
+  // peer's certificate must be for `host` (a name or an address), and `name`, when there is one, is
+  // what is asked for in the clear. kDenied when a certificate is not accepted, by either side.
   base::Result<std::unique_ptr<Transport>> secure(base::Fd socket, const std::string& host,
-                                                  base::Nanos deadline);
+                                                  base::Nanos deadline,
+                                                  const std::string& name = "");
 
  private:
   friend struct TlsCallbacks;
   TlsContext(ssl_ctx_st* context, TlsRole role) : context_(context), role_(role) {}
-  base::Status prepare(ssl_st* ssl, const std::string& host);
+  base::Status prepare(ssl_st* ssl, const std::string& host, const std::string& name);
 
   ssl_ctx_st* const context_;
   const TlsRole role_;

@@ -176,7 +176,7 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
 }  // namespace
 
 Result<std::unique_ptr<Transport>> shake_hands(Fd socket, ssl_st* raw, const std::string& host,
-                                               Nanos deadline) {
+                                               bool anybody, Nanos deadline) {
   SslPtr ssl(raw);
   BIO* bio = BIO_new(quiet_socket());
   if (bio == nullptr) return openssl_error(Code::kInternal, "TLS");
@@ -186,9 +186,13 @@ Result<std::unique_ptr<Transport>> shake_hands(Fd socket, ssl_st* raw, const std
   if (!host.empty()) peer.name = "tls:" + host + " (" + peer.name.substr(4) + ")";
   FLEXAI_TRY(finish_handshake(ssl.get(), socket.get(), peer.name, deadline));
   CertPtr certificate(SSL_get1_peer_certificate(ssl.get()));
-  if (certificate == nullptr) return fail(Code::kDenied, peer.name + " shows no certificate");
-  peer.identity = "certificate of " + name_in(certificate.get());
-  if (host.empty()) peer.name += " " + name_in(certificate.get());
+  if (certificate == nullptr && !anybody)
+    return fail(Code::kDenied, peer.name + " shows no certificate");
+  if (certificate != nullptr) {
+    peer.subject = name_in(certificate.get());
+    peer.identity = "certificate of " + peer.subject;
+    if (host.empty()) peer.name += " " + peer.subject;
+  }
   FLEXAI_TRY_ASSIGN(SocketWait wait, SocketWait::make());
   return std::unique_ptr<Transport>(
       new TlsTransport(std::move(socket), std::move(ssl), std::move(wait), std::move(peer)));

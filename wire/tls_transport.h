@@ -12,8 +12,10 @@ struct ssl_st;
 
 namespace flexai::wire {
 
-// Does the handshake on `ssl` (taken over), which knows its role; until `deadline`.
+// Does the handshake on `ssl` (taken over), which knows its role; until `deadline`. `anybody`: the
+// peer need not show a certificate.
 base::Result<std::unique_ptr<Transport>> shake_hands(base::Fd socket, ssl_st* ssl,
-                                                     const std::string& host, base::Nanos deadline);
+                                                     const std::string& host, bool anybody,
+                                                     base::Nanos deadline);
 
 }  // namespace flexai::wire

@@ -21,6 +21,7 @@ inline constexpr unsigned kReadable = 1, kWritable = 2;
 struct Peer {
   std::string name;      // for people: "unix:pid 71", "tls:gpu1 10.0.0.2:7700"
   std::string identity;  // must be equal when a session is taken up again; empty: proves nothing
+  std::string subject;   // the name in its certificate, when it showed one
   int pid = 0;           // on the same host; 0 unknown
 };
 

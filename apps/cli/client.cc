@@ -11,6 +11,8 @@
 
 #include "agent/folders.h"
 #include "apps/cli/embedded.h"
+#include "apps/cli/host_link.h"
+#include "apps/installation.h"
 #include "base/fd.h"
 #include "model/json.h"
 
@@ -54,7 +56,23 @@ base::Error read_error(const std::string& text, int status) {
   return fail(Code::kInternal, "the agent answered with HTTP status " + std::to_string(status));
 }
 
+base::Result<json> read_answer(const std::string& text, int status) {
+  if (status >= 400) return read_error(text, status);
+  auto parsed = json::parse(text, nullptr, false);
+  if (parsed.is_discarded()) return fail(Code::kCorrupt, "the agent's answer is not JSON");
+  return parsed;
+}
+
 }  // namespace
+
+Client::Client() = default;
+Client::~Client() = default;
+
+base::Status Client::use_host(const std::string& host, const std::string& pki) {
+  FLEXAI_TRY_ASSIGN(HostLink link, HostLink::open(host, pki.empty() ? default_pki() : pki));
+  link_ = std::make_unique<HostLink>(std::move(link));
+  return {};
+}
 
 base::Status Client::connect(bool start) {
   const char* given = ::getenv("FLEXAI_SOCKET");
@@ -83,6 +101,10 @@ base::Status Client::connect(bool start) {
 
 base::Result<json> Client::send(const char* method, const std::string& path,
                                 const std::string& body, int wait_seconds) {
+  if (link_ != nullptr) {
+    FLEXAI_TRY_ASSIGN(auto response, link_->request(method, path, body, wait_seconds));
+    return read_answer(response.body, response.status);
+  }
   if (socket_.empty()) FLEXAI_TRY(connect());
   httplib::Client http(socket_);
   http.set_address_family(AF_UNIX);
@@ -101,10 +123,7 @@ base::Result<json> Client::send(const char* method, const std::string& path,
     return fail(Code::kUnavailable, "the agent at " + socket_ + " does not answer (" +
                                         httplib::to_string(result.error()) +
                                         "); see its log, then try again");
-  if (result->status >= 400) return read_error(result->body, result->status);
-  auto parsed = json::parse(result->body, nullptr, false);
-  if (parsed.is_discarded()) return fail(Code::kCorrupt, "the agent's answer is not JSON");
-  return parsed;
+  return read_answer(result->body, result->status);
 }
 
 base::Result<json> Client::get(const std::string& path, int wait_seconds) {

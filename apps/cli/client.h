@@ -1,8 +1,9 @@
 // Client: the command line's way to the agent: its HTTP interface and nothing else.
 // Finds the agent at $FLEXAI_SOCKET, else the host's service, else this user's own, which it starts
-// when it does not run. Threads: one; blocks.
+// when it does not run. With use_host(), the agent of another host. Threads: one; blocks.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -10,10 +11,17 @@
 
 namespace flexai::apps {
 
+class HostLink;
+
 class Client {
  public:
+  Client();
+  ~Client();
   // Finds the agent; the calls below do that by themselves. `start` false: never starts one.
   base::Status connect(bool start = true);
+  // From now on the agent of `host`; `pki` empty: default_pki().
+  base::Status use_host(const std::string& host, const std::string& pki);
+  HostLink* link() { return link_.get(); }  // null without use_host()
 
   // An error of the agent comes back as it was said there. `wait_seconds`: how long the answer may
   // take.
@@ -28,6 +36,7 @@ class Client {
  private:
   base::Result<nlohmann::json> send(const char* method, const std::string& path,
                                     const std::string& body, int wait_seconds);
+  std::unique_ptr<HostLink> link_;
   std::string socket_;  // empty: not found yet
 };
 

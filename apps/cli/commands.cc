@@ -46,16 +46,23 @@ void print_json(const nlohmann::json& value) {
 
 void build_cli(CLI::App& app, Shell& shell) {
   app.require_subcommand(1);
-  app.footer(std::string(kExitTable) +
-             "Environment:\n"
-             "  FLEXAI_SOCKET  socket of the agent to talk to; else the host's service is asked,\n"
-             "                 else an agent of this user's own, started when none runs\n");
+  app.footer(
+      std::string(kExitTable) +
+      "Environment:\n"
+      "  FLEXAI_SOCKET  socket of the agent to talk to; else the host's service is asked,\n"
+      "                 else an agent of this user's own, started when none runs\n"
+      "  FLEXAI_PKI     folder of this host's certificate, for --host; else /etc/flexai/pki\n"
+      "                 or ~/.config/flexai/pki\n");
   add_devices(app, shell);
   add_run(app, shell);
   add_slice(app, shell);
   add_top(app, shell);
   add_explain(app, shell);
   add_events(app, shell);
+  add_sessions(app, shell);
+  add_net(app, shell);
+  add_pki(app, shell);
+  add_host(app, shell);
   add_completion(app, shell);
   add_man(app, shell);
   add_version(app, shell);

@@ -1,6 +1,8 @@
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/host_option.h"
 #include "apps/cli/table.h"
 #include "model/quantity.h"
 
@@ -10,8 +12,12 @@ using nlohmann::json;
 
 void add_devices(CLI::App& app, Shell& shell) {
   CLI::App* command = declare(app, shell, "devices", "the cards of this host, and what is free",
-                              "  flexai devices\n  flexai devices --json\n");
-  perform(command, shell, [&shell](Client& client) -> base::Status {
+                              "  flexai devices\n  flexai devices --json\n"
+                              "  flexai devices --host gpu1\n");
+  auto host = std::make_shared<HostOption>();
+  host->add_to(command, "the cards of another host");
+  perform(command, shell, [&shell, host](Client& client) -> base::Status {
+    FLEXAI_TRY(host->apply(client));
     FLEXAI_TRY_ASSIGN(json answer, client.get("/v1/devices"));
     if (shell.json) {
       print_json(answer);

@@ -2,11 +2,11 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/host_option.h"
+#include "apps/cli/lent.h"
 #include "apps/cli/program.h"
-#include "apps/cli/served.h"
 #include "apps/cli/slice_options.h"
 #include "apps/cli/wait.h"
 
@@ -21,7 +21,8 @@ struct State {
   std::vector<std::string> slices;
   SliceOptions options;
   Wait wait;
-  std::string isolation = "direct";
+  std::string isolation;  // empty: direct, of another host served
+  HostOption host;
   std::vector<std::string> program;
 };
 
@@ -37,6 +38,7 @@ base::Result<json> request_body(const State& state) {
   std::string line;
   for (const auto& word : state.program) line += (line.empty() ? "" : " ") + word;
   json body = {{"command", line.substr(0, 200)}};
+  if (!state.isolation.empty()) body["isolation"] = state.isolation;
   if (!state.slices.empty()) {
     body["slices"] = state.slices;
     return body;
@@ -59,22 +61,39 @@ void apply_environment(const json& variables) {
   }
 }
 
-base::Result<int> run_isolated(const State& state) {
-  std::optional<ServedRun> served;
-  if (state.isolation == "served") {
-    FLEXAI_TRY_ASSIGN(ServedRun begun, ServedRun::begin());
-    served.emplace(std::move(begun));
+// On a card of another host.
+base::Status run_there(Shell& shell, const State& state, Client& client) {
+  if (state.isolation == "direct")
+    return fail(Code::kInvalid,
+                "a card of another host is always served; leave out --isolation direct");
+  if (!state.slices.empty())
+    return fail(Code::kInvalid,
+                "--slice is for slices of this host; say what the program may use of the other "
+                "host's card: --compute 30% (and --memory 1GiB)");
+  FLEXAI_TRY(state.host.apply(client));
+  FLEXAI_TRY_ASSIGN(json body, request_body(state));
+  FLEXAI_TRY_ASSIGN(json run,
+                    client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
+  auto lent = LentRun::begin(client, run);
+  if (!lent.ok()) {
+    [[maybe_unused]] auto removed =
+        client.remove("/v1/runs/" + std::to_string(run.value("id", uint64_t{0})));
+    return lent.error();
   }
-  return run_program(state.program);
+  auto code = run_program(state.program);
+  lent->finish();
+  FLEXAI_TRY_ASSIGN(shell.code, std::move(code));
+  return {};
 }
 
 base::Status run(Shell& shell, const State& state, Client& client) {
+  if (!state.host.host.empty()) return run_there(shell, state, client);
   FLEXAI_TRY_ASSIGN(json body, request_body(state));
   FLEXAI_TRY_ASSIGN(json run,
                     client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
   const std::string path = "/v1/runs/" + std::to_string(run.value("id", uint64_t{0}));
   apply_environment(run["environment"]);
-  auto code = run_isolated(state);
+  auto code = run_program(state.program);
   // Ends the run; tells at the same time what the agent had to stop.
   auto end = client.remove(path);
   if (end.ok() && end->contains("stopped"))
@@ -94,6 +113,7 @@ void add_run(CLI::App& app, Shell& shell) {
               "  flexai run --compute 30% --memory 1GiB -- python train.py\n"
               "  flexai run --slice trainer -- hashcat -m 0 -a 3 HASH '?l?l?l?l?l'\n"
               "  flexai run --compute 50% --wait -- ./job.sh\n"
+              "  flexai run --host gpu1 --compute 30% --memory 1GiB -- python train.py\n"
               "A process that uses a card without Flexai's layer (another loader, a cleared\n"
               "environment) cannot be limited and is stopped within a second.\n");
   command->add_option("--slice", state->slices, "slice to run in; one for each card (repeatable)")
@@ -103,10 +123,10 @@ void add_run(CLI::App& app, Shell& shell) {
   state->wait.add_to(command);
   command
       ->add_option("--isolation", state->isolation,
-                   "direct: the driver runs in the program, limited by a layer; served: it runs in "
-                   "a worker, and the program has none")
-      ->check(CLI::IsMember({"direct", "served"}))
-      ->capture_default_str();
+                   "direct (default): the driver runs in the program, limited by a layer; served: "
+                   "it runs in a worker, and the program has none")
+      ->check(CLI::IsMember({"direct", "served"}));
+  state->host.add_to(command, "use a card of another host");
   command->add_option("program", state->program, "the program and its arguments, after --")
       ->type_name("PROGRAM");
   perform(command, shell, [&shell, state](Client& client) { return run(shell, *state, client); });

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/host_option.h"
 #include "apps/cli/table.h"
 #include "apps/cli/top_view.h"
 
@@ -16,6 +17,7 @@ using nlohmann::json;
 struct State {
   bool once = false;
   double interval = 1;
+  HostOption host;
 };
 
 std::pair<size_t, size_t> terminal_size() {
@@ -35,6 +37,7 @@ void draw(const std::vector<std::string>& lines) {
 }
 
 base::Status show(const Shell& shell, const State& state, Client& client) {
+  FLEXAI_TRY(state.host.apply(client));
   const bool live = !state.once && !shell.json && ::isatty(STDOUT_FILENO) != 0;
   if (live) printf("\x1b[2J");
   for (;;) {
@@ -59,7 +62,9 @@ void add_top(CLI::App& app, Shell& shell) {
   CLI::App* command =
       declare(app, shell, "top", "live: what each slice was promised, and what it gets",
               "  flexai top\n  flexai top --once\n"
-              "  flexai top --json            one JSON line a second, until stopped\n");
+              "  flexai top --json            one JSON line a second, until stopped\n"
+              "  flexai top --host gpu1\n");
+  state->host.add_to(command, "the slices of another host");
   command->add_flag("--once", state->once, "print once and leave");
   command->add_option("--interval", state->interval, "seconds between two looks (default 1)")
       ->type_name("SECONDS")

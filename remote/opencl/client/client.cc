@@ -48,6 +48,7 @@ base::Status Client::connect() {
                     }));
   if (CallCounts* counts = shared_counts(); counts != nullptr) caller_->count_in(*counts);
   strict_ = wants_strict();
+  say_goodbye_at_exit(&caller_->session());
   return {};
 }
 

@@ -5,9 +5,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "base/fd.h"
+#include "remote/knock.h"
 #include "remote/opencl/version.h"
-#include "remote/worker_door.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
 
@@ -18,6 +20,7 @@ using base::fail;
 
 namespace {
 
+constexpr base::Nanos kGoodbye = base::kSecond / 2;
 constexpr base::Nanos kKnocking = 60 * base::kSecond;  // a worker starts a driver
 
 base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
@@ -30,6 +33,20 @@ base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
     return fail(Code::kInvalid, "lease " + path + " is no lease: it is too long");
   bytes.resize(static_cast<size_t>(size));
   return bytes;
+}
+
+// What the environment says of the worker at `endpoint`.
+base::Result<Introduction> introduced(const std::string& endpoint) {
+  Introduction made{endpoint, {}, {}};
+  if (const char* lease = secure_getenv(kEnvLease); lease != nullptr) {
+    FLEXAI_TRY_ASSIGN(made.lease, read_lease(lease));
+  }
+  if (!endpoint.starts_with("tls:")) return made;
+  const char* folder = secure_getenv(kEnvPki);
+  if (folder == nullptr)
+    return fail(Code::kDenied, endpoint + " needs certificates: set " + kEnvPki);
+  FLEXAI_TRY_ASSIGN(made.identity, wire::load_identity(folder));
+  return made;
 }
 
 }  // namespace
@@ -48,30 +65,28 @@ CallCounts* shared_counts() {
   return at == MAP_FAILED ? nullptr : static_cast<CallCounts*>(at);
 }
 
+void say_goodbye_at_exit(wire::Session* session) {
+  static std::atomic<wire::Session*> own{nullptr};
+  if (own.exchange(session) != nullptr) return;
+  ::atexit([] { own.load()->close(base::monotonic_now() + kGoodbye); });
+}
+
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end) {
   const char* where = secure_getenv(kEnvWorker);
   if (where == nullptr)
     return fail(Code::kUnavailable,
                 "this program was not started by `flexai run --isolation served`");
-  std::string place = where;
-  if (is_door(place)) {
-    FLEXAI_TRY_ASSIGN(place, knock(place, base::monotonic_now() + kKnocking));
-  }
-  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(place));
+  auto known = is_door(where) ? knock(where, base::monotonic_now() + kKnocking) : introduced(where);
+  if (!known.ok()) return known.error();
+  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(known->endpoint));
   wire::SessionOptions options;
   options.version = wire_version();
   options.on_end = std::move(on_end);
-  if (const char* lease = secure_getenv(kEnvLease); lease != nullptr) {
-    FLEXAI_TRY_ASSIGN(options.lease, read_lease(lease));
-  }
+  options.lease = std::move(known->lease);
   std::shared_ptr<wire::TlsContext> tls;
   if (endpoint.carrier == wire::Carrier::kTls) {
-    const char* folder = secure_getenv(kEnvPki);
-    if (folder == nullptr)
-      return fail(Code::kDenied, std::string(where) + " needs certificates: set " + kEnvPki);
-    FLEXAI_TRY_ASSIGN(wire::TlsIdentity identity, wire::load_identity(folder));
-    FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(identity, wire::TlsRole::kClient));
+    FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(known->identity, wire::TlsRole::kClient));
   }
   return wire::Session::connect(wire::make_connector(endpoint, tls), std::move(options));
 }

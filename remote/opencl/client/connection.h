@@ -1,8 +1,8 @@
 // The connection to the worker, as the launcher set it in the environment: FLEXAI_WORKER, the
-// worker's endpoint or "door:PATH", which gives one (remote/worker_door.h); FLEXAI_LEASE, a file
+// worker's endpoint or "door:PATH", which gives one (remote/knock.h); FLEXAI_LEASE, a file
 // with the session's lease, opaque here; FLEXAI_PKI, the folder of the certificates, for endpoints
-// that need them; FLEXAI_STRICT, not empty: every call is asked, so that its error is its own;
-// FLEXAI_COUNTS, a file that counts the calls. Threads: any.
+// that need them. What a door gives brings both along. FLEXAI_STRICT, not empty: every call is
+// asked, so that its error is its own; FLEXAI_COUNTS, a file that counts the calls. Threads: any.
 #pragma once
 
 #include <functional>
@@ -26,5 +26,9 @@ CallCounts* shared_counts();
 
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end);
+
+// Closes the session, which is never destroyed, when the process ends in an orderly way: the other
+// side then frees everything at once instead of after its grace.
+void say_goodbye_at_exit(wire::Session* session);
 
 }  // namespace flexai::remote::opencl

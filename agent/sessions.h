@@ -1,0 +1,136 @@
+// Sessions: programs whose card is served. Each of their processes has a worker of its own, started
+// fresh, which uses the driver in the run's slices. A program of this host asks at its run's door
+// (remote/knock.h); one of another host through that host's `flexai run`, and gets keys, a
+// certificate and a signed lease for this session alone.
+//
+// Leases are renewed at a third of their time, as long as the agent and the run are there; a worker
+// ends by itself when its lease has run out. A run of another host that has not been heard of for
+// `grace` drains. In the runtime folder `s/` lie, for each session, the socket on which its worker
+// listens (NAME) and what a later agent must know of it (NAME.json).
+//
+// Threads: one (the agent's Loop), but why_ended() and socket_of(): any.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/attachments.h"
+#include "agent/events.h"
+#include "agent/injection.h"
+#include "agent/runs.h"
+#include "agent/slices.h"
+#include "agent/worker_process.h"
+#include "base/loop.h"
+#include "base/mutex.h"
+#include "remote/appointment.h"
+#include "wire/lease.h"
+
+namespace flexai::agent {
+
+struct SessionConfig {
+  std::string runtime;        // folder
+  std::string state;          // folder of the lease key
+  std::string worker_folder;  // of worker programs that are named without a path
+  std::string worker_user;
+  std::string worker_group;  // control group folder
+  std::string attach_socket;
+  std::string issuer;  // name of this host in leases
+  base::Nanos grace = 30 * base::kSecond;
+  base::Nanos lease = 300 * base::kSecond;
+};
+
+struct ServedSession {
+  std::string name;  // 32 hexadecimal digits
+  uint64_t run = 0;
+  std::string host;  // whose program; empty: this one's
+  pid_t pid = 0;     // the worker
+  uint64_t start = 0;
+  int64_t since_ms = 0;  // since 1970
+  std::string group;     // control group folder, or empty
+  base::Fd pidfd;
+  bool child = false;  // of this agent: its end can be collected
+};
+
+class Sessions {
+ public:
+  static constexpr size_t kMaxSessions = 1000;
+
+  Sessions(base::Loop* loop, Slices* slices, Runs* runs, Attachments* attachments, Events* events,
+           const Injection* injection, SessionConfig config);
+  ~Sessions();
+
+  // Makes the folder and the key; finds the workers that an earlier agent started.
+  base::Status open();
+
+  // A door for programs of this host; its path goes into their environment.
+  base::Result<std::string> open_door(Run* run);
+  // For one process of a program of the run's host, which reaches us as `address`.
+  using Answer = std::function<void(base::Result<remote::Introduction>)>;
+  void introduce(Run* run, const std::string& address, Answer answer);
+  // The run's host is there.
+  void attend(Run* run) { run->attended = base::monotonic_now(); }
+
+  void end(const std::string& name, const std::string& why);
+  void end_run(uint64_t run, const std::string& why);
+  const std::map<std::string, ServedSession>& all() const { return sessions_; }
+  const SessionConfig& config() const { return config_; }
+
+  std::string why_ended(const std::string& name) const;
+  std::string socket_of(const std::string& name) const { return folder_ + "/" + name; }
+  static bool is_name(const std::string& text);
+
+ private:
+  struct Starting;
+  struct Credentials {
+    remote::Appointment appointment;
+    remote::Introduction introduction;
+  };
+  struct Door {
+    base::Fd listener;
+    std::string path;
+  };
+
+  base::Status load_key();
+  void restore();
+  void restore_one(const std::string& name);
+  void restore_doors();
+  base::Status watch_door(uint64_t run, Door door);
+  void drop_door(uint64_t run);
+  void answer_door(uint64_t run);
+  base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer);
+  base::Result<Credentials> credentials(const Run& run, const std::string& name,
+                                        const std::string& address);
+  base::Result<std::vector<std::byte>> make_lease(const Run& run, const std::string& name) const;
+  base::Result<WorkerStart> worker_for(const Run& run);
+  void heard(const std::string& name);
+  void answer(const std::string& name, base::Result<remote::Introduction> result);
+  base::Status note(const ServedSession& session);
+  void watch_end(const std::string& name);
+  void ended(const std::string& name);
+  void remember(const std::string& name, const std::string& why);
+  void tick();
+  void renew();
+
+  base::Loop* loop_;
+  Slices* slices_;
+  Runs* runs_;
+  Attachments* attachments_;
+  Events* events_;
+  const Injection* injection_;
+  const SessionConfig config_;
+  const std::string folder_;
+  wire::LeaseKeys keys_;
+  std::map<std::string, ServedSession> sessions_;
+  std::map<std::string, Starting> starting_;  // no line from them yet
+  std::map<uint64_t, Door> doors_;
+  base::Nanos renewed_ = 0;
+  mutable base::Mutex mutex_;
+  std::map<std::string, std::string> why_ FLEXAI_GUARDED_BY(mutex_);  // of the last that ended
+  std::deque<std::string> order_ FLEXAI_GUARDED_BY(mutex_);
+};
+
+}  // namespace flexai::agent

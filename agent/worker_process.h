@@ -1,0 +1,42 @@
+// Starts the process that serves one session: with the socket it listens on, what it needs to know
+// of its client, and the environment that puts it into its slice. Knows no API: which program it is
+// says the injection file. Threads: any; does not block.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "agent/injection.h"
+#include "base/fd.h"
+
+namespace flexai::agent {
+
+struct WorkerStart {
+  std::string program;
+  std::string user;   // whom it shall become; empty: nobody else
+  long grace = 30;    // seconds
+  std::string group;  // folder of a control group to be in; empty: ours
+  std::vector<Variable> environment;
+  base::Fd session;      // listens
+  base::Fd appointment;  // may be none
+};
+
+struct StartedWorker {
+  pid_t pid = 0;
+  base::Fd pidfd;
+  base::Fd said;  // its standard output: one line when its client may come
+};
+
+base::Result<StartedWorker> start_worker(WorkerStart start);
+
+// A listening unix socket for it at `path`, which only `uid` may connect to.
+base::Result<base::Fd> listen_for(const std::string& path, int type, uint32_t uid);
+
+// A control group of its own below `parent` (version 1 or 2), its folder; empty where that cannot
+// be. drop_group() removes it when nobody is in it any more.
+std::string make_group(const std::string& parent, const std::string& name);
+void drop_group(const std::string& folder);
+
+}  // namespace flexai::agent

@@ -1,0 +1,19 @@
+// The options of flexai-worker.
+#pragma once
+
+#include <string>
+
+namespace flexai::apps {
+
+extern const char* const kWorkerUsage;
+
+struct WorkerOptions {
+  std::string listen, icd, pki, user;
+  int session = -1, appointment = -1;
+  long patience = 60, grace = 30;
+};
+
+// False when they make no sense.
+bool parse(int argc, char** argv, WorkerOptions& options);
+
+}  // namespace flexai::apps

@@ -1,0 +1,71 @@
+#include "remote/knock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wire/codec.h"
+#include "wire/socket.h"
+
+namespace flexai::remote {
+
+using base::Code;
+using base::fail;
+using base::Fd;
+
+namespace {
+
+constexpr std::string_view kPrefix = "door:", kError = "error ", kGood = "introduction\n";
+constexpr size_t kMostAnswer = 256 << 10;
+
+base::Result<std::string> read_answer(int fd, base::Nanos deadline) {
+  std::string answer;
+  char bytes[4096];
+  while (answer.size() < kMostAnswer) {
+    const ssize_t got = ::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got == 0) return answer;
+    if (got > 0) {
+      answer.append(bytes, static_cast<size_t>(got));
+      continue;
+    }
+    if (errno != EAGAIN && errno != EINTR) return base::fail_errno("recv");
+    if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "no answer in time");
+    wire::wait_socket(fd, POLLIN, -1, deadline);
+  }
+  return fail(Code::kCorrupt, "an answer without end");
+}
+
+}  // namespace
+
+bool is_door(const std::string& endpoint) { return endpoint.starts_with(kPrefix); }
+
+base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline) {
+  const std::string path = endpoint.substr(kPrefix.size());
+  FLEXAI_TRY_ASSIGN(Fd door, wire::connect_socket({wire::Carrier::kUnix, path, 0, ""}, deadline));
+  auto answer = read_answer(door.get(), deadline);
+  if (!answer.ok()) return std::move(answer).with_context(endpoint).error();
+  if (answer->starts_with(kError)) {
+    std::string text = answer->substr(kError.size());
+    if (const size_t end = text.find('\n'); end != std::string::npos) text.resize(end);
+    return fail(Code::kUnavailable, text);
+  }
+  if (!answer->starts_with(kGood)) return fail(Code::kUnavailable, endpoint + " said nothing");
+  return decode_introduction(wire::bytes_of(*answer).subspan(kGood.size()));
+}
+
+void answer_knock(int connection, const base::Result<Introduction>& answer) {
+  std::string text;
+  wire::Writer writer;
+  base::Status encoded = answer.ok() ? encode(*answer, writer) : base::Status(answer.error());
+  if (encoded.ok()) {
+    text = std::string(kGood) + std::string(wire::text_of(writer.bytes()));
+  } else {
+    text = std::string(kError) + encoded.error().message + "\n";
+  }
+  // A fresh socket takes far more than this at once.
+  [[maybe_unused]] const ssize_t told =
+      ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace flexai::remote
