@@ -69,6 +69,8 @@ base::Status work(const apps::WorkerOptions& options) {
   if (early &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
     ::unlink(endpoint.place.c_str());
+  // A client on another host hears why before its connection is gone.
+  if (options.appointment >= 0) ::usleep(200'000);
   // No exit handlers and no waiting for commands: the driver's threads may never end.
   _exit(0);
 }

@@ -24,7 +24,12 @@ Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
                                             uint64_t ring) {
   if (endpoint.carrier == Carrier::kTls && tls == nullptr)
     return fail(Code::kInvalid, text_of(endpoint) + " needs a certificate; see flexai pki");
-  FLEXAI_TRY_ASSIGN(base::Fd socket, connect_socket(endpoint, deadline));
+  auto connected = connect_socket(endpoint, deadline);
+  // Behind a shared port somebody else answers for the host: that it is away says nothing of it.
+  if (!connected.ok() && connected.error().code == Code::kNotFound && !endpoint.name.empty())
+    return fail(Code::kUnavailable, connected.error().message);
+  FLEXAI_TRY(connected);
+  base::Fd socket = std::move(connected).value();
   switch (endpoint.carrier) {
     case Carrier::kTls:
       return tls->secure(std::move(socket), endpoint.place, deadline, endpoint.name);

@@ -299,12 +299,19 @@ void Session::close(Nanos deadline) {
 void Session::end(const Refusal& refusal) {
   if (!not_child().ok()) return;
   MutexLock lock(mutex_);
+  for (int i = 0; i < 50 && connection_ != nullptr && connection_->writing; ++i) {
+    mutex_.unlock();
+    ::usleep(1000);
+    mutex_.lock();
+  }
   if (over_) return;
   if (connection_ != nullptr && !connection_->writing) {
     Writer writer;
     encode(refusal, writer);
     connection_->farewell.assign(writer.bytes().begin(), writer.bytes().end());
     write_out(connection_);
+    // Closed with bytes of the peer unread, TCP would take the farewell back.
+    retired_ = connection_;
   }
   finish(error_of(refusal));
 }

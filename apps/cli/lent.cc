@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -165,6 +166,7 @@ base::Result<LentRun> LentRun::begin(Client& client, const json& run) {
         .serve(held);
     ::_exit(0);
   }
+  ::waitpid(child, nullptr, 0);
   return lent;
 }
 
