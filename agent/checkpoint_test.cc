@@ -118,6 +118,30 @@ TEST_F(CheckpointTest, IsReadableByItsOwnerOnly) {
   EXPECT_EQ(st.st_mode & 0777, 0600u);
 }
 
+// What version 1 wrote is read, and what it could not say is empty.
+TEST_F(CheckpointTest, BringsVersion1Up) {
+  StoredRun run{3, "0123", 7, 42, 99, "train", {1}, "desk"};
+  {
+    auto checkpoint = Checkpoint::open(path_);
+    Change change;
+    change.put_slices.push_back(slice(1, "a"));
+    change.put_runs.push_back(run);
+    ASSERT_TRUE((*checkpoint)->save(change).ok());
+    auto stored = (*checkpoint)->load();
+    ASSERT_EQ(stored->runs.size(), 1u);
+    EXPECT_EQ(stored->runs[0], run);
+  }
+  execute(path_, "ALTER TABLE runs DROP COLUMN host");
+  execute(path_, "PRAGMA user_version=1");
+  auto checkpoint = Checkpoint::open(path_);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+  auto stored = (*checkpoint)->load();
+  ASSERT_TRUE(stored.ok());
+  run.host.clear();
+  ASSERT_EQ(stored->runs.size(), 1u);
+  EXPECT_EQ(stored->runs[0], run);
+}
+
 TEST_F(CheckpointTest, RefusesANewerVersionAndLeavesItAlone) {
   { auto checkpoint = Checkpoint::open(path_); }
   execute(path_, "PRAGMA user_version=99");

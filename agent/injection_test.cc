@@ -49,5 +49,21 @@ TEST_F(InjectionTest, DamagedFilesAreLeftOutAndTheOthersServe) {
   EXPECT_TRUE(injection.variables({"good"}).ok());
 }
 
+TEST_F(InjectionTest, ServedProgramsGetTheirOwnVariablesAndTheApiItsWorker) {
+  write("a.json", R"({"api":"a","prepend":{"LAYERS":"${libdir}/layer.so"},
+                      "served":{"ICD":"${libdir}/icd.so"},"worker":"worker-a"})");
+  write("b.json", R"({"api":"b","set":{"X":"y"}})");
+  write("icd.so", "");
+  auto injection = Injection::load(folder_.path(), folder_.path());
+  EXPECT_EQ(injection.worker("a").value(), "worker-a");
+  auto served = injection.served({"a"});
+  ASSERT_TRUE(served.ok()) << served.error().message;
+  ASSERT_EQ(served->size(), 1u);
+  EXPECT_EQ((*served)[0].value, folder_ / "icd.so");
+  EXPECT_EQ(injection.served({"b"}).error().code, Code::kUnsupported);
+  EXPECT_EQ(injection.worker("c").error().code, Code::kUnsupported);
+  EXPECT_EQ(injection.files(), std::vector<std::string>{folder_ / "layer.so"});
+}
+
 }  // namespace
 }  // namespace flexai::agent

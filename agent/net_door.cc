@@ -47,7 +47,7 @@ base::Result<wire::Endpoint> parse_host(const std::string& text) {
   const bool has_port =
       colon != std::string::npos && (!bracket ? text.find(':') == colon : colon > text.find(']'));
   std::string full = has_port ? text : text + ":" + std::to_string(kDefaultPort);
-  if (full[0] == ':') full = "0.0.0.0" + full;
+  if (text.starts_with(':')) full = "0.0.0.0" + full;
   auto endpoint = wire::parse_endpoint("tls:" + full);
   if (!endpoint.ok() || !endpoint->name.empty())
     return fail(Code::kInvalid, "\"" + text +

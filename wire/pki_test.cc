@@ -1,11 +1,13 @@
 #include "wire/pki.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace flexai::wire {
 namespace {
@@ -81,6 +83,44 @@ TEST(Pki, NamesCannotCarryOptionsIntoTheCertificate) {
     EXPECT_FALSE(issue(*authority, "gpu1", {name}, 5).ok()) << name;
   EXPECT_FALSE(issue(*authority, "gpu1,DNS:evil", {}, 5).ok());
   EXPECT_FALSE(make_authority(std::string(65, 'x'), 5).ok());
+}
+
+// Shakes hands over a pair of sockets; what the host thinks of it.
+base::Status meet(const TlsIdentity& client, const TlsIdentity& host) {
+  int ends[2];
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  auto near = TlsContext::make(client, TlsRole::kClient),
+       far = TlsContext::make(host, TlsRole::kHost);
+  if (!near.ok()) return near.error();
+  if (!far.ok()) return far.error();
+  const auto deadline = base::monotonic_now() + 20 * base::kSecond;
+  std::thread other(
+      [&] { [[maybe_unused]] auto done = (*near)->secure(base::Fd(ends[0]), "gpu1", deadline); });
+  auto met = (*far)->secure(base::Fd(ends[1]), "", deadline);
+  other.join();
+  if (!met.ok()) return met.error();
+  EXPECT_EQ((*met)->peer().subject, "desk");
+  return {};
+}
+
+TEST(Pki, ARevokedHostIsNotLetInAndOthersAre) {
+  auto authority = make_authority("lab", 2).value();
+  auto gpu1 = issue(authority, "gpu1", {}, 2).value();
+  auto desk = issue(authority, "desk", {}, 2).value(),
+       other = issue(authority, "other", {}, 2).value();
+  TlsIdentity host{gpu1.certificate, gpu1.key, authority.certificate, ""};
+  const TlsIdentity client{desk.certificate, desk.key, authority.certificate, ""};
+  EXPECT_TRUE(meet(client, host).ok());
+  host.revoked = revoke(authority, "", other.certificate).value();
+  EXPECT_TRUE(meet(client, host).ok());
+  host.revoked = revoke(authority, host.revoked, desk.certificate).value();
+  const auto refused = meet(client, host);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, base::Code::kDenied);
+  EXPECT_NE(refused.error().message.find("revoked"), std::string::npos) << refused.error().message;
+  // A list that another authority signed says nothing, so nobody is let in on its word.
+  host.revoked = revoke(make_authority("lab", 2).value(), "", other.certificate).value();
+  EXPECT_FALSE(meet(client, host).ok());
 }
 
 }  // namespace
