@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <optional>
@@ -164,6 +165,8 @@ base::Status Agent::Parts::restore(const Stored& stored, const std::string& boot
 
 base::Status Agent::Parts::open_sockets() {
   FLEXAI_TRY_ASSIGN(Fd attach, listen_unix(attach_socket, SOCK_SEQPACKET, config.group));
+  // Workers are other users then; who may attach says the grant, and the kernel who asks.
+  if (!config.worker_user.empty()) ::chmod(attach_socket.c_str(), 0666);
   FLEXAI_TRY(attachments->serve(std::move(attach)));
   FLEXAI_TRY_ASSIGN(Fd listener, listen_unix(socket, SOCK_STREAM, config.group));
   http->serve(std::move(listener));

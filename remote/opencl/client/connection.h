@@ -1,9 +1,8 @@
 // The connection to the worker, as the launcher set it in the environment: FLEXAI_WORKER, the
 // worker's endpoint or "door:PATH", which gives one (remote/knock.h); FLEXAI_LEASE, a file
 // with the session's lease, opaque here; FLEXAI_PKI, the folder of the certificates, for endpoints
-// that need them; FLEXAI_STRICT, not empty: every call is asked, so that its error is its own;
-// FLEXAI_COUNTS, a file that counts the calls. What a door gives brings lease and certificates
-// along. Threads: any.
+// that need them. What a door gives brings both along. FLEXAI_STRICT, not empty: every call is
+// asked, so that its error is its own; FLEXAI_COUNTS, a file that counts the calls. Threads: any.
 #pragma once
 
 #include <functional>

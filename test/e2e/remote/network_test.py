@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from group import TRAIN, Apart, Different, Group, expect, free_port
@@ -282,6 +284,25 @@ class Tests:
                                   env=group.env, capture_output=True, text=True, timeout=30, check=False)
             expect(done.returncode == 2 and "--slice" in done.stderr, done.stderr)
             expect(not group.slices(), "a slice was left")
+
+    def case_worker_user(self):
+        """Workers as a user of their own: the same results, and nothing of root's."""
+        if os.geteuid() != 0:
+            print("note  worker_user: needs root, left out", flush=True)
+            return
+        with tempfile.TemporaryDirectory(prefix="fxn-") as cache:
+            os.chmod(cache, 0o777)
+            group = Group(self.build, "--worker-user", "nobody")
+            os.chmod(group.place, 0o755)
+            group.card_env["POCL_CACHE_DIR"] = cache
+            with group:
+                program = group.counter(*LONG)
+                status = pathlib.Path(f"/proc/{group.working()['worker']}/status").read_text()
+                expect(re.search(r"Uid:\t(\d+)\t\1\t\1\t\1", status)[1] == str(pwd.getpwnam("nobody").pw_uid), status)
+                end(program)
+                group.nothing_left(3)
+                out = group.run([group.tool("opencl-counter"), "--mib", "2"])
+                expect("carried 2 MiB" in out.stdout, out.stdout + out.stderr)
 
     def case_served_here(self):
         """The same host: the agent starts the workers, and they end with their programs."""
