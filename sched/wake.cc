@@ -35,10 +35,10 @@ size_t whole(RoomKey key) { return (key & kFields[1]) >> room_key::kWholeAt; }
 
 const Wake::Piece& Wake::read(const Cluster& cluster, uint64_t number) {
   Piece& piece = pieces_[number - first_];
+  if (piece.read) return piece;
+  piece.read = true;
   const uint64_t from = std::max(number * kPiece, cluster.log_start());
-  const uint64_t to = std::min((number + 1) * kPiece, cluster.changes());
-  if (piece.read_to == to) return piece;
-  for (uint64_t i = std::max(from, piece.read_to); i < to; ++i) {
+  for (uint64_t i = from; i < (number + 1) * kPiece; ++i) {
     const NodeId node = cluster.changed(i);
     if (node == kNone) continue;
     const RoomKey key = cluster.keys()[node];
@@ -51,7 +51,6 @@ const Wake::Piece& Wake::read(const Cluster& cluster, uint64_t number) {
       wholes = most_of_each(wholes, key);
     }
   }
-  piece.read_to = to;
   for (Envelope& seen : piece.seen) {
     from_above(&seen.by_share);
     from_above(&seen.by_whole);
@@ -84,7 +83,8 @@ size_t Wake::collect(const Cluster& cluster, uint64_t since, RoomKey need, uint6
   while (first_ + pieces_.size() <= last) pieces_.emplace_back();
   size_t found = 0;
   for (uint64_t number = since / kPiece; number <= last; ++number) {
-    if (!may_have_room(read(cluster, number), need, models)) continue;
+    const bool full = (number + 1) * kPiece <= cluster.changes();  // else it is looked through
+    if (full && !may_have_room(read(cluster, number), need, models)) continue;
     if (out->size() < found + kPiece) out->resize(found + kPiece);
     const uint64_t from = std::max(number * kPiece, since);
     const uint64_t to = std::min((number + 1) * kPiece, cluster.changes());

@@ -36,7 +36,7 @@ class Wake {
     std::array<RoomKey, kMaxCards + 1> by_whole{};
   };
   struct Piece {
-    uint64_t read_to = 0;           // of the log; 0: not read
+    bool read = false;
     std::vector<Envelope> seen{1};  // first of all models, then of each
   };
   const Piece& read(const Cluster& cluster, uint64_t number);
