@@ -67,10 +67,11 @@ Cost Placer::cost_on(const Shape& s, NodeId id) const { return cost_on(asked_by(
 Cost Placer::cost_on(const Shape& asked, const Shape& s, NodeId id) const {
   const NodeState& n = (*cluster_)[id];
   // All together: which of them fails first cannot be foretold, and a wrong guess costs more.
-  const bool room = n.open & rules::cards(asked, n) & rules::processors(asked, n) &
-                    rules::memory(asked, n) & rules::network(asked, n) & rules::model(asked, n) &
-                    rules::affinity(asked, n) & rules::topology(asked, n);
-  if (!room) return kInfeasible;
+  const int room = int{n.open} & int{rules::cards(asked, n)} & int{rules::processors(asked, n)} &
+                   int{rules::memory(asked, n)} & int{rules::network(asked, n)} &
+                   int{rules::model(asked, n)} & int{rules::affinity(asked, n)} &
+                   int{rules::topology(asked, n)};
+  if (room == 0) return kInfeasible;
   const int32_t* memory = cluster_->card_memory_free(id);
   const bool fragments = policy_.on(Rule::kFragment) && fragment_.built();
   // The fragment rule looks at every card anyway when one is to be chosen.
