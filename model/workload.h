@@ -50,6 +50,9 @@ struct Workload {
   int32_t granted_milli = -1;       // share of each card it has now; -1: card_milli
   int32_t observed_milli = -1;      // what each card share really uses; -1: not known
   uint32_t passed_over = 0;         // later work started while it waited
+  int64_t moved_ms = 0;             // when a member was moved last, if `moves` is not 0
+  uint32_t moves = 0;               // of its members, while it runs
+  uint32_t stops = 0;               // times it was suspended or stopped for others
   std::vector<MemberPlace> places;  // one a member while it runs
 };
 

@@ -10,8 +10,7 @@ namespace flexai::sched {
 constexpr size_t kLogPerNode = 8;
 constexpr uint64_t kNever = ~uint64_t{0};
 
-NodeId Cluster::add(const NodeSpec& spec) {
-  assert(spec.cards <= kMaxCards && spec.model < kMaxModels && spec.zone < 64);
+NodeState empty_node(const NodeSpec& spec) {
   NodeState node;
   node.cpu_free = spec.cpu_milli;
   node.memory_free = spec.memory_mib;
@@ -24,6 +23,12 @@ NodeId Cluster::add(const NodeSpec& spec) {
   node.model = spec.model;
   node.zone = spec.zone;
   node.labels = spec.labels;
+  return node;
+}
+
+NodeId Cluster::add(const NodeSpec& spec) {
+  assert(spec.cards <= kMaxCards && spec.model < kMaxModels && spec.zone < 64);
+  const NodeState node = empty_node(spec);
   nodes_.push_back(node);
   specs_.push_back(spec);
   for (int i = 0; i < kMaxCards; ++i)

@@ -40,6 +40,9 @@ struct alignas(64) NodeState {
 };
 static_assert(sizeof(NodeState) == 64);
 
+// A node of this kind with nothing on it.
+NodeState empty_node(const NodeSpec& spec);
+
 // Where one member of a workload is. Without cards card_node == cpu_node.
 struct Placement {
   NodeId cpu_node = kNone;

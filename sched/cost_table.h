@@ -1,7 +1,8 @@
 // CostTable: the cost of one shape on every node, and the cheapest node. Filled when first asked,
 // then only nodes that changed since are asked again (the Cluster's log says which). Costs are
 // quantised by the caller; of equal costs the lowest node wins, always, so that equal work is
-// packed first fit inside a cost class. Not thread-safe; bound to one Cluster.
+// packed first fit inside a cost class. A table without any node sleeps: it looks again only when
+// something changed that may help (sched/wake.h). Not thread-safe; bound to one Cluster.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 #include <limits>
 #include <vector>
 
-#include "sched/cluster.h"
+#include "sched/wake.h"
 
 namespace flexai::sched {
 
@@ -18,18 +19,26 @@ inline constexpr Cost kInfeasible = std::numeric_limits<Cost>::max();
 
 class CostTable {
  public:
-  // `cost_of`(NodeId) is asked for each node that changed and has, or had, room for `need`; `epoch`
-  // differs whenever all nodes must be asked. `scratch` is overwritten; shared by many tables.
+  // `cost_of`(NodeId) is asked for each node that changed and has, or had, room for `need`; it must
+  // be infeasible on other models; `epoch` differs whenever costs are others; who has room does not
+  // depend on it. `scratch` is overwritten; shared by many tables, as is `wake`.
   template <typename CostOf>
-  void refresh(const Cluster& cluster, uint64_t epoch, RoomKey need, std::vector<NodeId>* scratch,
-               CostOf&& cost_of) {
+  void refresh(const Cluster& cluster, uint64_t epoch, RoomKey need, uint64_t models, Wake* wake,
+               std::vector<NodeId>* scratch, CostOf&& cost_of) {
     const size_t nodes = cluster.size();
-    const bool fill = epoch != epoch_ || costs_.size() != padded(nodes) ||
-                      seen_ < cluster.log_start() || cluster.changes() - seen_ > 2 * nodes;
+    const bool anew = costs_.size() != padded(nodes) || seen_ < cluster.log_start();
+    if (!anew && empty()) {
+      ask(wake->collect(cluster, seen_, need, models, scratch), cluster, *scratch, cost_of);
+      epoch_ = epoch;
+      seen_ = cluster.changes();
+      return;
+    }
+    const bool fill = anew || epoch != epoch_ || cluster.changes() - seen_ > 2 * nodes;
     if (fill) {
       costs_.assign(padded(nodes), kInfeasible);
       feasible_.assign(costs_.size() / kBlock, 0);
       blocks_.assign(costs_.size() / kBlock, kInfeasible);
+      feasible_nodes_ = 0;
       ask(with_room(cluster, need, scratch), cluster, *scratch, cost_of);
       epoch_ = epoch;
     } else {
@@ -38,8 +47,10 @@ class CostTable {
     seen_ = cluster.changes();
   }
 
+  bool empty() const { return feasible_nodes_ == 0; }
   // The lowest node of the least cost, kNone when nothing is feasible.
   NodeId best() const {
+    if (empty()) return kNone;
     size_t at = 0;
     Cost least = kInfeasible;
     for (size_t b = 0; b < blocks_.size(); ++b)
@@ -121,6 +132,8 @@ class CostTable {
     const Cost old = costs_[node];
     if (old == cost) return;
     costs_[node] = cost;
+    if (old == kInfeasible) ++feasible_nodes_;
+    if (cost == kInfeasible) --feasible_nodes_;
     const size_t block = node / kBlock;
     const uint64_t bit = uint64_t{1} << node % kBlock;
     feasible_[block] = cost == kInfeasible ? feasible_[block] & ~bit : feasible_[block] | bit;
@@ -133,8 +146,9 @@ class CostTable {
   std::vector<Cost> costs_;         // one a node, padded to whole blocks
   std::vector<Cost> blocks_;        // least of each block
   std::vector<uint64_t> feasible_;  // a bit a node: has room;
-  uint64_t seen_ = 0;               // changes of the log already taken in
-  uint64_t epoch_ = 0;              // 0: never filled
+  size_t feasible_nodes_ = 0;
+  uint64_t seen_ = 0;   // changes of the log already taken in
+  uint64_t epoch_ = 0;  // 0: never filled
 };
 
 }  // namespace flexai::sched

@@ -19,19 +19,24 @@ void carry_out(const Action& a, int64_t now_ms, Workload* w) {
       w->state = WorkState::kRunning;
       w->places = a.places;
       w->started_ms = now_ms;
+      w->moves = 0;
       w->granted_milli = -1;  // what it was shrunk to before it was stopped is forgotten
       return;
     case Act::kMigrate:
     case Act::kHome:
       w->places[a.member] = a.places.front();
+      w->moved_ms = now_ms;
+      ++w->moves;
       return;
     case Act::kSuspend:
       w->state = WorkState::kSuspended;
+      ++w->stops;
       w->places.clear();
       return;
     case Act::kRequeue:
     case Act::kKill:
       w->state = WorkState::kPending;
+      ++w->stops;
       w->places.clear();
       return;
     case Act::kShrink:

@@ -80,7 +80,9 @@ class Fragment {
     explicit Row(const int32_t* at) : at_(at) {}
     int32_t always() const { return at_[0]; }                 // of every idle milli
     int32_t gang(int whole) const { return at_[1 + whole]; }  // demand of several cards that fits
-    int32_t hole(int level) const { return at_[kHoles + level]; }  // by the level of the hole
+    int32_t hole(int level) const {
+      return at_[kHoles + static_cast<size_t>(level)];
+    }  // by the level of the hole
 
    private:
     const int32_t* at_;

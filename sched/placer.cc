@@ -67,10 +67,11 @@ Cost Placer::cost_on(const Shape& s, NodeId id) const { return cost_on(asked_by(
 Cost Placer::cost_on(const Shape& asked, const Shape& s, NodeId id) const {
   const NodeState& n = (*cluster_)[id];
   // All together: which of them fails first cannot be foretold, and a wrong guess costs more.
-  const bool room = n.open & rules::cards(asked, n) & rules::processors(asked, n) &
-                    rules::memory(asked, n) & rules::network(asked, n) & rules::model(asked, n) &
-                    rules::affinity(asked, n) & rules::topology(asked, n);
-  if (!room) return kInfeasible;
+  const int room = int{n.open} & int{rules::cards(asked, n)} & int{rules::processors(asked, n)} &
+                   int{rules::memory(asked, n)} & int{rules::network(asked, n)} &
+                   int{rules::model(asked, n)} & int{rules::affinity(asked, n)} &
+                   int{rules::topology(asked, n)};
+  if (room == 0) return kInfeasible;
   const int32_t* memory = cluster_->card_memory_free(id);
   const bool fragments = policy_.on(Rule::kFragment) && fragment_.built();
   // The fragment rule looks at every card anyway when one is to be chosen.
@@ -132,11 +133,30 @@ void Placer::refresh_fragments() {
 CostTable& Placer::refreshed(ShapeId id) {
   refresh_fragments();
   if (id >= tables_.size()) tables_.resize(shapes_->size());
+  if (id >= ever_.size()) ever_.resize(shapes_->size());
+  Ever& ever = ever_[id];
+  if (!ever.fits && ever.nodes == cluster_->size()) return tables_[id];
   const Shape& shape = (*shapes_)[id];
   const Shape asked = asked_by(shape);
-  tables_[id].refresh(*cluster_, epoch_, need_of(asked), &scratch_,
+  tables_[id].refresh(*cluster_, epoch_, need_of(asked),
+                      asked.cards == 0 ? kAnyModel : asked.models, &wake_, &scratch_,
                       [&](NodeId n) { return cost_on(asked, shape, n); });
+  if (tables_[id].empty() && ever.nodes != cluster_->size())
+    ever = {cluster_->size(), ever_fits(asked)};
   return tables_[id];
+}
+
+bool Placer::ever_fits(const Shape& asked) const {
+  for (NodeId n = 0; n < cluster_->size(); ++n) {
+    const NodeSpec& spec = cluster_->spec(n);
+    const NodeState node = empty_node(spec);
+    if (rules::cards(asked, node) && rules::processors(asked, node) && rules::memory(asked, node) &&
+        rules::network(asked, node) && rules::model(asked, node) && rules::affinity(asked, node) &&
+        rules::topology(asked, node) &&
+        (asked.cards == 0 || spec.card_memory_mib >= asked.card_memory_mib))
+      return true;
+  }
+  return false;
 }
 
 Placer::Parts Placer::parts_of(ShapeId id) {
@@ -175,7 +195,7 @@ Choice Placer::place_remote(ShapeId id) {
   const Shape shape = (*shapes_)[id];
   if (!remote_allowed(shape)) return {};
   const Parts parts = parts_of(id);
-  refreshed(parts.cards);
+  if (refreshed(parts.cards).empty()) return {};
   refreshed(parts.processor);
   const CostTable& cards = tables_[parts.cards];
   const CostTable& processor = tables_[parts.processor];

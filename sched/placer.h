@@ -62,6 +62,7 @@ class Placer {
   Shape asked_by(const Shape& shape) const;
   Cost cost_on(const Shape& asked, const Shape& shape, NodeId node) const;
   CostTable& refreshed(ShapeId id);
+  bool ever_fits(const Shape& asked) const;  // on some node with nothing else on it
   void refresh_fragments();
   bool remote_allowed(const Shape& shape) const;
   int penalty_of(const Shape& shape) const;
@@ -82,6 +83,12 @@ class Placer {
   uint64_t fragments_seen_ = 0, fragments_epoch_ = 0;
   int64_t remote_used_ = 0;
   std::vector<CostTable> tables_;
+  struct Ever {        // whether any of the first `nodes` could hold it when empty
+    size_t nodes = 0;  // 0: not asked yet
+    bool fits = true;
+  };
+  std::vector<Ever> ever_;  // by shape
+  Wake wake_;
   std::vector<NodeId> scratch_;
   std::vector<Parts> parts_;
 };

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/act_cost.h"
+
 namespace flexai::sched {
 
 // Hard rules say where a member cannot go, soft rules what going there costs. One file each in
@@ -58,8 +60,10 @@ struct Policy {
   int64_t patience_ms = 600'000;  // waiting so long takes back what the queue deserves, not only
                                   // what it is guaranteed; from queues that have more than theirs
   int64_t least_run_ms = 0;       // running so long before it may be stopped for others
+  int64_t settle_ms = 600'000;    // who was moved is not moved again for so long, then longer
   int backfill_most = 64;         // later work started past a head that waits, in its whole life
   int moves_most = 4;             // of defragmentation and pulling home together, in one plan
+  model::ActCosts costs;          // of stopping, moving, resizing
   int busy_percent = 95;          // of its share in use: elastic work grows
   int lazy_percent = 50;          // of its share in use: elastic work shrinks
 

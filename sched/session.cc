@@ -193,9 +193,17 @@ int32_t Session::lowest_priority(QueueId queue) {
   return lowest_[queue];
 }
 
+// Who was moved stays, after each further move eight times as long: nobody goes back and forth.
+bool Session::settled(const model::Workload& work) const {
+  constexpr uint32_t kMostLonger = 4;
+  if (work.moves == 0) return true;
+  const uint32_t longer = 3 * std::min(work.moves - 1, kMostLonger);
+  return (snapshot.now_ms - work.moved_ms) >> longer >= policy.settle_ms;
+}
+
 // Members that must be together or apart are not moved one by one.
-bool may_move(const model::Workload& work) {
-  return work.can_move && (work.members == 1 || !(work.apart || work.together));
+bool Session::may_move(const model::Workload& work) const {
+  return work.can_move && settled(work) && (work.members == 1 || !(work.apart || work.together));
 }
 
 model::MemberPlace Session::place_name(const Placement& at) const {

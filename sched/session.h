@@ -25,8 +25,6 @@ struct Job {
   std::vector<ResidentId> members;
 };
 
-bool may_move(const model::Workload& work);  // to another node, while it runs
-
 struct Session {
   explicit Session(const Snapshot& of);  // REQUIRES: validate(of).ok()
   Session(const Session&) = delete;
@@ -58,6 +56,8 @@ struct Session {
   // Of what ran in the queue when it was first asked for. What starts later in the plan is touched
   // and no victim.
   int32_t lowest_priority(QueueId queue);
+  bool settled(const model::Workload& work) const;
+  bool may_move(const model::Workload& work) const;  // to another node, while it runs
   model::MemberPlace place_name(const Placement& at) const;
   ShapeId shape_with(ShapeId of, int32_t milli);
 

@@ -95,7 +95,11 @@ base::Status read_workload(const json& v, const std::string& where, model::Workl
   r.get("preemptible", &w->preemptible).get("submitted_ms", &w->submitted_ms);
   r.get("started_ms", &w->started_ms).get("state", &state);
   r.get("granted_milli", &w->granted_milli).get("observed_milli", &w->observed_milli);
-  r.get("passed_over", &w->passed_over).list("places", &w->places, read_place);
+  r.get("passed_over", &w->passed_over)
+      .get("stops", &w->stops)
+      .get("moves", &w->moves)
+      .get("moved_ms", &w->moved_ms)
+      .list("places", &w->places, read_place);
   FLEXAI_TRY(r.finish());
   FLEXAI_TRY_ASSIGN(w->locality,
                     one_of<model::Locality>(locality, where + ".locality",
@@ -123,9 +127,32 @@ base::Status switch_off(const std::vector<std::string>& names, int count,
   return {};
 }
 
+base::Status read_act_cost(const json& v, const char* name, model::ActCost* cost) {
+  const auto at = v.find(name);
+  if (at == v.end()) return {};
+  return reader(*at, "policy.costs." + std::string(name))
+      .get("fixed_ms", &cost->fixed_ms)
+      .get("per_gib_ms", &cost->per_gib_ms)
+      .finish();
+}
+
+base::Status read_costs(const json& v, model::ActCosts* costs) {
+  FLEXAI_TRY(reader(v, "policy.costs")
+                 .later("resize")
+                 .later("suspend")
+                 .later("migrate")
+                 .later("restart")
+                 .finish());
+  FLEXAI_TRY(read_act_cost(v, "resize", &costs->resize));
+  FLEXAI_TRY(read_act_cost(v, "suspend", &costs->suspend));
+  FLEXAI_TRY(read_act_cost(v, "migrate", &costs->migrate));
+  return read_act_cost(v, "restart", &costs->restart);
+}
+
 base::Status read_policy(const json& v, Policy* p) {
   std::vector<std::string> rules_off, passes_off;
   FLEXAI_TRY(reader(v, "policy")
+                 .later("costs")
                  .get("rules_off", &rules_off)
                  .get("passes_off", &passes_off)
                  .get("quantum_milli", &p->quantum_milli)
@@ -136,11 +163,14 @@ base::Status read_policy(const json& v, Policy* p) {
                  .get("aging_ms", &p->aging_ms)
                  .get("patience_ms", &p->patience_ms)
                  .get("least_run_ms", &p->least_run_ms)
+                 .get("settle_ms", &p->settle_ms)
                  .get("backfill_most", &p->backfill_most)
                  .get("moves_most", &p->moves_most)
                  .get("busy_percent", &p->busy_percent)
                  .get("lazy_percent", &p->lazy_percent)
                  .finish());
+  if (const auto costs = v.find("costs"); costs != v.end())
+    FLEXAI_TRY(read_costs(*costs, &p->costs));
   FLEXAI_TRY(switch_off<Rule>(rules_off, kRules, rule_name, &p->rules));
   return switch_off<Pass>(passes_off, kPasses, pass_name, &p->passes);
 }

@@ -81,8 +81,22 @@ json json_of(const model::Workload& w) {
   put(&v, "granted_milli", w.granted_milli, usual.granted_milli);
   put(&v, "observed_milli", w.observed_milli, usual.observed_milli);
   put(&v, "passed_over", w.passed_over, usual.passed_over);
+  put(&v, "stops", w.stops, usual.stops);
+  put(&v, "moves", w.moves, usual.moves);
+  put(&v, "moved_ms", w.moved_ms, usual.moved_ms);
   for (const model::MemberPlace& place : w.places) v["places"].push_back(json_of(place));
   return v;
+}
+
+json json_of(const model::ActCost& cost) {
+  return {{"fixed_ms", cost.fixed_ms}, {"per_gib_ms", cost.per_gib_ms}};
+}
+
+json json_of(const model::ActCosts& costs) {
+  return {{"resize", json_of(costs.resize)},
+          {"suspend", json_of(costs.suspend)},
+          {"migrate", json_of(costs.migrate)},
+          {"restart", json_of(costs.restart)}};
 }
 
 json json_of(const Policy& p) {
@@ -94,10 +108,12 @@ json json_of(const Policy& p) {
          {"aging_ms", p.aging_ms},
          {"patience_ms", p.patience_ms},
          {"least_run_ms", p.least_run_ms},
+         {"settle_ms", p.settle_ms},
          {"backfill_most", p.backfill_most},
          {"moves_most", p.moves_most},
          {"busy_percent", p.busy_percent},
          {"lazy_percent", p.lazy_percent}};
+  if (!(p.costs == model::ActCosts{})) v["costs"] = json_of(p.costs);
   for (int i = 0; i < kRules; ++i)
     if (!p.on(static_cast<Rule>(i))) v["rules_off"].push_back(rule_name(static_cast<Rule>(i)));
   for (int i = 0; i < kPasses; ++i)

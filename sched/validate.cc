@@ -71,8 +71,14 @@ class Validation {
     FLEXAI_TRY(range("policy", "aging_ms", p.aging_ms, 1, kMostAmount));
     FLEXAI_TRY(range("policy", "patience_ms", p.patience_ms, 0, kMostAmount));
     FLEXAI_TRY(range("policy", "least_run_ms", p.least_run_ms, 0, kMostAmount));
+    FLEXAI_TRY(range("policy", "settle_ms", p.settle_ms, 0, kMostAmount));
     FLEXAI_TRY(range("policy", "backfill_most", p.backfill_most, 0, 1'000'000));
     FLEXAI_TRY(range("policy", "moves_most", p.moves_most, 0, 1000));
+    for (const model::ActCost& cost :
+         {p.costs.resize, p.costs.suspend, p.costs.migrate, p.costs.restart}) {
+      FLEXAI_TRY(range("policy.costs", "fixed_ms", cost.fixed_ms, 0, 100'000'000));
+      FLEXAI_TRY(range("policy.costs", "per_gib_ms", cost.per_gib_ms, 0, 1'000'000));
+    }
     FLEXAI_TRY(range("policy", "busy_percent", p.busy_percent, 1, 100));
     return range("policy", "lazy_percent", p.lazy_percent, 0, 99);
   }
@@ -172,7 +178,9 @@ class Validation {
     FLEXAI_TRY(range(what, "card_memory_mib", w.card_memory_mib, 0, kMostMemory));
     FLEXAI_TRY(range(what, "network_mbps", w.network_mbps, 0, kMostNetwork / 16));
     FLEXAI_TRY(range(what, "remote_penalty", w.remote_penalty, 0, 100'000));
-    FLEXAI_TRY(range(what, "interruption", w.interruption, 0, 1'000'000));
+    FLEXAI_TRY(range(what, "interruption", w.interruption, 0, 100'000));
+    FLEXAI_TRY(range(what, "moved_ms", w.moved_ms, 0, kMostAmount));
+    FLEXAI_TRY(range(what, "started_ms", w.started_ms, 0, kMostAmount));
     FLEXAI_TRY(range(what, "priority", w.priority, -1'000'000, 1'000'000));
     FLEXAI_TRY(range(what, "submitted_ms", w.submitted_ms, 0, kMostAmount));
     FLEXAI_TRY(range(what, "granted_milli", w.granted_milli, -1, 1000));

@@ -73,7 +73,7 @@ class Bench {
   }
 
  private:
-  static constexpr int kModels = 4;
+  static constexpr int kModels = 5, kTakenModel = 4;
   static constexpr int kDepartments = 4, kTeams = 5, kUsers = 5;
   struct Running {
     ShapeId shape;
@@ -94,11 +94,26 @@ class Bench {
       spec.cards = 8;
       spec.card_memory_mib = 32768 << random_.below(2);
       spec.network_mbps = 25000;
-      spec.model = static_cast<uint8_t>(random_.below(kModels));
+      spec.model = static_cast<uint8_t>(random_.below(kTakenModel));
       spec.zone = static_cast<uint16_t>(random_.below(16));
       spec.labels = random_.below(4);
     }
     for (uint32_t position : sched::node_order(specs)) cluster_.add(specs[position]);
+    take_all_of_one_model(specs.front());
+  }
+
+  // A few nodes beside the others, whose cards are in use for good.
+  void take_all_of_one_model(sched::NodeSpec spec) {
+    if (o_.pending == 0) return;
+    spec.model = kTakenModel;
+    Shape half;
+    half.cards = 1;
+    half.milli = 500;
+    for (int i = 0; i < 64; ++i) {
+      const sched::NodeId n = cluster_.add(spec);
+      for (int card = 0; card < spec.cards; ++card) cluster_.take(half, {n, n, 1u << card});
+      cluster_.set_open(n, true);
+    }
   }
 
   // Three levels: departments, teams, users' queues. Limits and caps are looked at on the way up at
@@ -134,7 +149,7 @@ class Bench {
     }
     for (sched::QueueId id = 0; id < queues.size(); ++id)
       if (queues[id].name.find('u') != std::string::npos) leaves_.push_back(id);
-    const std::vector<std::string> models{"M0", "M1", "M2", "M3"};
+    const std::vector<std::string> models{"M0", "M1", "M2", "M3", "M4"};
     queues_ = std::make_unique<sched::Queues>(queues, models, all);
   }
 
@@ -190,15 +205,31 @@ class Bench {
                                 cumulative_.begin());
   }
 
-  // Waiting work that no node can hold at present.
+  // Waiting work, a fifth of the kinds each: more memory on a card than there is; a label that no
+  // node has; all cards, or one, of a model whose cards are all in use; whole nodes of any model.
+  // The last starts when a node runs empty, as it would.
   ShapeId impossible(int i) {
+    const int kind = i % o_.kinds;
     Shape s;
-    s.cards = 8;
     s.milli = 1000;
-    s.cpu_milli = 64000 + i % o_.kinds * 20;
-    s.memory_mib = 4096;
-    s.card_memory_mib = 70000;
+    s.cards = kind % 5 == 1 || kind % 5 == 3 ? 1 : 8;
+    s.memory_mib = 4096 + kind;
+    s.cpu_milli = s.cards == 1 ? 1000 + kind : 64000 + kind * 32;
+    if (kind % 5 == 0) s.card_memory_mib = 70000;
+    if (kind % 5 == 1) s.labels = 1u << 5;
+    if (kind % 5 == 2 || kind % 5 == 3) s.models = 1u << kTakenModel;
     return shapes_.intern(s);
+  }
+
+  void plan_waiting() {
+    for (ShapeId waiting : flood_) {
+      const sched::Choice c = placer_->place(waiting);
+      if (!c.found()) continue;
+      ++flood_placed_;
+      cluster_.take(shapes_[waiting], c.at);
+      running_.push_back({waiting, c.at, leaves_[0]});
+      queues_->charge(leaves_[0], usage_of(waiting, c.at), 1);
+    }
   }
 
   sched::Usage usage_of(ShapeId id, const Placement& at) const {
@@ -271,8 +302,7 @@ class Bench {
     while (full() > o_.full) leave();
     // A plan tries each kind of waiting work once; at 100,000 decisions a second and a plan every
     // 10 ms that is once in so many decisions.
-    if (placed_ % 1000 == 0)
-      for (ShapeId waiting : flood_) flood_placed_ += placer_->place(waiting).found();
+    if (placed_ % 1000 == 0) plan_waiting();
     decide(id);
     const double took = now_us() - start;
     ++placed_;
@@ -312,7 +342,7 @@ class Bench {
             {"refused_by_quota", refused_},
             {"pending_unschedulable", o_.pending},
             {"pending_kinds", flood_.size()},
-            {"pending_found_room", flood_placed_},
+            {"pending_started", flood_placed_},
             {"snapshot_to_first_decision_ms", first / 1000},
             {"resident_mb", resident_mb()}};
   }

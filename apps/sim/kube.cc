@@ -24,13 +24,15 @@ class FirstFit : public Packer {
     const sched::ShapeId own = charged(id);
     if (own >= tables_.size()) tables_.resize(own + 1);
     const Shape s = shapes_[own];
-    tables_[own].refresh(cluster_, 1, sched::need_of(s), &scratch_, [&](NodeId n) -> sched::Cost {
-      const NodeState& node = cluster_[n];
-      const bool fits = node.cpu_free >= s.cpu_milli && node.memory_free >= s.memory_mib &&
-                        (s.cards == 0 || (s.models >> node.model & 1) != 0) &&
-                        (s.cards > 1 ? node.whole >= s.cards : node.most >= s.milli);
-      return fits ? 0 : sched::kInfeasible;
-    });
+    tables_[own].refresh(cluster_, 1, sched::need_of(s), sched::kAnyModel, &wake_, &scratch_,
+                         [&](NodeId n) -> sched::Cost {
+                           const NodeState& node = cluster_[n];
+                           const bool fits =
+                               node.cpu_free >= s.cpu_milli && node.memory_free >= s.memory_mib &&
+                               (s.cards == 0 || (s.models >> node.model & 1) != 0) &&
+                               (s.cards > 1 ? node.whole >= s.cards : node.most >= s.milli);
+                           return fits ? 0 : sched::kInfeasible;
+                         });
     const NodeId n = tables_[own].best();
     if (n == sched::kNone) return {};
     sched::Placement at{n, n, 0};
@@ -46,6 +48,7 @@ class FirstFit : public Packer {
   sched::ShapeTable& shapes_;
   std::vector<sched::CostTable> tables_;
   std::vector<NodeId> scratch_;
+  sched::Wake wake_;
 };
 
 }  // namespace

@@ -40,6 +40,10 @@ class Run {
         packer->placed(id, at);
         ++result->placed;
       }
+      refused_ = refused_ || at.cpu_node == sched::kNone;
+      PackingResult::Sizes& size = result->sizes[shapes_[id].milli];
+      size.arrived += shapes_[id].cards;
+      if (!refused_) size.unrefused += shapes_[id].cards;
       follow();
       record(result);
     }
@@ -100,6 +104,7 @@ class Run {
   std::vector<double> fragments_of_;
   uint64_t followed_ = 0;
   int64_t arrived_ = 0;
+  bool refused_ = false;  // somebody found no room
   std::array<int, kPoints> samples_{};
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,11 @@ struct PackingResult {
   std::array<double, kPoints> fragmented{};  // % of cards, by the published measure
   double remote = 0;                         // % of cards used from another node, at the end
   size_t arrived = 0, placed = 0, moves = 0;
+  struct Sizes {            // cards wanted by tasks with cards of one size
+    int64_t arrived = 0;    // until the end
+    int64_t unrefused = 0;  // before the first task that found no room
+  };
+  std::map<int, Sizes> sizes;  // by milli of a card
 };
 
 // Policies: the published six, and those of hi (apps/sim/hi_packer.h).

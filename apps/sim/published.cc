@@ -47,10 +47,12 @@ class Scored : public Packer {
     if (id >= tables_.size()) tables_.resize(id + 1);
     sched::CostTable& table = tables_[id];
     const Shape& shape = input_.shapes[id];
-    table.refresh(input_.cluster, 1, sched::need_of(shape), &scratch_, [&](NodeId n) {
-      const NodeState& node = input_.cluster[n];
-      return has_room(shape, node) ? static_cast<Cost>(-score(shape, node, n)) : sched::kInfeasible;
-    });
+    table.refresh(input_.cluster, 1, sched::need_of(shape), sched::kAnyModel, &wake_, &scratch_,
+                  [&](NodeId n) {
+                    const NodeState& node = input_.cluster[n];
+                    return has_room(shape, node) ? static_cast<Cost>(-score(shape, node, n))
+                                                 : sched::kInfeasible;
+                  });
     const NodeId node = choose(table);
     if (node == sched::kNone) return {};
     return {node, node, card(shape, input_.cluster[node])};
@@ -65,6 +67,7 @@ class Scored : public Packer {
 
  private:
   std::vector<sched::CostTable> tables_;
+  sched::Wake wake_;
   std::vector<NodeId> scratch_;
 };
 

@@ -36,16 +36,23 @@ json json_of(const std::vector<PackingResult>& results, const Table& table, size
   json cells = json::array();
   for (const auto& [key, cell] : table) {
     std::vector<double> remote, moves;
+    json runs = json::array();
     for (const PackingResult& r : results) {
       if (r.list != key.first || r.policy != key.second) continue;
       remote.push_back(r.remote);
       moves.push_back(1000.0 * static_cast<double>(r.moves) / static_cast<double>(r.arrived));
+      json sizes = json::array();
+      for (const auto& [milli, size] : r.sizes)
+        if (milli > 0) sizes.push_back({milli, size.arrived, size.unrefused});
+      runs.push_back(
+          {{"seed", r.seed}, {"allocated_percent", rounded(r.allocated[point])}, {"sizes", sizes}});
     }
     json one{{"list", key.first},
              {"policy", key.second},
              {"allocated_percent", sample(cell.own)},
              {"remote_percent", sample(sample_of(remote))},
-             {"moves_per_1000_tasks", sample(sample_of(moves))}};
+             {"moves_per_1000_tasks", sample(sample_of(moves))},
+             {"runs", std::move(runs)}};
     if (cell.published.count > 0) {
       one["published_percent"] = sample(cell.published);
       one["difference"] = rounded(cell.difference());

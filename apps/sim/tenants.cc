@@ -8,6 +8,7 @@
 #include <map>
 
 #include "apps/sim/fairness.h"
+#include "apps/sim/loops.h"
 #include "apps/sim/random.h"
 #include "sched/decide.h"
 
@@ -205,6 +206,7 @@ class Tenants {
       if (at->second.left_s > 0) return false;
       useful_ += at->second.all_s * wanted(w);
       completions_.push_back(now - at->second.submitted);
+      loops_.gone(w.name);
       progress_.erase(at);
       ++result_.events;
       return true;
@@ -229,6 +231,16 @@ class Tenants {
     }
   }
 
+  static std::string place_text(const model::MemberPlace& place) {
+    std::string text = place.node + "<" + place.card_node;
+    for (uint32_t card : place.cards) text += " " + std::to_string(card);
+    return text;
+  }
+  // A plan moves a member once at most, so it still is where the snapshot has it.
+  const model::MemberPlace& moving_from(const sched::Action& a) const {
+    return snapshot_.workloads[a.workload].places[a.member];
+  }
+
   void count(const sched::Action& a, double now) {
     using sched::Act;
     const Workload& w = snapshot_.workloads[a.workload];
@@ -248,10 +260,10 @@ class Tenants {
         ++result_.shares;
         return;
       case Act::kMigrate:
-        ++result_.moves;
-        return;
       case Act::kHome:
-        ++result_.homes;
+        ++(a.act == Act::kHome ? result_.homes : result_.moves);
+        loops_.moved(w.name, a.member, place_text(moving_from(a)), place_text(a.places.front()),
+                     now);
         return;
       case Act::kSuspend:
         ++result_.suspends;
@@ -265,6 +277,7 @@ class Tenants {
         break;
     }
     result_.most_stops = std::max(result_.most_stops, ++p.stops);
+    loops_.stopped(w.name, snapshot_.workloads[a.because].name);
   }
 
   base::Status decide(double now) {
@@ -358,6 +371,9 @@ class Tenants {
     for (double c : completions_)
       result_.completion_mean_s += c / static_cast<double>(completions_.size());
     result_.remote /= samples;
+    result_.longest_exchange = loops_.longest_exchange();
+    result_.returns = loops_.returns();
+    result_.loops = loops_.found();
     result_.decide_mean_ms /= static_cast<double>(std::max<size_t>(1, result_.ticks));
     for (double d : result_.distance_by_window)
       result_.mean_distance += d / static_cast<double>(result_.distance_by_window.size());
@@ -379,6 +395,7 @@ class Tenants {
   std::deque<Now> window_;
   std::vector<double> waits_, completions_, below_s_;
   double useful_ = 0, wasted_ = 0;
+  Loops loops_;
   TenantResult result_;
 };
 

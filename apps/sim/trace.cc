@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apps/sim/csv.h"
+#include "apps/sim/mix_file.h"
 
 namespace flexai::apps::sim {
 namespace {
@@ -130,7 +131,8 @@ base::Status read_tasks(const std::string& path, Trace* trace) {
 
 base::Result<std::string> find_trace(const std::string& name) {
   std::error_code ignored;
-  if (fs::is_directory(name, ignored)) return name;
+  if (fs::is_directory(name, ignored) || (is_mix_file(name) && fs::is_regular_file(name, ignored)))
+    return name;
   std::vector<std::string> tried;
   if (const char* root = std::getenv("FLEXAI_TRACES"))
     tried.push_back(std::string(root) + "/" + name);
@@ -146,6 +148,7 @@ base::Result<std::string> find_trace(const std::string& name) {
 }
 
 base::Result<Trace> read_openb(const std::string& folder, const std::string& list) {
+  if (is_mix_file(folder)) return read_mix(folder);
   Trace trace;
   FLEXAI_TRY(read_nodes(folder + "/openb_node_list_gpu_node.csv", &trace));
   FLEXAI_TRY(read_tasks(folder + "/openb_pod_list_" + list + ".csv", &trace));

@@ -27,9 +27,9 @@ struct Trace {
   std::vector<TraceTask> tasks;     // by name
 };
 
-// The folder that --trace names: an existing folder as it is; else, for the name "openb", the first
-// that exists of $FLEXAI_TRACES/openb, traces/openb and ../shared/traces/openb, the latter two
-// beside the present folder and up to three above it.
+// The folder that --trace names: an existing folder, or a mix file (apps/sim/mix_file.h), as it is;
+// else, for the name "openb", the first that exists of $FLEXAI_TRACES/openb, traces/openb and
+// ../shared/traces/openb, the latter two beside the present folder and up to three above it.
 base::Result<std::string> find_trace(const std::string& name);
 // `list`: "default", "cpu050" ...: openb_pod_list_<list>.csv of the folder.
 base::Result<Trace> read_openb(const std::string& folder, const std::string& list);

@@ -40,6 +40,7 @@ bool consolidate(Session* s, uint32_t job) {
     a.because = job;
     a.reason = "defrag: room for " + s->jobs[job].work->name;
     j.touched = true;
+    s->residents.edit(move.resident).movable = false;  // once in a plan
     s->plan.actions.push_back(std::move(a));
   }
   s->placer->set_remote_used(s->remote_milli);

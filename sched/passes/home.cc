@@ -23,7 +23,9 @@ void pull_home(Session* s) {
       const Placement now = s->residents[s->jobs[i].members[m]].at;
       Placement to;
       if (moves >= s->policy.moves_most) return;
-      if (!now.remote() || s->jobs[i].touched || !s->jobs[i].work->can_move) continue;
+      if (!now.remote() || s->jobs[i].touched || !s->jobs[i].work->can_move ||
+          !s->settled(*s->jobs[i].work))
+        continue;
       if (!find_local(s, s->jobs[i], now, &to)) continue;
       s->move_member(i, m, to);
       ++moves;

@@ -177,8 +177,10 @@ class Placing {
     a.act = Act::kPlace;
     a.workload = job;
     a.milli = s_.shapes[s_.jobs[job].shape].milli;
-    for (ResidentId id : s_.jobs[job].members)
+    for (ResidentId id : s_.jobs[job].members) {
       a.places.push_back(s_.place_name(s_.residents[id].at));
+      s_.residents.edit(id).movable = false;  // what has just started is not moved at once
+    }
     a.reason = reason;
     s_.jobs[job].touched = true;
     s_.plan.actions.push_back(std::move(a));

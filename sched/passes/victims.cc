@@ -10,6 +10,10 @@ namespace {
 constexpr Act kLadder[] = {Act::kShrink,  Act::kShare,   Act::kSuspend,
                            Act::kMigrate, Act::kRequeue, Act::kKill};
 constexpr size_t kMostVictims = 64;  // of one workload
+constexpr uint32_t kMostDoublings = 6;
+constexpr int64_t kLongestLoss = 100'000'000;  // ms that count
+constexpr int64_t kMostPrice = int64_t{1} << 61;
+constexpr int64_t kMostHeld = 10'000'000;  // milli-cards that count
 
 struct Done {
   uint32_t victim = 0;
@@ -18,11 +22,18 @@ struct Done {
   ShapeId shape_before = kNone;
 };
 
+// Work that would lose what it has done is spared twice as long after each stop, so that it ends
+// some time; what is only suspended loses nothing.
+bool has_run(const Session& s, const model::Workload& w, bool loses) {
+  const uint32_t doublings = loses ? std::min(w.stops, kMostDoublings) : 0;
+  return (s.snapshot.now_ms - w.started_ms) >> doublings >= s.policy.least_run_ms;
+}
+
 bool can(const Session& s, uint32_t victim, Act act) {
   const Job& j = s.jobs[victim];
   const model::Workload& w = *j.work;
   if (j.members.empty() || j.touched || s.shapes[j.shape].cards == 0) return false;
-  const bool ran = s.snapshot.now_ms - w.started_ms >= s.policy.least_run_ms;
+  const bool ran = has_run(s, w, act != Act::kSuspend);
   switch (act) {
     case Act::kShrink:
       return w.cards == 1 && w.card_milli_least > 0 && s.shapes[j.shape].milli > w.card_milli_least;
@@ -31,7 +42,7 @@ bool can(const Session& s, uint32_t victim, Act act) {
     case Act::kSuspend:
       return w.can_suspend && ran;
     case Act::kMigrate:
-      return may_move(w);
+      return s.may_move(w);
     case Act::kRequeue:
       return w.can_restart && w.preemptible && ran;
     case Act::kKill:
@@ -57,23 +68,45 @@ class Way {
   }
 
  private:
-  int64_t price(uint32_t victim) const {
+  // Milliseconds for which the victim's cards do nothing useful.
+  int64_t loss_ms(uint32_t victim, Act act) const {
+    const model::Workload& w = *s_.jobs[victim].work;
+    const model::ActCosts& costs = s_.policy.costs;
+    const int64_t memory = int64_t{w.card_memory_mib} * w.cards;
+    switch (act) {
+      case Act::kShrink:
+      case Act::kShare:
+        return costs.resize.ms(memory);
+      case Act::kSuspend:
+        return costs.suspend.ms(memory);
+      case Act::kMigrate:
+        return costs.migrate.ms(memory);
+      default:
+        return costs.restart.ms(memory) + std::max<int64_t>(0, s_.snapshot.now_ms - w.started_ms);
+    }
+  }
+
+  // What it holds times what it loses, dearer for who thinks so and for who was stopped before.
+  int64_t price(uint32_t victim, size_t rung) const {
     const Job& j = s_.jobs[victim];
-    const int64_t held =
-        int64_t{s_.shapes[j.shape].total_milli()} * static_cast<int64_t>(j.members.size());
     if (!s_.policy.on(Rule::kEviction)) return 0;
-    return j.work->interruption * held + j.work->priority;
+    const int64_t held = std::min(kMostHeld, int64_t{s_.shapes[j.shape].total_milli()} *
+                                                 static_cast<int64_t>(j.members.size()));
+    const int64_t loss = std::min(kLongestLoss, loss_ms(victim, act_for(victim, rung)));
+    return held * loss / 1000 * j.work->interruption *
+               (1 + std::min(j.work->stops, kMostDoublings)) +
+           j.work->priority;
   }
 
   // Victims one by one, the cheapest on the most promising node first, until the workload fits.
   bool attempt(size_t rung) {
     std::vector<std::pair<int64_t, uint32_t>> victims;
     for (uint32_t v : running_)
-      if (can(s_, v, act_for(v, rung))) victims.emplace_back(price(v), v);
+      if (can(s_, v, act_for(v, rung))) victims.emplace_back(price(v, rung), v);
     if (victims.empty()) return false;
     std::sort(victims.begin(), victims.end());
     if (s_.jobs[job_].work->members == 1)
-      for (const auto& node : nodes_by_price(victims))
+      for (const auto& node : nodes_by_price(victims, rung))
         if (on_these(node, rung)) return true;
     std::vector<uint32_t> all;
     for (const auto& [cost, v] : victims) all.push_back(v);
@@ -89,7 +122,7 @@ class Way {
 
   // For each node with victims: these, cheapest first; nodes by the price of what would have to go.
   std::vector<std::vector<uint32_t>> nodes_by_price(
-      const std::vector<std::pair<int64_t, uint32_t>>& victims) const {
+      const std::vector<std::pair<int64_t, uint32_t>>& victims, size_t rung) const {
     std::vector<std::vector<uint32_t>> by_node(s_.cluster.size());
     for (const auto& [cost, v] : victims)
       for (ResidentId id : s_.jobs[v].members) by_node[s_.residents[id].at.card_node].push_back(v);
@@ -101,7 +134,7 @@ class Way {
       for (uint32_t v : by_node[n]) {
         if (freed >= need) break;
         freed += s_.shapes[s_.jobs[v].shape].total_milli();
-        sum += price(v);
+        sum = std::min(kMostPrice, sum + price(v, rung));
       }
       if (freed >= need) order.emplace_back(sum, n);
     }

@@ -41,6 +41,28 @@ def arc_flow(count, unit):
     return "\n".join(lines + ["end"]) + "\n"
 
 
+def most_allocated(cards, sizes):
+    """Percent of the cards that any placement can hold, by the relaxation: `sizes` are (milli, arrived, kept), in cards; what
+    is kept must be held, of the rest any part may be. Nodes, processors, memory and models are no bound, so nothing holds more.
+    """
+    wanted = {milli: (arrived, kept) for milli, arrived, kept in sizes if arrived}
+    lines = arc_flow({milli: 0 for milli in wanted}, 10).splitlines()
+    flows = [line for line in lines if line.startswith("f")]
+    held = {m: [f"x{at}_{m}" for at in range(100 - m // 10 + 1)] for m in wanted}
+    text = ["max", "held: " + " + ".join(f"{m} {x}" for m in wanted for x in held[m]), "st", *flows, f"cards: z <= {cards}"]
+    for milli, (arrived, kept) in wanted.items():
+        terms = " + ".join(held[milli])
+        text += [f"most{milli}: {terms} <= {arrived}", f"kept{milli}: {terms} >= {kept}"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lp") as f:
+        f.write("\n".join(text + ["end"]) + "\n")
+        f.flush()
+        out = subprocess.run(["cbc", f.name, "solve", "quit"], capture_output=True, text=True, check=True).stdout
+    for line in out.splitlines():
+        if line.startswith("Optimal objective"):
+            return abs(float(line.split()[2])) / cards / 10
+    raise SystemExit("cutting_stock: CBC gave no solution:\n" + out[-400:])
+
+
 def cards_needed(count):
     """The relaxation's number of cards."""
     with tempfile.NamedTemporaryFile("w", suffix=".lp") as f:
@@ -63,6 +85,11 @@ def bound(path):
     return 100 * allocated(count) / cards_needed(count)
 
 
+def cards_of(folder):
+    with open(folder / "openb_node_list_gpu_node.csv") as f:
+        return sum(int(r["gpu"]) for r in csv.DictReader(f))
+
+
 def reachable(path, part=1.3, seed=1):
     """Percent of the cards allocated after all has arrived, if everything may be moved at any time, and a node is no bound.
 
@@ -71,8 +98,7 @@ def reachable(path, part=1.3, seed=1):
     """
     with open(path) as f:
         tasks = [(int(r["num_gpu"]), min(int(r["gpu_milli"]), 1000)) for r in csv.DictReader(f) if int(r["num_gpu"])]
-    with open(pathlib.Path(path).parent / "openb_node_list_gpu_node.csv") as f:
-        cards = sum(int(r["gpu"]) for r in csv.DictReader(f))
+    cards = cards_of(pathlib.Path(path).parent)
     rng = random.Random(seed)
     rng.shuffle(tasks)
     asked = sum(c * m for c, m in tasks)
