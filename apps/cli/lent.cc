@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "agent/injection.h"
 #include "apps/cli/host_link.h"
@@ -30,7 +32,8 @@ using nlohmann::json;
 namespace {
 
 constexpr base::Nanos kGoodbye = 3 * base::kSecond;
-constexpr int kSessionWait = 40;  // seconds: a worker starts
+constexpr base::Nanos kSettled = 2 * base::kSecond;  // below kGoodbye
+constexpr int kSessionWait = 40;                     // seconds: a worker starts
 
 std::vector<std::byte> bytes_of_hex(const std::string& hex) {
   std::vector<std::byte> bytes;
@@ -61,6 +64,7 @@ class Door {
     [[maybe_unused]] auto removed = client_.remove("/v1/runs/" + run_);
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
+    wait_until_gone();
   }
 
  private:
@@ -68,6 +72,14 @@ class Door {
     Fd pidfd;
     std::string session;
   };
+
+  // So that the next command finds free what this one had: workers take a moment to end.
+  void wait_until_gone() {
+    const base::Nanos deadline = base::monotonic_now() + kSettled;
+    while (base::monotonic_now() < deadline &&
+           client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5).ok())
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 
   void wait(int held, base::Nanos until, bool* over) {
     std::vector<pollfd> fds{{listener_.get(), POLLIN, 0}, {held, POLLIN, 0}};
