@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/process.h"
+#include "agent/spawn.h"
 
 extern char** environ;
 
@@ -67,29 +67,6 @@ base::Result<Fd> above(const Fd& fd) {
   return copy;
 }
 
-class Attributes {
- public:
-  Attributes() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    for (int s : {SIGINT, SIGTERM, SIGPIPE, SIGHUP}) sigaddset(&defaults, s);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~Attributes() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
-
 bool write_file(const std::string& path, const std::string& text) {
   Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return fd.valid() &&
@@ -106,8 +83,7 @@ base::Result<StartedWorker> start_worker(WorkerStart start) {
   Fd said(ends[0]), out(ends[1]);
   FLEXAI_TRY_ASSIGN(const Fd session, above(start.session));
   FLEXAI_TRY_ASSIGN(const Fd output, above(out));
-  Attributes a;
-  posix_spawn_file_actions_addopen(&a.actions, 0, "/dev/null", O_RDONLY, 0);
+  SpawnAttributes a;
   posix_spawn_file_actions_adddup2(&a.actions, output.get(), 1);
   posix_spawn_file_actions_adddup2(&a.actions, session.get(), kSession);
   Fd appointment;
