@@ -9,20 +9,12 @@ import subprocess
 import tempfile
 import time
 
+from cases import Different, expect
 from served import DRIVER, POCL
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 TRAIN = [PYTHON, str(ROOT / "test" / "programs" / "train_tinygrad.py"), "--json"]
-
-
-class Different(AssertionError):
-    pass
-
-
-def expect(ok, text):
-    if not ok:
-        raise Different(text)
 
 
 def wait_until(what, condition, seconds=20):

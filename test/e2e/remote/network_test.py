@@ -11,11 +11,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
-from group import TRAIN, Apart, Different, Group, expect, free_port
+from cases import expect, run_cases
+from group import TRAIN, Apart, Group, free_port
 
 
 def say(relay, line):
@@ -319,22 +319,5 @@ class Tests:
             group.nothing_left(3)
 
 
-def main():
-    tests = Tests(sys.argv[1])
-    cases = [name[5:] for name in dir(tests) if name.startswith("case_")]
-    chosen = sys.argv[2:] or cases
-    failed = 0
-    for name in chosen:
-        start = time.monotonic()
-        try:
-            getattr(tests, "case_" + name)()
-            print(f"ok    {name} ({time.monotonic() - start:.1f} s)", flush=True)
-        except (Different, subprocess.TimeoutExpired, ValueError) as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(Tests)

@@ -8,25 +8,16 @@ import pathlib
 import random
 import re
 import subprocess
-import sys
 import tempfile
 import time
 
+from cases import expect, run_cases
 from served import DRIVER, POCL, Worker
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 PROGRAMS = ROOT / "test" / "programs"
 NATIVE = {**os.environ, **DRIVER, "OCL_ICD_VENDORS": POCL}
-
-
-class Different(AssertionError):
-    pass
-
-
-def expect(ok, text):
-    if not ok:
-        raise Different(text)
 
 
 class Agent:
@@ -204,22 +195,5 @@ class Tests:
             expect("carried" in first.communicate(timeout=60)[0], "the first one was disturbed")
 
 
-def main():
-    tests = Tests(sys.argv[1])
-    cases = [name[5:] for name in dir(tests) if name.startswith("case_")]
-    chosen = sys.argv[2:] or cases
-    failed = 0
-    for name in chosen:
-        start = time.monotonic()
-        try:
-            getattr(tests, "case_" + name)()
-            print(f"ok    {name} ({time.monotonic() - start:.1f} s)", flush=True)
-        except (Different, subprocess.TimeoutExpired, ValueError) as error:
-            failed += 1
-            print(f"FAIL  {name}: {error}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(Tests)
