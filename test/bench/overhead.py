@@ -1,4 +1,7 @@
-"""What a slice costs a program that has the card to itself: with and without, in turns."""
+"""What a slice costs a program that has the card to itself: with and without, in turns.
+
+Of two equal native processes one can be several percent slower for its whole life (where its pages lie), so each pair of
+processes is new and a figure is the median over pairs."""
 import json
 import os
 import re
@@ -15,11 +18,12 @@ from turns import SETTLE, alternate, kill, proceed, standard_error, stop
 def programs(agent, figures, rounds):
     agent.slice("alone", "50%", qos="elastic", memory="1200MiB")
     launch_latency(agent, figures, rounds)
+    pairs = rounds * 3 // 4
     python = str(ROOT / ".venv" / "bin" / "python")
     train = str(ROOT / "test" / "programs" / "train_tinygrad.py")
-    traced(agent, figures, "CLBlast GEMM", [tool("gemm-clblast"), "--n", "384"], rounds)
-    traced(agent, figures, "tinygrad step", [python, train], rounds)
-    hashcat(agent, figures, rounds)
+    traced(agent, figures, "CLBlast GEMM", [tool("gemm-clblast"), "--n", "384"], pairs)
+    traced(agent, figures, "tinygrad step", [python, train], pairs)
+    hashcat(agent, figures, pairs)
     agent.drop("alone")
 
 
@@ -43,10 +47,16 @@ def launch_latency(agent, figures, rounds):
                 native_us=round(median(got[None]), 2), spread=round(spread(got["alone"]), 2), rounds=rounds, metered_launches=metered)
 
 
-def traced(agent, figures, name, command, rounds):
+def traced(agent, figures, name, command, pairs):
     """Programs that write down when each piece of work was done."""
-    turn, turns = 0.5, 6 * rounds
-    before, start = launches(agent), now_ns() + int(8e9)
+    before = launches(agent)
+    ratios = [_traced_pair(agent, command) for _ in range(pairs)]
+    _add(figures, name, ratios, launches(agent) - before)
+
+
+def _traced_pair(agent, command, turn=0.5, turns=6):
+    """Native rate by sliced rate of two new processes."""
+    start = now_ns() + int(8e9)
     folder = tempfile.mkdtemp(dir=agent.dir)
     traces = [os.path.join(folder, "native"), os.path.join(folder, "slice")]
     runs = [agent.popen(where, [*command, "--start", str(start), "--seconds", str(2 * turn * turns + 2), "--trace", trace],
@@ -65,12 +75,11 @@ def traced(agent, figures, name, command, rounds):
     for trace in traces:
         with open(trace) as f:
             done.append([int(line.split()[0]) for line in f])
-    ratios = []
-    for native, sliced in zip(*spans):
-        rates = [_rate(points, span) for points, span in zip(done, (native, sliced))]
-        if all(rates):
-            ratios.append(rates[0] / rates[1])
-    _add(figures, name, ratios, launches(agent) - before)
+    rates = [[_rate(points, span) for points, span in zip(done, both)] for both in zip(*spans)]
+    ratios = [native / sliced for native, sliced in rates if native and sliced]
+    if not ratios:
+        sys.exit(f"{command[0]}: too little work in a turn of {turn} s to compare")
+    return median(ratios)
 
 
 def _rate(points, span):
@@ -79,26 +88,26 @@ def _rate(points, span):
     return (len(inside) - 1) / (inside[-1] - inside[0]) if len(inside) > 2 else 0
 
 
-def hashcat(agent, figures, rounds):
-    before, runs = launches(agent), []
-    try:
-        for where in (None, "alone"):
-            runs.append(Hashcat(agent, where).started())
-            stop(runs[-1].process)
-        ratios = []
-        for _ in range(3):
-            spans = alternate([[run.process] for run in runs], 3, max(2, rounds // 3))
+def hashcat(agent, figures, pairs):
+    before, ratios = launches(agent), []
+    for _ in range(pairs):
+        runs = []
+        try:
+            for where in (None, "alone"):
+                runs.append(Hashcat(agent, where).started())
+                stop(runs[-1].process)
+            spans = alternate([[run.process] for run in runs], 3, 2)
             ratios.append(runs[0].speed(spans[0]) / runs[1].speed(spans[1]))
-    finally:
-        for run in runs:
-            kill(run.process)
+        finally:
+            for run in runs:
+                kill(run.process)
     _add(figures, "hashcat MD5", ratios, launches(agent) - before)
 
 
 def _add(figures, name, ratios, metered):
     percent = (median(ratios) - 1) * 100
     figures.add("overhead, " + name, percent, "%", "<= 1", percent <= 1 and metered > 0,
-                standard_error=round(standard_error(ratios) * 100, 2), turns=len(ratios), metered_launches=metered)
+                standard_error=round(standard_error(ratios) * 100, 2), pairs=len(ratios), metered_launches=metered)
 
 
 def _sleep_until(when):

@@ -9,11 +9,14 @@
 namespace flexai::remote::opencl {
 namespace {
 
-// Bytes of a box; 0 when there is no such number.
+// Bytes of a box; more than any object has when there is no such number, so that no driver that
+// counts with fewer bits is asked to fill what was made too small.
 size_t volume(size_t first, const Values<size_t>& region) {
   if (!region.there) return 0;
-  for (size_t i = 0; i < 3; ++i)
-    if (__builtin_mul_overflow(first, region.values[i], &first)) return 0;
+  for (size_t i = 0; i < 3; ++i) {
+    if (region.values[i] == 0) return 0;
+    if (__builtin_mul_overflow(first, region.values[i], &first)) return SIZE_MAX;
+  }
   return first;
 }
 
