@@ -27,7 +27,7 @@ Room room_of(const std::string& card, const std::vector<Slice>& slices,
   for (const Slice& slice : slices) {
     if (slice.card != card || slice.name == without) continue;
     room.granted_milli += guarantee(slice);
-    room.granted_bytes += slice.memory_bytes;
+    if (slice.residency == model::Residency::kCard) room.granted_bytes += slice.memory_bytes;
     room.slices += 1;
   }
   return room;
@@ -48,7 +48,7 @@ base::Status admit(const Device& card, const std::vector<Slice>& slices, const S
                     (room.free_milli() == 0 ? "no" : format_share(room.free_milli())) +
                     " compute left to promise, " + format_share(guarantee(slice)) +
                     " asked; free some, use --qos besteffort, or --wait");
-  if (slice.memory_bytes > room.free_bytes(card))
+  if (slice.residency == model::Residency::kCard && slice.memory_bytes > room.free_bytes(card))
     return fail(Code::kExhausted,
                 "card " + card.id + " has " + format_bytes(room.free_bytes(card)) +
                     " of memory left to promise, " + format_bytes(slice.memory_bytes) +

@@ -19,6 +19,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"PATCH", "/v1/slices/{name}", &Api::patch_slice},
       {"DELETE", "/v1/slices/{name}", &Api::delete_slice},
       {"GET", "/v1/slices/{name}/explain", &Api::get_explain},
+      {"POST", "/v1/slices/{name}/swap", &Api::post_swap},
+      {"POST", "/v1/slices/{name}/resume", &Api::post_resume},
       {"POST", "/v1/runs", &Api::post_run, true},
       {"GET", "/v1/runs/{id}", &Api::get_run},
       {"DELETE", "/v1/runs/{id}", &Api::delete_run, true},

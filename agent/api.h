@@ -76,6 +76,15 @@ class Api {
   base::Status unused(const SliceEntry& entry) const;
   std::map<pid_t, Run*> processes_in(const SliceEntry& entry) const;
   base::Status stop_users(Removal* removal, const SliceEntry& entry);
+  // api_move.cc
+  struct Move;
+  void post_swap(const Request&, const Reply&);
+  void post_resume(const Request&, const Reply&);
+  base::Status may_move(const SliceEntry& entry) const;
+  void order_all(const std::shared_ptr<Move>& move, remote::OrderWord word);
+  void heard(const std::shared_ptr<Move>& move, const std::string& session,
+             const base::Result<uint64_t>& moved);
+  void finish_move(const std::shared_ptr<Move>& move);
   // api_runs.cc
   void post_run(const Request&, const Reply&);
   void get_run(const Request&, const Reply&);

@@ -48,6 +48,10 @@ base::Result<std::vector<uint64_t>> Api::named_slices(const Call& call,
                                      "; make one of your own with `flexai slice create`");
     if (!entry->trouble.empty())
       return fail(Code::kUnavailable, "slice " + name + " cannot serve: " + entry->trouble);
+    if (entry->moving || entry->slice.residency != model::Residency::kCard)
+      return fail(Code::kConflict, "slice " + name +
+                                       " is swapped out; bring it back with `flexai slice resume " +
+                                       name + "` first");
     if (!cards.insert(entry->card_key).second)
       return fail(Code::kInvalid, "two of these slices are on card " + entry->slice.card +
                                       "; a program has one slice a card");

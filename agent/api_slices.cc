@@ -19,6 +19,7 @@ base::Result<SliceChange> read_change(const json& body) {
   change.compute_milli = narrow(fields.number("compute_milli", 1000));
   change.ceiling_milli = narrow(fields.number("ceiling_milli", 1000));
   change.memory_bytes = fields.number("memory_bytes", 1ull << 50);
+  change.paused = fields.truth("paused");
   auto qos = fields.text("qos", 40);
   auto priority = fields.text("priority", 40);
   FLEXAI_TRY(fields.finish());
@@ -35,7 +36,7 @@ base::Result<SliceChange> read_change(const json& body) {
 
 // A slice as a caller asks for it; the owner is the caller, whatever the body would like.
 base::Result<model::Slice> read_wanted_slice(const json& body, uint32_t uid) {
-  for (const char* field : {"owner_uid", "ephemeral"})
+  for (const char* field : {"owner_uid", "ephemeral", "paused", "residency"})
     if (body.is_object() && body.contains(field))
       return fail(Code::kInvalid, std::string("unknown field \"") + field + "\"");
   FLEXAI_TRY_ASSIGN(model::Slice wanted, model::slice_from_json(body));
@@ -62,6 +63,9 @@ base::Result<SliceEntry*> Api::owned_slice(const Call& call) {
     return fail(Code::kDenied, "slice " + entry->slice.name + " belongs to uid " +
                                    std::to_string(entry->slice.owner_uid) +
                                    "; ask its owner or root");
+  if (entry->moving)
+    return fail(Code::kConflict,
+                "slice " + entry->slice.name + " is being moved; try again when that is over");
   return entry;
 }
 

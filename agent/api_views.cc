@@ -42,6 +42,8 @@ json slice_line(const SliceEntry& entry, const SliceUse& use) {
               {"owner_uid", entry.slice.owner_uid},
               {"qos", model::qos_name(entry.slice.qos)},
               {"priority", model::priority_name(entry.slice.priority)},
+              {"paused", entry.slice.paused},
+              {"residency", model::residency_name(entry.slice.residency)},
               {"promised_milli",
                entry.slice.qos == model::Qos::kBestEffort ? 0 : entry.slice.compute_milli},
               {"ceiling_milli", entry.slice.ceiling_milli},

@@ -228,7 +228,8 @@ void CardArbiter::Core::write_limits(Slice* slice, uint64_t memory_limit) {
   limit::ControlPage* control = slice->control();
   const limit::Terms& terms = slice->terms;
   control->memory_limit.store(memory_limit, std::memory_order_release);
-  control->share_milli.store(terms.share_milli, std::memory_order_relaxed);
+  // What it may use by itself should the agent fall silent: of a paused slice nothing.
+  control->share_milli.store(terms.paused ? 0 : terms.share_milli, std::memory_order_relaxed);
   control->ceiling_milli.store(terms.ceiling_milli, std::memory_order_relaxed);
   control->qos.store(static_cast<uint32_t>(terms.qos), std::memory_order_relaxed);
   control->priority.store(static_cast<uint32_t>(terms.priority), std::memory_order_relaxed);

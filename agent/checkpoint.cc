@@ -23,14 +23,19 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE slices (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, card TEXT NOT NULL, card_key TEXT NOT NULL,
   compute_milli INTEGER NOT NULL, ceiling_milli INTEGER NOT NULL, memory_bytes INTEGER NOT NULL,
-  qos TEXT NOT NULL, priority TEXT NOT NULL, owner_uid INTEGER NOT NULL, ephemeral INTEGER NOT NULL);
+  qos TEXT NOT NULL, priority TEXT NOT NULL, owner_uid INTEGER NOT NULL, ephemeral INTEGER NOT NULL,
+  paused INTEGER NOT NULL DEFAULT 0, residency TEXT NOT NULL DEFAULT 'card');
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, grant_text TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
   start INTEGER NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL DEFAULT '');
 CREATE TABLE run_slices (
   run INTEGER NOT NULL, slice INTEGER NOT NULL, PRIMARY KEY (run, slice)) WITHOUT ROWID;
 )sql";
-constexpr const char* kFromVersion1 = "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT '';";
+// What leads from each version to the next one, the first from version 1.
+constexpr const char* kUpgrades[] = {
+    "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE slices ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE slices ADD COLUMN residency TEXT NOT NULL DEFAULT 'card';"};
 
 // One prepared statement; binds by position from 1.
 class Statement {
@@ -86,6 +91,8 @@ base::Result<StoredSlice> read_slice(Statement& row) {
   FLEXAI_TRY_ASSIGN(stored.slice.priority, model::parse_priority(row.text(8)));
   stored.slice.owner_uid = static_cast<uint32_t>(row.number(9));
   stored.slice.ephemeral = row.number(10) != 0;
+  stored.slice.paused = row.number(11) != 0;
+  FLEXAI_TRY_ASSIGN(stored.slice.residency, model::parse_residency(row.text(12)));
   FLEXAI_TRY(model::validate(stored.slice));
   return stored;
 }
@@ -166,8 +173,14 @@ base::Status Checkpoint::prepare_schema() {
                                         std::to_string(kVersion) +
                                         "; start the newer release that wrote it");
   if (version == kVersion) return {};
-  return execute(std::string("BEGIN IMMEDIATE;") + (version == 0 ? kSchema : kFromVersion1) +
-                 "PRAGMA user_version=" + std::to_string(kVersion) + ";COMMIT;");
+  std::string steps;
+  if (version == 0) {
+    steps = kSchema;
+  } else {
+    for (uint64_t from = version; from < kVersion; ++from) steps += kUpgrades[from - 1];
+  }
+  return execute("BEGIN IMMEDIATE;" + steps + "PRAGMA user_version=" + std::to_string(kVersion) +
+                 ";COMMIT;");
 }
 
 base::Result<std::string> Checkpoint::set_aside(const std::string& path) {
@@ -190,7 +203,7 @@ base::Result<Stored> Checkpoint::load() {
   FLEXAI_TRY_ASSIGN(stored.cards, load_cards());
   Statement slices(db_.get(),
                    "SELECT id,name,card,card_key,compute_milli,ceiling_milli,memory_bytes,qos,"
-                   "priority,owner_uid,ephemeral FROM slices ORDER BY id");
+                   "priority,owner_uid,ephemeral,paused,residency FROM slices ORDER BY id");
   int rc;
   while ((rc = slices.step()) == SQLITE_ROW) {
     auto slice = read_slice(slices);
@@ -223,12 +236,14 @@ base::Result<Stored> Checkpoint::load() {
 
 base::Status Checkpoint::put_slice(const StoredSlice& stored) {
   const model::Slice& slice = stored.slice;
-  Statement row(db_.get(), "INSERT OR REPLACE INTO slices VALUES(?,?,?,?,?,?,?,?,?,?,?)");
+  Statement row(db_.get(), "INSERT OR REPLACE INTO slices VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
   row.bind(stored.id).bind(slice.name).bind(slice.card).bind(stored.card_key);
   row.bind(slice.compute_milli).bind(slice.ceiling_milli).bind(slice.memory_bytes);
   row.bind(std::string(model::qos_name(slice.qos)));
   row.bind(std::string(model::priority_name(slice.priority)));
   row.bind(slice.owner_uid).bind(static_cast<uint32_t>(slice.ephemeral ? 1 : 0));
+  row.bind(static_cast<uint32_t>(slice.paused ? 1 : 0));
+  row.bind(std::string(model::residency_name(slice.residency)));
   if (!row.done()) return error("writing checkpoint");
   return {};
 }

@@ -58,7 +58,7 @@ struct Change {
 
 class Checkpoint {
  public:
-  static constexpr int kVersion = 2;
+  static constexpr int kVersion = 3;
 
   static base::Result<std::unique_ptr<Checkpoint>> open(const std::string& path);
   // Renames a damaged file (and what belongs to it) to PATH.aside-N and says that name.

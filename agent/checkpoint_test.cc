@@ -132,11 +132,15 @@ TEST_F(CheckpointTest, BringsVersion1Up) {
     EXPECT_EQ(stored->runs[0], run);
   }
   execute(path_, "ALTER TABLE runs DROP COLUMN host");
+  execute(path_, "ALTER TABLE slices DROP COLUMN paused");
+  execute(path_, "ALTER TABLE slices DROP COLUMN residency");
   execute(path_, "PRAGMA user_version=1");
   auto checkpoint = Checkpoint::open(path_);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
   auto stored = (*checkpoint)->load();
   ASSERT_TRUE(stored.ok());
+  ASSERT_EQ(stored->slices.size(), 1u);
+  EXPECT_FALSE(stored->slices[0].slice.still());
   run.host.clear();
   ASSERT_EQ(stored->runs.size(), 1u);
   EXPECT_EQ(stored->runs[0], run);

@@ -34,6 +34,13 @@ std::string reason(const model::Slice& slice, const SliceUse& use, const CardUse
   const double promised =
       slice.qos == Qos::kBestEffort ? 0 : static_cast<double>(slice.compute_milli) / 1000;
   const double ceiling = static_cast<double>(slice.ceiling_milli) / 1000;
+  if (slice.residency != model::Residency::kCard)
+    return "its memory was taken from the card to " +
+           std::string(slice.residency == model::Residency::kDisk ? "disk" : "the host's memory") +
+           "; bring it back with `flexai slice resume " + slice.name + "`";
+  if (slice.paused)
+    return "it is paused and keeps its memory and its promise; go on with `flexai slice resume " +
+           slice.name + "`";
   if (use.processes == 0)
     return "no process is attached: start one with `flexai run --slice " + slice.name + " -- CMD`";
   if (!use.waiting && !use.in_flight && use.got_1s < 0.005)

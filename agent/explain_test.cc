@@ -40,6 +40,17 @@ TEST_F(ExplainTest, TellsAnEmptySliceFromAnIdleOne) {
   EXPECT_THAT(text(), HasSubstr("no process is attached"));
 }
 
+TEST_F(ExplainTest, APausedSliceIsToldHowToGoOn) {
+  slice_.paused = true;
+  use_.waiting = true;
+  EXPECT_THAT(text(), AllOf(HasSubstr("is paused"), HasSubstr("flexai slice resume web")));
+}
+
+TEST_F(ExplainTest, ASwappedSliceIsToldWhereItsMemoryIs) {
+  slice_.residency = model::Residency::kDisk;
+  EXPECT_THAT(text(), AllOf(HasSubstr("to disk"), HasSubstr("flexai slice resume web")));
+}
+
 TEST_F(ExplainTest, NamesTheCeilingWhenThatIsTheReason) {
   use_.got_1s = 0.79;
   use_.waiting = true;

@@ -77,6 +77,8 @@ void add_slice(Page* page, const SliceMetrics& one) {
                          {"owner", std::to_string(slice.owner_uid)}};
   page->gauge("flexai_slice_compute_guarantee_ratio", "device time promised", labels,
               slice.compute_milli / 1000.0);
+  page->gauge("flexai_slice_paused", "1 while it gets no device time", labels,
+              slice.paused ? 1 : 0);
   page->gauge("flexai_slice_compute_ceiling_ratio", "most device time it may take", labels,
               slice.ceiling_milli / 1000.0);
   page->gauge("flexai_slice_memory_limit_bytes", "memory limit", labels,

@@ -97,8 +97,11 @@ void Sessions::restore() {
     if (file.size() == 37 && file.substr(32) == ".json" && is_name(file.substr(0, 32)))
       restore_one(file.substr(0, 32));
   // Sockets of sessions that are not there any more.
-  for (const std::string& file : names)
-    if (is_name(file) && sessions_.count(file) == 0) ::unlink((folder_ + "/" + file).c_str());
+  for (const std::string& file : names) {
+    const std::string name = file.substr(0, 32);
+    const bool socket = is_name(file) || (is_name(name) && file.substr(32) == ".orders");
+    if (socket && sessions_.count(name) == 0) ::unlink((folder_ + "/" + file).c_str());
+  }
   restore_doors();
 }
 

@@ -11,7 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
+#include <thread>
 
 #include "agent/folders.h"
 #include "base/log.h"
@@ -36,8 +38,15 @@ struct Sessions::Starting {
   Answer answer;
 };
 
+// Outlives the sessions: whoever waits for a worker finds nobody to tell then.
+struct Sessions::Reach {
+  base::Mutex mutex;
+  base::Loop* loop FLEXAI_GUARDED_BY(mutex) = nullptr;
+};
+
 namespace {
 
+constexpr Nanos kLongestMove = 3600 * base::kSecond;
 constexpr Nanos kStartTime = 20 * base::kSecond;
 constexpr Nanos kLastWord = 300 * base::kMillisecond;  // from "end" to SIGKILL
 constexpr size_t kMostKept = 1024;
@@ -92,9 +101,16 @@ Sessions::Sessions(base::Loop* loop, Slices* slices, Runs* runs, Attachments* at
       events_(events),
       injection_(injection),
       config_(std::move(config)),
-      folder_(config_.runtime + "/s") {}
+      folder_(config_.runtime + "/s"),
+      reach_(std::make_shared<Reach>()) {
+  reach_->loop = loop;
+}
 
 Sessions::~Sessions() {
+  {
+    base::MutexLock lock(reach_->mutex);
+    reach_->loop = nullptr;
+  }
   for (auto& [run, door] : doors_) loop_->unwatch(door.listener.get());
 }
 
@@ -111,6 +127,7 @@ base::Status Sessions::open() {
     return false;
   };
   restore();
+  bring_back();
   renewed_ = 0;
   tick();
   return {};
@@ -158,6 +175,9 @@ base::Result<WorkerStart> Sessions::worker_for(const Run& run) {
     if (entry == nullptr) return fail(Code::kNotFound, "a slice of this run has been deleted");
     if (!entry->trouble.empty())
       return fail(Code::kUnavailable, "slice " + entry->slice.name + ": " + entry->trouble);
+    if (entry->moving || entry->slice.residency != model::Residency::kCard)
+      return fail(Code::kConflict, "slice " + entry->slice.name +
+                                       " is swapped out; `flexai slice resume` brings it back");
     apis.insert(slices_->card_of(*entry)->device.api);
   }
   if (apis.size() != 1)
@@ -198,6 +218,7 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
   }
   const uint32_t uid = type == SOCK_STREAM ? run->stored.uid : ::geteuid();
   FLEXAI_TRY_ASSIGN(start.session, listen_for(path, type, uid));
+  FLEXAI_TRY_ASSIGN(start.orders, listen_for(orders_of(name), SOCK_SEQPACKET, ::geteuid()));
   ServedSession session;
   session.name = name;
   session.run = run->stored.id;
@@ -207,6 +228,7 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
   auto started = start_worker(std::move(start));
   if (!started.ok()) {
     ::unlink(path.c_str());
+    ::unlink(orders_of(name).c_str());
     drop_group(session.group);
     return started.error();
   }
@@ -322,6 +344,7 @@ void Sessions::ended(const std::string& name) {
   remember(name, how);
   answer(name, fail(Code::kUnavailable, "the worker did not start; the agent's log says why"));
   ::unlink(socket_of(name).c_str());
+  ::unlink(orders_of(name).c_str());
   ::unlink((socket_of(name) + ".json").c_str());
   drop_group(session.group);
   events_->add("session-ended", name.substr(0, 8), why_ended(name));
@@ -351,6 +374,46 @@ void Sessions::end_run(uint64_t run, const std::string& why) {
   for (const auto& [name, session] : sessions_)
     if (session.run == run) names.push_back(name);
   for (const auto& name : names) end(name, why);
+}
+
+// On a thread of its own: a worker takes as long as its bytes do.
+void Sessions::order(const std::string& name, remote::WorkerOrder order, Done done) {
+  const std::string path = orders_of(name);
+  auto wanted = std::make_shared<remote::WorkerOrder>(std::move(order));
+  std::thread([reach = reach_, path, wanted, done = std::move(done)] {
+    auto moved = remote::order_worker(path, *wanted, kLongestMove);
+    base::MutexLock lock(reach->mutex);
+    if (reach->loop != nullptr) reach->loop->post([done, moved] { done(moved); });
+  }).detach();
+}
+
+// What an earlier agent had begun to take away, and did not write down as gone.
+void Sessions::bring_back() {
+  for (const auto& [name, session] : sessions_) {
+    const Run* run = runs_->by_id(session.run);
+    bool home = run != nullptr;
+    for (size_t i = 0; home && i < run->stored.slices.size(); ++i) {
+      const SliceEntry* entry = slices_->by_id(run->stored.slices[i]);
+      home = entry != nullptr && entry->slice.residency == model::Residency::kCard;
+    }
+    if (!home) continue;
+    order(name, {remote::OrderWord::kSwapIn, 0, {}}, [name = name](base::Result<uint64_t> moved) {
+      if (!moved.ok())
+        base::log(Level::kError, "sessions", "memory not brought back to its card",
+                  {{"session", name}, {"why", moved.error().message}});
+    });
+  }
+}
+
+std::vector<std::string> Sessions::of_slice(uint64_t slice) const {
+  std::vector<std::string> names;
+  for (const auto& [name, session] : sessions_) {
+    const Run* run = runs_->by_id(session.run);
+    if (run == nullptr) continue;
+    const auto& slices = run->stored.slices;
+    if (std::find(slices.begin(), slices.end(), slice) != slices.end()) names.push_back(name);
+  }
+  return names;
 }
 
 // The first reason stands: what came of it later explains less.

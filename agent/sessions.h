@@ -27,6 +27,7 @@
 #include "base/loop.h"
 #include "base/mutex.h"
 #include "remote/appointment.h"
+#include "remote/worker_order.h"
 #include "wire/lease.h"
 
 namespace flexai::agent {
@@ -79,8 +80,15 @@ class Sessions {
   const std::map<std::string, ServedSession>& all() const { return sessions_; }
   const SessionConfig& config() const { return config_; }
 
+  // Has the worker of a session do it; `done` is called on the loop when it has.
+  using Done = std::function<void(base::Result<uint64_t>)>;
+  void order(const std::string& name, remote::WorkerOrder order, Done done);
+  // Names of the sessions that use this slice.
+  std::vector<std::string> of_slice(uint64_t slice) const;
+
   std::string why_ended(const std::string& name) const;
   std::string socket_of(const std::string& name) const { return folder_ + "/" + name; }
+  std::string orders_of(const std::string& name) const { return socket_of(name) + ".orders"; }
   static bool is_name(const std::string& text);
 
  private:
@@ -89,6 +97,7 @@ class Sessions {
     remote::Appointment appointment;
     remote::Introduction introduction;
   };
+  struct Reach;  // of the threads that wait for workers
   struct Door {
     base::Fd listener;
     std::string path;
@@ -112,6 +121,7 @@ class Sessions {
   void watch_end(const std::string& name);
   void ended(const std::string& name);
   void remember(const std::string& name, const std::string& why);
+  void bring_back();
   void tick();
   void renew();
 
@@ -127,6 +137,7 @@ class Sessions {
   std::map<std::string, ServedSession> sessions_;
   std::map<std::string, Starting> starting_;  // no line from them yet
   std::map<uint64_t, Door> doors_;
+  std::shared_ptr<Reach> reach_;
   base::Nanos renewed_ = 0;
   mutable base::Mutex mutex_;
   std::map<std::string, std::string> why_ FLEXAI_GUARDED_BY(mutex_);  // of the last that ended

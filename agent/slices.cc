@@ -26,7 +26,13 @@ std::string describe(const Slice& slice) {
          (slice.compute_milli == 0 ? "0%" : model::format_share(slice.compute_milli)) +
          ", ceiling " + model::format_share(slice.ceiling_milli) + ", memory " +
          model::format_bytes(slice.memory_bytes) + ", priority " +
-         model::priority_name(slice.priority);
+         model::priority_name(slice.priority) + (slice.paused ? ", paused" : "") +
+         (slice.residency == model::Residency::kCard ? "" : ", swapped out");
+}
+
+// Memory that it may have on its card now.
+uint64_t on_card(const Slice& slice) {
+  return slice.residency == model::Residency::kCard ? slice.memory_bytes : 0;
 }
 
 // A promise that would not be kept is refused rather than ignored.
@@ -40,6 +46,7 @@ base::Status promise_makes_sense(const Slice& slice) {
 Slice changed(Slice slice, const SliceChange& change) {
   if (change.qos) slice.qos = *change.qos;
   if (change.priority) slice.priority = *change.priority;
+  if (change.paused) slice.paused = *change.paused;
   if (change.memory_bytes) slice.memory_bytes = *change.memory_bytes;
   if (change.compute_milli)
     slice.compute_milli = *change.compute_milli;
@@ -58,7 +65,7 @@ Slice changed(Slice slice, const SliceChange& change) {
 
 limit::Terms terms_of(const Slice& slice) {
   return limit::Terms{slice.qos, slice.qos == Qos::kBestEffort ? 0 : slice.compute_milli,
-                      slice.ceiling_milli, slice.priority};
+                      slice.ceiling_milli, slice.priority, slice.still()};
 }
 
 Slices::Slices(Cards* cards, Checkpoint* checkpoint, Keeper* keeper, Events* events,
@@ -108,8 +115,8 @@ base::Status Slices::start(SliceEntry* entry) {
   Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) return base::fail_errno("eventfd");
   FLEXAI_TRY_ASSIGN(runtime.doorbell, bell.duplicate());
-  FLEXAI_TRY(card->arbiter->add_slice(std::move(runtime), terms_of(entry->slice),
-                                      entry->slice.memory_bytes));
+  FLEXAI_TRY(
+      card->arbiter->add_slice(std::move(runtime), terms_of(entry->slice), on_card(entry->slice)));
   entry->control = std::move(control.read_only);
   entry->doorbell = std::move(bell);
   entry->trouble.clear();
@@ -247,17 +254,61 @@ base::Result<SliceEntry*> Slices::set(const std::string& name, const SliceChange
   Change record;
   record.put_slices.push_back(StoredSlice{entry->id, entry->card_key, wanted});
   FLEXAI_TRY(checkpoint_->save(record));
-  base::Status live = card->arbiter->set_terms(entry->id, terms_of(wanted), wanted.memory_bytes);
+  base::Status live = make_live(*entry, wanted);
   if (!live.ok()) {
     Change undo;
     undo.put_slices.push_back(StoredSlice{entry->id, entry->card_key, entry->slice});
     [[maybe_unused]] auto undone = checkpoint_->save(undo);
     return live.error();
   }
+  const char* kind = wanted.paused == entry->slice.paused ? "slice-changed"
+                     : wanted.paused                      ? "slice-paused"
+                                                          : "slice-resumed";
   entry->slice = wanted;
-  events_->add("slice-changed", name, describe(wanted));
+  events_->add(kind, name, describe(wanted));
   if (on_room) on_room();
   return entry;
+}
+
+base::Status Slices::make_live(const SliceEntry& entry, const Slice& wanted) {
+  Card* card = cards_->by_key(entry.card_key);
+  if (card == nullptr || card->arbiter == nullptr)
+    return fail(Code::kUnavailable, "its card " + entry.slice.card + " is not there any more");
+  return card->arbiter->set_terms(entry.id, terms_of(wanted), on_card(wanted));
+}
+
+base::Status Slices::begin_move(SliceEntry* entry, model::Residency to) {
+  Card* card = cards_->by_key(entry->card_key);
+  if (!entry->trouble.empty() || card == nullptr)
+    return fail(Code::kUnavailable,
+                "slice " + entry->slice.name + " cannot serve: " + entry->trouble);
+  Slice goal = entry->slice, way = entry->slice;
+  goal.residency = to;
+  way.residency = model::Residency::kCard;
+  way.paused = false;
+  FLEXAI_TRY(admit(card->device, values(), way));
+  Change record;
+  record.put_slices.push_back(StoredSlice{entry->id, entry->card_key, goal});
+  FLEXAI_TRY(checkpoint_->save(record));
+  FLEXAI_TRY(make_live(*entry, way));
+  entry->slice.residency = model::Residency::kCard;
+  entry->moving = true;
+  return {};
+}
+
+void Slices::end_move(SliceEntry* entry, model::Residency now) {
+  entry->moving = false;
+  entry->slice.residency = now;
+  Change record;
+  record.put_slices.push_back(StoredSlice{entry->id, entry->card_key, entry->slice});
+  base::Status done = checkpoint_->save(record);
+  if (done.ok()) done = make_live(*entry, entry->slice);
+  if (!done.ok())
+    base::log(Level::kError, "slices", "slice moved, but not all of it is known",
+              {{"slice", entry->slice.name}, {"why", done.error().message}});
+  events_->add(now == model::Residency::kCard ? "slice-on-card" : "slice-swapped-out",
+               entry->slice.name, describe(entry->slice));
+  if (on_room) on_room();
 }
 
 base::Status Slices::remove(std::string name) {

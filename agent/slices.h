@@ -23,6 +23,7 @@ struct SliceEntry {
   std::string card_key;
   model::Slice slice;
   std::string trouble;  // why it cannot serve now (card missing or held elsewhere); empty = serves
+  bool moving = false;  // between begin_move() and end_move()
   base::Fd control;     // read-only, for tenants
   base::Fd pages;
   base::Fd doorbell;
@@ -36,6 +37,7 @@ struct SliceChange {
   std::optional<uint64_t> memory_bytes;
   std::optional<model::Qos> qos;
   std::optional<model::Priority> priority;
+  std::optional<bool> paused;
 };
 
 class Slices {
@@ -54,6 +56,13 @@ class Slices {
   base::Result<SliceEntry*> create(model::Slice wanted);
   base::Result<SliceEntry*> set(const std::string& name, const SliceChange& change);
   base::Status remove(std::string name);  // a copy: callers give the name that goes with the slice
+
+  // Its memory goes to `to` or comes back to the card. The goal is written down first: should the
+  // agent die in between, the next one knows what the workers were told. On its way a slice has its
+  // time of the card, so that what is under way comes to its end, and its memory is promised to it.
+  // kExhausted: the card has no room for it now.
+  base::Status begin_move(SliceEntry* entry, model::Residency to);
+  void end_move(SliceEntry* entry, model::Residency now);
 
   SliceEntry* by_name(const std::string& name);
   SliceEntry* by_id(uint64_t id);
@@ -82,6 +91,7 @@ class Slices {
  private:
   base::Status open_pages(SliceEntry* entry, bool fresh);
   base::Status start(SliceEntry* entry);
+  base::Status make_live(const SliceEntry& entry, const model::Slice& wanted);
   void drop_unknown_pages();
   std::string trouble_of(const std::string& card_id, const std::string& card_key);
 

@@ -24,7 +24,7 @@ using base::Fd;
 
 namespace {
 
-constexpr int kSession = 3, kAppointment = 4, kAbove = 16;
+constexpr int kSession = 3, kAppointment = 4, kOrders = 5, kAbove = 16;
 
 std::string value_of(const Variable& variable) {
   const char* present = ::getenv(variable.name.c_str());
@@ -56,6 +56,7 @@ std::vector<std::string> words_of(const WorkerStart& start) {
                                  std::to_string(start.grace)};
   if (start.appointment.valid())
     words.insert(words.end(), {"--appointment", std::to_string(kAppointment)});
+  if (start.orders.valid()) words.insert(words.end(), {"--orders", std::to_string(kOrders)});
   if (!start.user.empty()) words.insert(words.end(), {"--user", start.user});
   return words;
 }
@@ -90,6 +91,11 @@ base::Result<StartedWorker> start_worker(WorkerStart start) {
   if (start.appointment.valid()) {
     FLEXAI_TRY_ASSIGN(appointment, above(start.appointment));
     posix_spawn_file_actions_adddup2(&a.actions, appointment.get(), kAppointment);
+  }
+  Fd orders;
+  if (start.orders.valid()) {
+    FLEXAI_TRY_ASSIGN(orders, above(start.orders));
+    posix_spawn_file_actions_adddup2(&a.actions, orders.get(), kOrders);
   }
   const auto words = words_of(start), environment = environment_with(start.environment);
   StartedWorker started;

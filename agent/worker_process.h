@@ -20,6 +20,7 @@ struct WorkerStart {
   std::string group;  // folder of a control group to be in; empty: ours
   std::vector<Variable> environment;
   base::Fd session;      // listens
+  base::Fd orders;       // listens, see remote/worker_order.h
   base::Fd appointment;  // may be none
 };
 

@@ -12,6 +12,8 @@
 #include "remote/isolation.h"
 #include "remote/opencl/version.h"
 #include "remote/opencl/worker/granted.h"
+#include "remote/opencl/worker/swap.h"
+#include "remote/worker_order.h"
 
 namespace {
 
@@ -41,6 +43,16 @@ base::Result<std::unique_ptr<remote::HostSession>> open_session(
                                       std::move(host));
 }
 
+// Told twice is done once: the agent may have been another one in between.
+base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::WorkerOrder order) {
+  const bool away = order.word == remote::OrderWord::kSwapOut;
+  if (swap.is_out() == away) return uint64_t{0};
+  auto moved =
+      away ? swap.out(std::move(order.file), base::monotonic_now() + order.patience) : swap.in();
+  if (!moved.ok()) return moved.error();
+  return uint64_t{*moved};
+}
+
 // The driver's first instruction runs when the client is known: before that nobody has one.
 base::Status work(const apps::WorkerOptions& options) {
   remote::opencl::Granted granted;
@@ -62,6 +74,13 @@ base::Status work(const apps::WorkerOptions& options) {
   }
   FLEXAI_TRY_ASSIGN(auto worker, remote::opencl::Worker::make(*session, std::move(granted)));
   FLEXAI_TRY(worker->take_output());
+  remote::opencl::Swap swap(*worker);
+  std::unique_ptr<remote::OrderDoor> orders;
+  if (options.orders >= 0) {
+    FLEXAI_TRY_ASSIGN(orders, remote::OrderDoor::open(base::Fd(options.orders), [&](auto order) {
+                        return carry_out(swap, std::move(order));
+                      }));
+  }
   const auto ended = worker->run();
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());

@@ -8,7 +8,8 @@ namespace flexai::apps {
 
 const char* const kWorkerUsage =
     "usage: flexai-worker --listen ENDPOINT [--icd PATH] [--pki FOLDER] [--patience SECONDS]\n"
-    "       flexai-worker --session FD [--appointment FD] [--user NAME] [--grace SECONDS]\n"
+    "       flexai-worker --session FD [--appointment FD] [--orders FD] [--user NAME]\n"
+    "                     [--grace SECONDS]\n"
     "  --listen ENDPOINT    where its one client connects: unix:PATH, shm:PATH, tcp:127.0.0.1:0,\n"
     "                       tls:HOST:PORT; printed, with the port taken, when it may come\n"
     "  --icd PATH           the driver: an .icd file or a library; else what the host's loader\n"
@@ -18,6 +19,7 @@ const char* const kWorkerUsage =
     "  --session FD         a socket that listens for it; how the agent starts one. It confines\n"
     "                       itself, and loads the driver when its client is there\n"
     "  --appointment FD     who will come, from another host\n"
+    "  --orders FD          a socket that listens for what the agent wants of it\n"
     "  --user NAME          whom to become, when it is root\n"
     "  --grace SECONDS      how long a client without connection is waited for; default 30\n";
 
@@ -38,6 +40,8 @@ bool parse(int argc, char** argv, WorkerOptions& options) {
       options.session = static_cast<int>(number(value));
     else if (name == "--appointment")
       options.appointment = static_cast<int>(number(value));
+    else if (name == "--orders")
+      options.orders = static_cast<int>(number(value));
     else if (name == "--patience")
       options.patience = number(value);
     else if (name == "--grace")

@@ -9,7 +9,7 @@ extern const char* const kWorkerUsage;
 
 struct WorkerOptions {
   std::string listen, icd, pki, user;
-  int session = -1, appointment = -1;
+  int session = -1, appointment = -1, orders = -1;
   long patience = 60, grace = 30;
 };
 

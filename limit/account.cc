@@ -91,6 +91,7 @@ void Account::charge(Nanos used, Band band, bool alone) {
 }
 
 Band Account::band(Nanos ahead) const {
+  if (terms_.paused) return Band::kNone;
   bool spent = spent_;
   bool full = full_;
   if (ahead > 0) {
@@ -114,7 +115,7 @@ Nanos Account::until_served(const ArbiterConfig& config) const {
   bool fixed = terms_.qos == model::Qos::kFixed;
   int64_t missing = threshold(config) - (fixed ? credit_ : room_);
   int64_t rate = fixed ? terms_.share_milli : terms_.ceiling_milli;
-  if (rate == 0) return base::kSecond;
+  if (rate == 0 || terms_.paused) return base::kSecond;
   return std::max<int64_t>(missing, 0) / rate + 1;
 }
 

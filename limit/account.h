@@ -42,6 +42,7 @@ struct Terms {
   uint32_t share_milli = 0;
   uint32_t ceiling_milli = 1000;
   model::Priority priority = model::Priority::kNormal;
+  bool paused = false;  // is not served at all
   uint32_t weight() const { return share_milli == 0 ? 1 : share_milli; }
 };
 

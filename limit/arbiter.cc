@@ -123,7 +123,8 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
   tenant->was_in_flight = tenant->demand.in_flight;
   tenant->demand = demand;
   if (!was_active) tenant->active_since = now;
-  tenant->wants = demand.waiting && !silent(*tenant, now);
+  // A paused one waits for its owner, not for the card.
+  tenant->wants = demand.waiting && !tenant->account.terms().paused && !silent(*tenant, now);
   tenant->reported += std::max<Nanos>(demand.busy_total - tenant->busy_seen, 0);
   tenant->busy_seen = demand.busy_total;
   if (holder_ == id) learn_start_up(demand);
@@ -313,6 +314,10 @@ void Arbiter::review_holder(Nanos now) {
   if (silent(tenant, now)) {
     ++tenant.use.revoked;
     end_lease(now, true);
+    return;
+  }
+  if (tenant.account.terms().paused) {
+    end_lease(now, false);
     return;
   }
   bool others = others_want(*holder_);

@@ -63,6 +63,36 @@ TEST(Arbiter, NothingToDoMeansSleep) {
   EXPECT_FALSE(desk.arbiter.holder());
 }
 
+TEST(Arbiter, APausedHolderLosesTheCardAtOnce) {
+  for (bool neighbour : {false, true}) {
+    Desk desk({{1, elastic(300)}, {2, elastic(300)}});
+    desk.wants(1);
+    desk.step();
+    desk.works(1, 5 * kMillisecond);
+    if (neighbour) desk.wants(2);
+    desk.step(100 * kMicrosecond);
+    ASSERT_TRUE(desk.holds(1));
+    Terms still = elastic(300);
+    still.paused = true;
+    desk.arbiter.set_terms(1, still, desk.now);
+    desk.step();
+    EXPECT_FALSE(desk.holds(1));
+    desk.ends(1, 5 * kMillisecond);
+    desk.wants(1);
+    for (int i = 0; i < 10; ++i) desk.step(5 * kMillisecond);
+    EXPECT_FALSE(desk.holds(1)) << "served while paused";
+    EXPECT_EQ(desk.holds(2), neighbour);
+    if (neighbour) {
+      EXPECT_FALSE(desk.word[2].contended) << "nobody else can be served";
+      desk.ends(2, 0);
+      desk.demand[2].waiting = false;
+    }
+    desk.arbiter.set_terms(1, elastic(300), desk.now);
+    for (int i = 0; i < 10 && !desk.holds(1); ++i) desk.step(kMillisecond);
+    EXPECT_TRUE(desk.holds(1)) << "not served after the pause";
+  }
+}
+
 TEST(Arbiter, AloneGetsAnOpenLeaseRenewedBeforeItsEnd) {
   Desk desk({{1, elastic(300)}});
   desk.wants(1);

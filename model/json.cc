@@ -37,7 +37,9 @@ json to_json(const Slice& s) {
               {"qos", qos_name(s.qos)},
               {"priority", priority_name(s.priority)},
               {"owner_uid", s.owner_uid},
-              {"ephemeral", s.ephemeral}};
+              {"ephemeral", s.ephemeral},
+              {"paused", s.paused},
+              {"residency", residency_name(s.residency)}};
 }
 
 base::Result<Device> device_from_json(const json& value) {
@@ -65,6 +67,7 @@ base::Result<Device> device_from_json(const json& value) {
 base::Result<Slice> slice_from_json(const json& value) {
   Slice s;
   std::string qos = qos_name(s.qos), priority = priority_name(s.priority);
+  std::string residency = residency_name(s.residency);
   JsonReader r(value);
   r.get("name", &s.name);
   r.get("card", &s.card);
@@ -86,6 +89,13 @@ base::Result<Slice> slice_from_json(const json& value) {
   r.get("memory_bytes", &s.memory_bytes);
   r.get("owner_uid", &s.owner_uid);
   r.get("ephemeral", &s.ephemeral);
+  r.get("paused", &s.paused);
+  r.get("residency", &residency);
+  auto where = parse_residency(residency);
+  if (where.ok())
+    s.residency = *where;
+  else
+    r.note(where.error().message);
   FLEXAI_TRY(r.finish());
   return s;
 }

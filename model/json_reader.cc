@@ -65,6 +65,16 @@ std::optional<uint64_t> JsonReader::number(const char* name, uint64_t most) {
   return value->get<uint64_t>();
 }
 
+std::optional<bool> JsonReader::truth(const char* name) {
+  const json* value = take(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_boolean()) {
+    must_be(name, "true or false");
+    return std::nullopt;
+  }
+  return value->get<bool>();
+}
+
 std::optional<std::vector<std::string>> JsonReader::texts(const char* name, size_t most) {
   const json* value = take(name);
   if (value == nullptr) return std::nullopt;

@@ -67,6 +67,7 @@ class JsonReader {
   // Absent, or of the wrong kind (which is noted): nullopt. A text with a zero byte is refused.
   std::optional<std::string> text(const char* name, size_t longest);
   std::optional<uint64_t> number(const char* name, uint64_t most);
+  std::optional<bool> truth(const char* name);
   std::optional<std::vector<std::string>> texts(const char* name, size_t most);
   const nlohmann::json* object(const char* name);
 

@@ -43,6 +43,18 @@ base::Result<Priority> parse_priority(std::string_view text) {
                                   "\"; use low, normal or high");
 }
 
+const char* residency_name(Residency residency) {
+  static constexpr const char* kNames[] = {"card", "memory", "disk"};
+  return kNames[static_cast<int>(residency)];
+}
+
+base::Result<Residency> parse_residency(std::string_view text) {
+  for (Residency r : {Residency::kCard, Residency::kMemory, Residency::kDisk})
+    if (text == residency_name(r)) return r;
+  return fail(Code::kInvalid, "unknown residency \"" + std::string(text.substr(0, 40)) +
+                                  "\"; use card, memory or disk");
+}
+
 base::Status validate(const Slice& slice) {
   if (!valid_name(slice.name))
     return fail(Code::kInvalid,

@@ -14,12 +14,16 @@ enum class Qos {
   kElastic,     // a guarantee plus whatever is idle, up to the ceiling
   kBestEffort,  // only idle time; guarantees nothing, may be overbooked
 };
+// Where the bytes of its memory are.
+enum class Residency { kCard, kMemory, kDisk };
 enum class Priority { kLow = 0, kNormal = 1, kHigh = 2 };
 
 const char* qos_name(Qos qos);                 // "fixed", "elastic", "besteffort"
 const char* priority_name(Priority priority);  // "low", "normal", "high"
 base::Result<Qos> parse_qos(std::string_view text);
 base::Result<Priority> parse_priority(std::string_view text);
+const char* residency_name(Residency residency);  // "card", "memory", "disk"
+base::Result<Residency> parse_residency(std::string_view text);
 
 struct Slice {
   std::string name;            // [a-z0-9][a-z0-9._-]{0,62}, unique on the host
@@ -31,6 +35,10 @@ struct Slice {
   Priority priority = Priority::kNormal;
   uint32_t owner_uid = 0;
   bool ephemeral = false;  // made by `flexai run`, goes with its last process
+  bool paused = false;     // keeps its memory and its promise, and has no time of the card
+  // Swapped out: its memory is not promised to it now, and it has no time of the card either.
+  Residency residency = Residency::kCard;
+  bool still() const { return paused || residency != Residency::kCard; }
 
   bool operator==(const Slice&) const = default;
 };

@@ -78,6 +78,31 @@ Result<bool> HandleMap::remove(ObjectId id, Kind kind) {
   return true;
 }
 
+std::vector<HandleMap::Entry> HandleMap::all(Kind kind) const {
+  std::vector<std::pair<uint64_t, Entry>> found;
+  {
+    MutexLock lock(mutex_);
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const Slot& slot = slots_[i];
+      if (slot.kind != kind || slot.object == nullptr) continue;
+      const ObjectId id = make_id(static_cast<uint32_t>(i + 1), slot.generation);
+      found.push_back({slot.born, {id, slot.object, slot.references}});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Entry> entries;
+  for (auto& [born, entry] : found) entries.push_back(entry);
+  return entries;
+}
+
+base::Status HandleMap::replace(ObjectId id, Kind kind, void* object) {
+  MutexLock lock(mutex_);
+  FLEXAI_TRY_ASSIGN(size_t at, place(id, kind));
+  slots_[at].object = object;
+  return {};
+}
+
 void HandleMap::clear(const std::function<void(Kind, void*)>& release) {
   std::vector<Slot> left;
   {

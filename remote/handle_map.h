@@ -38,6 +38,16 @@ class HandleMap {
   base::Status retain(ObjectId id, Kind kind);
   base::Result<bool> remove(ObjectId id, Kind kind);
 
+  struct Entry {
+    ObjectId id = 0;
+    void* object = nullptr;
+    uint32_t references = 0;
+  };
+  // Of those of a kind that did not fail, oldest first.
+  std::vector<Entry> all(Kind kind) const;
+  // Another object behind a known id. kNotFound as with find().
+  base::Status replace(ObjectId id, Kind kind, void* object);
+
   // All that is left, newest first, and forgets it: at the end of a session.
   void clear(const std::function<void(Kind, void*)>& release);
 

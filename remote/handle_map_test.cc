@@ -100,6 +100,23 @@ TEST(HandleMap, GivesBackWhatIsLeftNewestFirst) {
   EXPECT_EQ(map.size(), 0u);
 }
 
+TEST(HandleMap, ListsAKindOldestFirstAndPutsOthersBehindTheirIds) {
+  HandleMap map(100);
+  ASSERT_TRUE(map.add(make_id(9, 1), 1, &objects[1]).ok());
+  ASSERT_TRUE(map.add(make_id(3, 1), 1, &objects[2]).ok());
+  ASSERT_TRUE(map.add(make_id(4, 1), 2, &objects[3]).ok());
+  ASSERT_TRUE(map.add_failed(make_id(5, 1), 1, -1).ok());
+  ASSERT_TRUE(map.retain(make_id(3, 1), 1).ok());
+  auto all = map.all(1);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].id, make_id(9, 1));
+  EXPECT_EQ(all[1].object, &objects[2]);
+  EXPECT_EQ(all[1].references, 2u);
+  ASSERT_TRUE(map.replace(make_id(3, 1), 1, &objects[4]).ok());
+  EXPECT_EQ(map.find(make_id(3, 1), 1)->object, &objects[4]);
+  EXPECT_EQ(map.replace(make_id(3, 1), 2, &objects[4]).error().code, Code::kNotFound);
+}
+
 TEST(HandleMap, StandsManyThreads) {
   HandleMap map(10000);
   std::vector<std::thread> threads;

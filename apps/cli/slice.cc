@@ -35,17 +35,27 @@ void print_slice(const json& s) {
   std::string pids;
   for (const json& pid : s["processes"]) pids += (pids.empty() ? "" : " ") + pid.dump();
   line("processes", pids.empty() ? "none" : pids);
+  if (s.value("residency", "card") != "card")
+    line("swapped", "to " + s.value("residency", "") + "; `flexai slice resume` brings it back");
+  if (s.value("paused", false)) line("paused", "yes; `flexai slice resume` lets it go on");
   if (!s.value("trouble", "").empty()) line("trouble", s.value("trouble", ""));
+}
+
+std::string state_of(const json& s) {
+  const std::string trouble = s.value("trouble", "");
+  if (!trouble.empty()) return trouble;
+  if (s.value("residency", "card") != "card") return "in " + s.value("residency", "");
+  return s.value("paused", false) ? "paused" : "";
 }
 
 void print_list(const json& slices) {
   std::vector<std::vector<std::string>> rows;
   for (const json& s : slices)
-    rows.push_back(
-        {s.value("name", ""), s.value("card", ""), s.value("qos", ""),
-         format_milli(s.value("compute_milli", 0u)), format_milli(s.value("ceiling_milli", 0u)),
-         model::format_bytes(s.value("memory_bytes", uint64_t{0})), s.value("priority", ""),
-         std::to_string(s["processes"].size()), s.value("trouble", "")});
+    rows.push_back({s.value("name", ""), s.value("card", ""), s.value("qos", ""),
+                    format_milli(s.value("compute_milli", 0u)),
+                    format_milli(s.value("ceiling_milli", 0u)),
+                    model::format_bytes(s.value("memory_bytes", uint64_t{0})),
+                    s.value("priority", ""), std::to_string(s["processes"].size()), state_of(s)});
   if (rows.empty()) {
     printf("no slices; make one with `flexai slice create NAME --compute 30%%`\n");
     return;
@@ -58,7 +68,7 @@ void print_list(const json& slices) {
                {"MEMORY", true},
                {"PRIORITY"},
                {"PROCESSES", true},
-               {"TROUBLE"}},
+               {"STATE"}},
               rows);
 }
 
@@ -166,10 +176,13 @@ void add_delete(CLI::App& app, Shell& shell, const std::shared_ptr<State>& state
 }  // namespace
 
 void add_slice(CLI::App& app, Shell& shell) {
-  CLI::App* slice = app.add_subcommand("slice", "make, change, list and delete slices");
+  CLI::App* slice = app.add_subcommand("slice", "make, change, pause, list and delete slices");
   slice->require_subcommand(1);
   for (auto add : {add_create, add_set, add_list, add_show, add_delete})
     add(*slice, shell, std::make_shared<State>());
+  add_pause(*slice, shell);
+  add_swap(*slice, shell);
+  add_resume(*slice, shell);
 }
 
 }  // namespace flexai::apps

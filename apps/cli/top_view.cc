@@ -25,7 +25,9 @@ std::vector<std::string> slice_row(const json& s) {
           s.value("card", ""),
           s.value("qos", ""),
           format_milli(s.value("promised_milli", 0u)),
-          format_part(s.value("got_1s", 0.0)),
+          s.value("residency", "card") != "card" ? "swapped"
+          : s.value("paused", false)             ? "paused"
+                                                 : format_part(s.value("got_1s", 0.0)),
           format_part(s.value("got_10s", 0.0)),
           format_milli(s.value("ceiling_milli", 0u)),
           bytes(s, "memory_used_bytes"),

@@ -23,6 +23,7 @@ Terms terms_of(const json& j, Terms terms) {
   terms.share_milli = j.value("share", terms.share_milli);
   terms.ceiling_milli = j.value("ceiling", terms.ceiling_milli);
   if (terms.qos == flexai::model::Qos::kFixed) terms.ceiling_milli = terms.share_milli;
+  terms.paused = j.value("paused", terms.paused);
   if (j.contains("priority"))
     terms.priority = flexai::model::parse_priority(j["priority"].get<std::string>()).value();
   return terms;

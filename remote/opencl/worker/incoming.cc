@@ -103,7 +103,10 @@ bool Incoming::was_never_made() {
 void Incoming::keep(ObjectId id, Kind kind, void* object, cl_int& code) {
   if (code == CL_SUCCESS && object == nullptr) code = CL_OUT_OF_RESOURCES;
   if (code != CL_SUCCESS) return;
-  if (worker_.handles().add(id, kind, object).ok()) return;
+  if (worker_.handles().add(id, kind, object).ok()) {
+    if (kind == kKernel && first_kind_ == kKernel) worker_.cloned(first_, id);
+    return;
+  }
   worker_.release(kind, object);
   code = CL_OUT_OF_HOST_MEMORY;
 }
@@ -117,7 +120,8 @@ void Incoming::count_reference(Kind kind, bool more) {
   if (more) {
     [[maybe_unused]] auto kept = worker_.handles().retain(first_, kind);
   } else {
-    [[maybe_unused]] auto gone = worker_.handles().remove(first_, kind);
+    const auto gone = worker_.handles().remove(first_, kind);
+    if (gone.ok() && *gone) worker_.gone(first_, kind);
   }
 }
 

@@ -60,21 +60,78 @@ cl_int fill(Worker& worker, const Data& bytes, const Landing& place, std::shared
 
 }  // namespace
 
+namespace {
+
+// How a mapping is begun: at once, or as a command of the client's.
+struct Begin {
+  cl_command_queue queue;
+  cl_bool blocking;
+  Waits waits;
+  cl_event* event;
+};
+
+struct BufferPart {
+  cl_map_flags flags;
+  size_t offset, size;
+};
+
+Landing map_buffer(const Table& table, const Begin& begin, cl_mem buffer, const BufferPart& part,
+                   cl_int& code) {
+  void* at =
+      table.clEnqueueMapBuffer(begin.queue, buffer, begin.blocking, part.flags, part.offset,
+                               part.size, begin.waits.count, begin.waits.list, begin.event, &code);
+  Landing place;
+  place.at = static_cast<std::byte*>(at);
+  place.row = place.row_pitch = place.slice_pitch = part.size;
+  return place;
+}
+
+struct ImagePart {
+  cl_map_flags flags;
+  Values<size_t> origin, region;
+  bool wants_row, wants_slice;
+};
+
+Landing map_image(const Table& table, const Begin& begin, cl_mem image, const ImagePart& part,
+                  cl_int& code) {
+  size_t row = 0, slice = 0, element = 0;
+  void* at = table.clEnqueueMapImage(
+      begin.queue, image, begin.blocking, part.flags, part.origin.data(), part.region.data(),
+      part.wants_row ? &row : nullptr, part.wants_slice ? &slice : nullptr, begin.waits.count,
+      begin.waits.list, begin.event, &code);
+  if (code != CL_SUCCESS) return {};
+  table.clGetImageInfo(image, CL_IMAGE_ELEMENT_SIZE, sizeof element, &element, nullptr);
+  Landing place;
+  place.at = static_cast<std::byte*>(at);
+  place.row = part.region.values[0] * element;
+  place.rows = part.region.values[1];
+  place.slices = part.region.values[2];
+  cl_mem_object_type type = 0;
+  table.clGetMemObjectInfo(image, CL_MEM_TYPE, sizeof type, &type, nullptr);
+  // The rows of an array of rows are its slices.
+  place.row_pitch = type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? slice : row;
+  place.slice_pitch = slice;
+  return place;
+}
+
+}  // namespace
+
 cl_int handle_clEnqueueMapBuffer(Incoming& call, cl_command_queue queue, cl_mem buffer, cl_bool,
                                  cl_map_flags flags, size_t offset, size_t size, cl_uint waits,
                                  const Values<cl_event>& list, ObjectId event, ObjectId result) {
   if (event == 0 || result == 0) return CL_INVALID_VALUE;
   cl_int code = CL_SUCCESS;
   cl_event made = nullptr;
-  void* at = call.table().clEnqueueMapBuffer(queue, buffer, CL_FALSE, flags, offset, size, waits,
-                                             list.data(), &made, &code);
+  const BufferPart part{flags, offset, size};
+  const Landing place =
+      map_buffer(call.table(), {queue, CL_FALSE, {waits, list.data()}, &made}, buffer, part, code);
   if (code != CL_SUCCESS) return code;
-  if (at == nullptr) return CL_MAP_FAILURE;
-  Mapping mapping;
-  mapping.place.at = static_cast<std::byte*>(at);
-  mapping.place.row = mapping.place.row_pitch = mapping.place.slice_pitch = size;
-  mapping.object = buffer;
-  return keep(call, mapping, flags, made, event, result);
+  if (place.at == nullptr) return CL_MAP_FAILURE;
+  const auto again = [part](const Table& table, cl_command_queue on, cl_mem object) {
+    cl_int ignored = CL_SUCCESS;
+    return map_buffer(table, {on, CL_TRUE, {}, nullptr}, object, part, ignored);
+  };
+  return keep(call, {place, buffer, again}, flags, made, event, result);
 }
 
 cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem image, cl_bool,
@@ -83,27 +140,18 @@ cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem i
                                 Out<size_t>& slice_pitch, cl_uint waits,
                                 const Values<cl_event>& list, ObjectId event, ObjectId result) {
   if (event == 0 || result == 0) return CL_INVALID_VALUE;
-  size_t row = 0, slice = 0, element = 0;
   cl_int code = CL_SUCCESS;
   cl_event made = nullptr;
-  void* at = call.table().clEnqueueMapImage(
-      queue, image, CL_FALSE, flags, origin.data(), region.data(), row_pitch.there ? &row : nullptr,
-      slice_pitch.there ? &slice : nullptr, waits, list.data(), &made, &code);
+  const ImagePart part{flags, origin, region, row_pitch.there, slice_pitch.there};
+  const Landing place =
+      map_image(call.table(), {queue, CL_FALSE, {waits, list.data()}, &made}, image, part, code);
   if (code != CL_SUCCESS) return code;
-  if (at == nullptr) return CL_MAP_FAILURE;
-  call.table().clGetImageInfo(image, CL_IMAGE_ELEMENT_SIZE, sizeof element, &element, nullptr);
-  Mapping mapping;
-  mapping.place.at = static_cast<std::byte*>(at);
-  mapping.place.row = region.values[0] * element;
-  mapping.place.rows = region.values[1];
-  mapping.place.slices = region.values[2];
-  cl_mem_object_type type = 0;
-  call.table().clGetMemObjectInfo(image, CL_MEM_TYPE, sizeof type, &type, nullptr);
-  // The rows of an array of rows are its slices.
-  mapping.place.row_pitch = type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? slice : row;
-  mapping.place.slice_pitch = slice;
-  mapping.object = image;
-  return keep(call, mapping, flags, made, event, result);
+  if (place.at == nullptr) return CL_MAP_FAILURE;
+  const auto again = [part](const Table& table, cl_command_queue on, cl_mem object) {
+    cl_int ignored = CL_SUCCESS;
+    return map_image(table, {on, CL_TRUE, {}, nullptr}, object, part, ignored);
+  };
+  return keep(call, {place, image, again}, flags, made, event, result);
 }
 
 cl_int handle_clEnqueueUnmapMemObject(Incoming& call, cl_command_queue queue, cl_mem memobj,

@@ -116,7 +116,10 @@ cl_int handle_clSetKernelArg(Incoming& call, cl_kernel kernel, cl_uint arg_index
       if (meaning == Meaning::kMemory) return CL_INVALID_MEM_OBJECT;
       if (meaning == Meaning::kSampler) return CL_INVALID_SAMPLER;
     }
-    return call.table().clSetKernelArg(kernel, index, arg_size, arg_value.data());
+    const cl_int code = call.table().clSetKernelArg(kernel, index, arg_size, arg_value.data());
+    auto named = call.worker().arguments().find(call.first_object());
+    if (code == CL_SUCCESS && named != call.worker().arguments().end()) named->second.erase(index);
+    return code;
   }
   if (arg_value.count != sizeof(ObjectId)) return CL_INVALID_ARG_SIZE;
   ObjectId id = 0;
@@ -125,7 +128,10 @@ cl_int handle_clSetKernelArg(Incoming& call, cl_kernel kernel, cl_uint arg_index
     auto found = call.worker().handles().find(id, kind);
     if (!found.ok()) continue;
     if (found->object == nullptr) return found->error;
-    return call.table().clSetKernelArg(kernel, index, sizeof(void*), &found->object);
+    const cl_int code = call.table().clSetKernelArg(kernel, index, sizeof(void*), &found->object);
+    if (code == CL_SUCCESS && kind == kMem)
+      call.worker().arguments()[call.first_object()][index] = id;
+    return code;
   }
   return CL_INVALID_MEM_OBJECT;
 }

@@ -54,9 +54,17 @@ void Watches::end(uint64_t id, cl_int status) {
     if (found == watches_.end()) return;
     watch = std::move(found->second);
     watches_.erase(found);
+    ++ending_;
   }
   watch.then(watch.event, status);
   table_.clReleaseEvent(watch.event);
+  MutexLock lock(mutex_);
+  --ending_;
+}
+
+bool Watches::quiet() {
+  MutexLock lock(mutex_);
+  return watches_.empty() && ending_ == 0;
 }
 
 void Watches::sweep() {

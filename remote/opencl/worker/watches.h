@@ -24,6 +24,7 @@ class Watches {
   // Takes a reference to the event. `then` is called exactly once.
   void add(cl_event event, Then then);
   void sweep();  // ends the watches of those that have failed
+  bool quiet();  // nothing is under way, and every `then` has returned
 
  private:
   struct Watch {
@@ -39,6 +40,7 @@ class Watches {
   base::Mutex mutex_;
   std::unordered_map<uint64_t, Watch> watches_ FLEXAI_GUARDED_BY(mutex_);
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::thread sweeper_ FLEXAI_GUARDED_BY(mutex_);
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;
   bool sleeps_ FLEXAI_GUARDED_BY(mutex_) = false;  // the sweeper, until something is under way

@@ -6,7 +6,7 @@
 namespace flexai::remote::opencl {
 
 Worker::Worker(wire::Session& session, Granted granted)
-    : session_(session), granted_(std::move(granted)) {}
+    : session_(session), granted_(std::move(granted)), hold_(session) {}
 
 base::Result<std::unique_ptr<Worker>> Worker::make(wire::Session& session, Granted granted) {
   std::unique_ptr<Worker> worker(new Worker(session, std::move(granted)));
@@ -34,11 +34,22 @@ void Worker::carry_printed() {
 base::Status Worker::run() {
   return dispatcher_->run([this](const Call& call) -> base::Status {
     ++calls_;
+    if (!hold_.enter()) return session_.status();
     Incoming incoming(*this, call);
-    if (!serve(incoming, call.entry))
-      return base::fail(base::Code::kCorrupt, "no entry " + std::to_string(call.entry));
+    const bool known = serve(incoming, call.entry);
+    hold_.leave();
+    if (!known) return base::fail(base::Code::kCorrupt, "no entry " + std::to_string(call.entry));
     return broken_;
   });
+}
+
+void Worker::cloned(ObjectId kernel, ObjectId clone) {
+  auto named = arguments_.find(kernel);
+  if (named != arguments_.end()) arguments_[clone] = NamedArguments(named->second);
+}
+
+void Worker::gone(ObjectId id, Kind kind) {
+  if (kind == kKernel) arguments_.erase(id);
 }
 
 void Worker::release(Kind kind, void* object) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "remote/opencl/kind.h"
 #include "remote/opencl/landing.h"
 #include "remote/opencl/push.h"
+#include "remote/opencl/worker/hold.h"
 #include "remote/opencl/worker/incoming.h"
 #include "remote/opencl/worker/printed.h"
 #include "remote/opencl/worker/staging.h"
@@ -36,6 +38,8 @@ struct Granted {
 struct Mapping {
   Landing place;  // the driver's memory
   cl_mem object = nullptr;
+  // The same of another object, at once; place.at is null when that failed.
+  std::function<Landing(const Table& table, cl_command_queue queue, cl_mem object)> again;
 };
 
 class Worker {
@@ -79,6 +83,14 @@ class Worker {
   DeferredErrors& deferred() { return deferred_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
 
+  // Objects that arguments of kernels name, by kernel and index.
+  using NamedArguments = std::map<cl_uint, ObjectId>;
+  std::unordered_map<ObjectId, NamedArguments>& arguments() { return arguments_; }
+  void cloned(ObjectId kernel, ObjectId clone);
+  // The last reference of the client's is gone.
+  void gone(ObjectId id, Kind kind);
+  Hold& hold() { return hold_; }  // of the calls
+
  private:
   Worker(wire::Session& session, Granted granted);
 
@@ -89,6 +101,8 @@ class Worker {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<wire::Bulk> bulk_;
   std::unordered_map<ObjectId, Mapping> mappings_;
+  std::unordered_map<ObjectId, NamedArguments> arguments_;
+  Hold hold_;
   base::Status broken_;
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};

@@ -210,6 +210,40 @@ def case_agent_killed(agent):
     raise Different(told)
 
 
+def case_paused(agent):
+    """A paused slice does nothing on the card, not even while the agent is dead, and goes on as if nothing had been."""
+    kernels = ["--loops", "400", "--depth", "4"]
+    agent.slice("still", "40%")
+    agent.slice("beside", "40%")
+    start, seconds = now_ns() + int(1.5e9), 8
+    loads = [Load(agent, name, kernels, seconds, start) for name in ("still", "beside")]
+    time.sleep(3)
+    told = json.loads(agent.cli("slice", "pause", "still", "--json").stdout)
+    paused = now_ns()
+    expect(told["paused"] and told["idle_after_ms"] < 1000, str(told))
+    expect(agent.use()["still"]["paused"], "top does not know")
+    # A program that comes during the pause waits like the others.
+    late = agent.popen("still", [tool("gemm-clblast"), "--n", "256"], stdout=subprocess.PIPE)
+    time.sleep(1)
+    os.kill(agent.process.pid, signal.SIGKILL)
+    agent.process.wait()
+    time.sleep(0.5)
+    agent.start()
+    time.sleep(0.5)
+    expect(agent.use()["still"]["paused"], "forgotten by the next agent")
+    expect(late.poll() is None, "a program ran in a paused slice")
+    resumed = now_ns()
+    agent.cli("slice", "resume", "still")
+    out = late.communicate(timeout=60)[0]
+    expect(late.returncode == 0, f"exit {late.returncode} after the pause: {out}")
+    still, beside = [load.collect() for load in loads]
+    agent.drop("still", "beside")
+    expect(work_between(still, paused + 20_000_000, resumed) == 0, "work in a paused slice")
+    expect(work_between(still, resumed, start + int(seconds * 1e9)) > 0, "no work after the pause")
+    expect(work_between(beside, paused, resumed) > 0, "the neighbour stood still")
+    return f"free of it after {told['idle_after_ms']:.1f} ms"
+
+
 def case_several_cards(agent):
     """Cards of other vendors where their drivers run here; each sees only its own."""
     with Agent({"RUSTICL_ENABLE": "llvmpipe", "POCL_DEVICES": "pthread basic"}, vendors=("pocl", "rusticl")) as other:
