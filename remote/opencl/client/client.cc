@@ -156,7 +156,8 @@ void Client::on_printed(wire::Bytes body) {
 void Client::lost(const base::Error& why) {
   if (fork_.in_child()) return;
   gone_ = true;
-  if (!said_gone_.exchange(true)) say("flexai: the card is gone: " + why.message);
+  // That the worker went first, at the end of the program, is nobody's trouble.
+  if (!said_gone_.exchange(true) && !leaving()) say("flexai: the card is gone: " + why.message);
 }
 
 void Client::on_end(const base::Error& why) {

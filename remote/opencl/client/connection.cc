@@ -49,6 +49,8 @@ base::Result<Introduction> introduced(const std::string& endpoint) {
   return made;
 }
 
+std::atomic<bool> g_leaving{false};
+
 }  // namespace
 
 bool wants_strict() {
@@ -68,8 +70,13 @@ CallCounts* shared_counts() {
 void say_goodbye_at_exit(wire::Session* session) {
   static std::atomic<wire::Session*> own{nullptr};
   if (own.exchange(session) != nullptr) return;
-  ::atexit([] { own.load()->close(base::monotonic_now() + kGoodbye); });
+  ::atexit([] {
+    g_leaving = true;
+    own.load()->close(base::monotonic_now() + kGoodbye);
+  });
 }
+
+bool leaving() { return g_leaving; }
 
 base::Result<std::unique_ptr<wire::Session>> connect_session(
     std::function<void(const base::Error&)> on_end) {

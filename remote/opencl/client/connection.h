@@ -30,5 +30,6 @@ base::Result<std::unique_ptr<wire::Session>> connect_session(
 // Closes the session, which is never destroyed, when the process ends in an orderly way: the other
 // side then frees everything at once instead of after its grace.
 void say_goodbye_at_exit(wire::Session* session);
+bool leaving();  // that has begun
 
 }  // namespace flexai::remote::opencl
