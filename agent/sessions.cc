@@ -47,6 +47,7 @@ struct Sessions::Reach {
 namespace {
 
 constexpr Nanos kLongestMove = 3600 * base::kSecond;
+constexpr Nanos kTryAgain = base::kSecond / 2;
 constexpr Nanos kStartTime = 20 * base::kSecond;
 constexpr Nanos kLastWord = 300 * base::kMillisecond;  // from "end" to SIGKILL
 constexpr size_t kMostKept = 1024;
@@ -127,7 +128,7 @@ base::Status Sessions::open() {
     return false;
   };
   restore();
-  bring_back();
+  for (const auto& [name, session] : sessions_) bring_back(name);
   renewed_ = 0;
   tick();
   return {};
@@ -387,22 +388,27 @@ void Sessions::order(const std::string& name, remote::WorkerOrder order, Done do
   }).detach();
 }
 
-// What an earlier agent had begun to take away, and did not write down as gone.
-void Sessions::bring_back() {
-  for (const auto& [name, session] : sessions_) {
-    const Run* run = runs_->by_id(session.run);
-    bool home = run != nullptr;
-    for (size_t i = 0; home && i < run->stored.slices.size(); ++i) {
-      const SliceEntry* entry = slices_->by_id(run->stored.slices[i]);
-      home = entry != nullptr && entry->slice.residency == model::Residency::kCard;
-    }
-    if (!home) continue;
-    order(name, {remote::OrderWord::kSwapIn, 0, {}}, [name = name](base::Result<uint64_t> moved) {
-      if (!moved.ok())
-        base::log(Level::kError, "sessions", "memory not brought back to its card",
-                  {{"session", name}, {"why", moved.error().message}});
-    });
+bool Sessions::at_home(const ServedSession& session) const {
+  const Run* run = runs_->by_id(session.run);
+  if (run == nullptr) return false;
+  for (uint64_t id : run->stored.slices) {
+    const SliceEntry* entry = slices_->by_id(id);
+    if (entry == nullptr || entry->slice.residency != model::Residency::kCard) return false;
   }
+  return true;
+}
+
+// What an earlier agent had begun to take away, and did not write down as gone. A worker has room
+// for it again when it has attached to this agent.
+void Sessions::bring_back(const std::string& name) {
+  auto it = sessions_.find(name);
+  if (it == sessions_.end() || !at_home(it->second)) return;
+  order(name, {remote::OrderWord::kSwapIn, 0, {}}, [this, name](base::Result<uint64_t> moved) {
+    if (moved.ok() || moved.error().code == Code::kNotFound) return;
+    base::log(Level::kWarn, "sessions", "memory not brought back to its card yet",
+              {{"session", name}, {"why", moved.error().message}});
+    loop_->at(base::monotonic_now() + kTryAgain, [this, name] { bring_back(name); });
+  });
 }
 
 std::vector<std::string> Sessions::of_slice(uint64_t slice) const {

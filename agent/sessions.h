@@ -121,7 +121,8 @@ class Sessions {
   void watch_end(const std::string& name);
   void ended(const std::string& name);
   void remember(const std::string& name, const std::string& why);
-  void bring_back();
+  bool at_home(const ServedSession& session) const;
+  void bring_back(const std::string& name);
   void tick();
   void renew();
 

@@ -2,8 +2,10 @@
 
 usage: move_test.py BUILD [CASE ...]      one line a case, closing line "N passed, N failed"
 """
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -11,7 +13,7 @@ from cases import expect, run_cases
 from group import TRAIN, Group, wait_until
 from network_test import counted, end
 
-LAUNCHES = 6000
+LAUNCHES = 12000
 
 
 class Tests:
@@ -27,6 +29,10 @@ class Tests:
         name = group.working()["slices"][0]
         wait_until("it has memory", lambda: self.used(group, name) > 0)
         return name
+
+    @staticmethod
+    def residency(group, name):
+        return next(s["residency"] for s in group.slices() if s["name"] == name)
 
     @staticmethod
     def free(group):
@@ -94,9 +100,40 @@ class Tests:
             listed = {s["name"]: s for s in group.slices()}
             expect(listed[name]["residency"] == "disk", str(listed))
             time.sleep(0.5)
-            expect(program.poll() is None, "it ended without its memory")
+            expect(program.poll() is None, f"it ended without its memory: {program.poll()}")
             expect(group.here("slice", "resume", name)["moved_bytes"] > 0, "nothing came back")
             out, errors = program.communicate(timeout=100)
+            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+
+    def case_agent_killed_in_between(self):
+        """The agent is killed at any moment of a move: the next one knows, or finds out, where the memory is."""
+        with Group(self.build) as group:
+            program = group.counter("--launches", str(LAUNCHES), "--pause-us", "600")
+            name = self.at_work(group)
+            for i in range(6):
+                word = "swap" if self.residency(group, name) == "card" else "resume"
+                moving = subprocess.Popen([group.tool("flexai"), "slice", word, name], env=group.card_env, stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL)
+                time.sleep(0.004 * (1 + 3 * i))
+                group.stop(signal.SIGKILL)
+                moving.wait(30)
+                group.start()
+            if self.residency(group, name) != "card":
+                group.here("slice", "resume", name)
+            out, errors = program.communicate(timeout=100)
+            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+
+    def case_written_but_not_told(self):
+        """The agent died after it had written that the memory comes back, and before it told the worker."""
+        with Group(self.build) as group:
+            program = group.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            name = self.at_work(group)
+            group.here("slice", "swap", name)
+            group.stop(signal.SIGKILL)
+            with contextlib.closing(sqlite3.connect(group.place / "state" / "state.db")) as state, state:
+                state.execute("UPDATE slices SET residency='card'")
+            group.start()
+            out, errors = program.communicate(timeout=60)
             expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
 
     def case_no_room(self):
