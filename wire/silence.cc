@@ -25,7 +25,7 @@ Nanos Silence::plan(Nanos now) {
 Silence::Verdict Silence::waited(Nanos planned, Nanos now) {
   if (since_ == 0) return Verdict::kNone;
   if (planned != 0 && now - planned > allowed_ / 8)
-    since_ = std::min(since_ + (now - planned), now);
+    since_ = std::min(since_ + (now - planned), now - (asked_ ? allowed_ : 0));
   if (now - since_ < (asked_ ? 2 : 1) * allowed_) return Verdict::kNone;
   if (asked_ && !told_of_ends_) return Verdict::kGiveUp;
   asked_ = true;

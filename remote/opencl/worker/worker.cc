@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "remote/completions.h"
 #include "remote/opencl/serve.h"
 #include "remote/opencl/worker/long_calls.h"
+#include "remote/opencl/worker/scrub.h"
 
 namespace flexai::remote::opencl {
 
@@ -56,6 +58,19 @@ void Worker::cloned(ObjectId kernel, ObjectId clone) {
 
 void Worker::gone(ObjectId id, Kind kind) {
   if (kind == kKernel) arguments_.erase(id);
+}
+
+void Worker::leave() {
+  std::vector<cl_command_queue> queues;
+  std::vector<cl_mem> objects;
+  handles_.clear([&](Kind kind, void* object) {
+    if (kind == kCommandQueue) queues.push_back(static_cast<cl_command_queue>(object));
+    if (kind == kMem) objects.push_back(static_cast<cl_mem>(object));
+  });
+  const size_t left = scrub(table(), queues, objects);
+  if (left != 0)
+    base::log(base::Level::kWarn, "worker", "memory of a card was not overwritten",
+              {{"objects", std::to_string(left)}});
 }
 
 void Worker::release(Kind kind, void* object) {

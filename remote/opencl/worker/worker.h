@@ -58,6 +58,9 @@ class Worker {
   base::Status take_output();
   // Until the session has ended, whose reason it returns.
   base::Status run();
+  // After that: overwrites what the session leaves on cards, see scrub.h. May take for ever; then
+  // the process is to end.
+  void leave();
 
   const Table& table() const { return granted_.table; }
   const Granted& granted() const { return granted_; }
