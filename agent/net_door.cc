@@ -1,9 +1,6 @@
 #include "agent/net_door.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "wire/client_hello.h"
@@ -22,7 +19,7 @@ using base::monotonic_now;
 
 namespace {
 
-constexpr int kMostGreetings = 128;
+constexpr int kMostGreetings = 128, kMostOfAnAddress = 32;
 constexpr base::Nanos kGreeting = 5 * kSecond, kProbing = 60 * kSecond;
 
 std::string stamp_of(const std::string& folder) {
@@ -35,9 +32,6 @@ std::string stamp_of(const std::string& folder) {
   }
   return stamp;
 }
-
-// Counts of this thread, given back once.
-thread_local bool t_greeting = false;
 
 }  // namespace
 
@@ -62,42 +56,23 @@ base::Result<std::unique_ptr<NetDoor>> NetDoor::open(const wire::Endpoint& endpo
   auto listener = wire::listen_socket(endpoint);
   if (!listener.ok()) return std::move(listener).with_context("--listen").error();
   FLEXAI_TRY_ASSIGN(const uint16_t port, wire::local_port(listener->get()));
-  Fd stop(::eventfd(0, EFD_CLOEXEC));
-  if (!stop.valid()) return base::fail_errno("eventfd");
-  std::unique_ptr<NetDoor> made(
-      new NetDoor(std::move(pki), http, sessions, std::move(*listener), std::move(stop), port));
+  std::unique_ptr<NetDoor> made(new NetDoor(std::move(pki), http, sessions, port));
   auto identity = made->context(wire::TlsRole::kHost);
   if (!identity.ok())
     return fail(identity.error().code,
                 "--listen needs this host's certificate: " + identity.error().message +
                     "; make one with `flexai host enroll`, or say where it is with --pki");
-  made->thread_ = std::thread([door = made.get()] { door->run(); });
+  FLEXAI_TRY_ASSIGN(
+      made->acceptor_,
+      wire::Acceptor::open(std::move(*listener), {kMostGreetings, kMostOfAnAddress, nullptr},
+                           [door = made.get()](Fd socket, wire::Acceptor::Greeting& greeting) {
+                             door->serve(std::move(socket), greeting);
+                           }));
   return made;
 }
 
-NetDoor::NetDoor(std::string pki, HttpServer* http, const Sessions* sessions, Fd listener, Fd stop,
-                 uint16_t port)
-    : pki_(std::move(pki)),
-      http_(http),
-      sessions_(sessions),
-      listener_(std::move(listener)),
-      stop_(std::move(stop)),
-      port_(port) {}
-
-NetDoor::~NetDoor() { stop(); }
-
-void NetDoor::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    stopping_ = true;
-  }
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t told = ::write(stop_.get(), &one, sizeof one);
-  if (thread_.joinable()) thread_.join();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return serving_ == 0; });
-}
+NetDoor::NetDoor(std::string pki, HttpServer* http, const Sessions* sessions, uint16_t port)
+    : pki_(std::move(pki)), http_(http), sessions_(sessions), port_(port) {}
 
 base::Result<std::shared_ptr<wire::TlsContext>> NetDoor::context(wire::TlsRole role) {
   base::MutexLock lock(tls_mutex_);
@@ -112,49 +87,14 @@ base::Result<std::shared_ptr<wire::TlsContext>> NetDoor::context(wire::TlsRole r
   return role == wire::TlsRole::kHost ? host_ : open_host_;
 }
 
-void NetDoor::run() {
-  for (;;) {
-    wire::wait_socket(listener_.get(), POLLIN, stop_.get(), 0);
-    auto socket = wire::accept_socket(listener_.get(), 1);
-    std::unique_lock lock(mutex_);
-    if (stopping_) return;
-    if (!socket.ok() && socket.error().code == Code::kTimeout) continue;
-    if (!socket.ok()) {
-      // No descriptors, no memory: others may give some back.
-      changed_.wait_for(lock, std::chrono::milliseconds(50), [this] { return stopping_; });
-      continue;
-    }
-    changed_.wait(lock, [this] { return stopping_ || greeting_ < kMostGreetings; });
-    if (stopping_) return;
-    ++greeting_;
-    ++serving_;
-    std::thread([this, fd = std::move(socket).value()]() mutable {
-      t_greeting = true;
-      serve(std::move(fd));
-      handshake_over();
-      std::lock_guard done(mutex_);
-      --serving_;
-      changed_.notify_all();
-    }).detach();
-  }
-}
-
-void NetDoor::handshake_over() {
-  if (!t_greeting) return;
-  t_greeting = false;
-  std::lock_guard lock(mutex_);
-  --greeting_;
-  changed_.notify_all();
-}
-
-void NetDoor::serve(Fd socket) {
-  base::Status served = greet(std::move(socket));
+void NetDoor::serve(Fd socket, wire::Acceptor::Greeting& greeting) {
+  base::Status served = greet(std::move(socket), greeting);
   if (!served.ok())
     base::log(base::Level::kInfo, "network", "connection refused",
               {{"why", served.error().message}});
 }
 
-base::Status NetDoor::greet(Fd socket) {
+base::Status NetDoor::greet(Fd socket, wire::Acceptor::Greeting& greeting) {
   const base::Nanos deadline = monotonic_now() + kGreeting;
   FLEXAI_TRY_ASSIGN(const std::string name, wire::peek_server_name(socket.get(), deadline));
   if (Sessions::is_name(name)) {
@@ -167,7 +107,7 @@ base::Status NetDoor::greet(Fd socket) {
   }
   FLEXAI_TRY_ASSIGN(auto tls, context(wire::TlsRole::kHost));
   FLEXAI_TRY_ASSIGN(auto transport, tls->secure(std::move(socket), "", deadline));
-  handshake_over();
+  greeting.over();
   const std::string host = transport->peer().subject;
   if (host.empty()) return fail(Code::kDenied, "a certificate without a name");
   if (name == wire::kProbeName) {

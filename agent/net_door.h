@@ -4,19 +4,18 @@
 // and then HTTP (http_server.h). A session that is not there any more is answered in its stead.
 //
 // Certificates are read again when their files have changed. Threads: one accepts, one a
-// connection; at most 128 at once whose handshake is not over. open() and the destructor on one.
+// connection; at most 128 at once whose handshake is not over, 32 of one address. open() and the
+// destructor on one.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "agent/http_server.h"
 #include "agent/sessions.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "wire/acceptor.h"
 #include "wire/endpoint.h"
 #include "wire/tls_context.h"
 
@@ -32,36 +31,26 @@ class NetDoor {
   static base::Result<std::unique_ptr<NetDoor>> open(const wire::Endpoint& endpoint,
                                                      std::string pki, HttpServer* http,
                                                      const Sessions* sessions);
-  ~NetDoor();
   uint16_t port() const { return port_; }
   // Nobody new; waits for those under way. Call while the Loop still runs, not on its thread.
-  void stop();
+  void stop() { acceptor_->stop(); }
 
  private:
-  NetDoor(std::string pki, HttpServer* http, const Sessions* sessions, base::Fd listener,
-          base::Fd stop, uint16_t port);
-  base::Status load();
-  void run();
-  void serve(base::Fd socket);
-  base::Status greet(base::Fd socket);
+  NetDoor(std::string pki, HttpServer* http, const Sessions* sessions, uint16_t port);
+  void serve(base::Fd socket, wire::Acceptor::Greeting& greeting);
+  base::Status greet(base::Fd socket, wire::Acceptor::Greeting& greeting);
   base::Status refuse(base::Fd socket, const std::string& session);
   base::Result<std::shared_ptr<wire::TlsContext>> context(wire::TlsRole role);
-  void handshake_over();
 
   const std::string pki_;
   HttpServer* const http_;
   const Sessions* const sessions_;
-  const base::Fd listener_, stop_;
   const uint16_t port_;
   base::Mutex tls_mutex_;
   std::string stamp_ FLEXAI_GUARDED_BY(tls_mutex_);  // of the files
   std::shared_ptr<wire::TlsContext> host_ FLEXAI_GUARDED_BY(tls_mutex_);
   std::shared_ptr<wire::TlsContext> open_host_ FLEXAI_GUARDED_BY(tls_mutex_);
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int greeting_ = 0, serving_ = 0;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::unique_ptr<wire::Acceptor> acceptor_;  // last: it uses the others
 };
 
 }  // namespace flexai::agent

@@ -5,9 +5,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <memory>
 #include <optional>
+#include <thread>
 
 #include "apps/worker_options.h"
+#include "base/futex.h"
 #include "remote/host_session.h"
 #include "remote/isolation.h"
 #include "remote/opencl/version.h"
@@ -18,6 +22,8 @@
 namespace {
 
 using namespace flexai;
+
+constexpr base::Nanos kLeaving = 700 * base::kMillisecond;  // to overwrite the memory of cards
 
 base::Result<std::unique_ptr<remote::HostSession>> open_session(
     const apps::WorkerOptions& options) {
@@ -88,6 +94,14 @@ base::Status work(const apps::WorkerOptions& options) {
   if (early &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
     ::unlink(endpoint.place.c_str());
+  // Commands that never end keep nobody from going.
+  auto left = std::make_shared<std::atomic<uint32_t>>(0);
+  std::thread([&worker = *worker, left] {
+    worker.leave();
+    left->store(1, std::memory_order_release);
+    base::futex_wake(left.get(), 1);
+  }).detach();
+  base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving);
   // A client on another host hears why before its connection is gone.
   if (options.appointment >= 0) ::usleep(200'000);
   // No exit handlers and no waiting for commands: the driver's threads may never end.

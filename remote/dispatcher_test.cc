@@ -54,6 +54,32 @@ base::Status echo(Dispatcher& dispatcher, const Call& call) {
   return {};
 }
 
+TEST(Calls, OneThatStepsAsideDoesNotHoldTheOthers) {
+  std::atomic<int> away{0}, others{0};
+  Pair pair([&](Dispatcher& dispatcher, const Call& call) -> base::Status {
+    const uint32_t number = call.number;
+    if (call.entry == 1) {
+      const Dispatcher::Away aside;
+      ++away;
+      while (others < 20) std::this_thread::yield();
+    } else {
+      ++others;
+    }
+    return dispatcher.reply(number, 7);
+  });
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 3; ++i)
+    askers.emplace_back([&] {
+      auto answer = pair.caller->ask(1, {});
+      EXPECT_TRUE(answer.ok());
+    });
+  while (away < 3) std::this_thread::yield();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(pair.caller->ask(2, {}).ok());
+  for (auto& asker : askers) asker.join();
+  // All of them are there again.
+  EXPECT_TRUE(pair.caller->ask(1, {}).ok());
+}
+
 TEST(Calls, AnAskedCallIsAnsweredWithCodeAndResults) {
   Pair pair(echo);
   auto answer = pair.caller->ask(77, bytes_of("words"));

@@ -1,8 +1,6 @@
 #include "remote/handed_door.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,50 +28,18 @@ void prepare(int socket) {
 base::Result<std::unique_ptr<HandedDoor>> HandedDoor::make(Fd listener,
                                                            std::shared_ptr<wire::TlsContext> tls,
                                                            wire::Host& host, Calls calls) {
-  Fd stop(::eventfd(0, EFD_CLOEXEC));
-  if (!stop.valid()) return base::fail_errno("eventfd");
-  prepare(listener.get());
-  return std::unique_ptr<HandedDoor>(
-      new HandedDoor(std::move(listener), std::move(tls), host, std::move(calls), std::move(stop)));
+  std::unique_ptr<HandedDoor> door(new HandedDoor(std::move(tls), host, std::move(calls)));
+  HandedDoor* raw = door.get();
+  FLEXAI_TRY_ASSIGN(
+      door->acceptor_,
+      wire::Acceptor::open(
+          std::move(listener), {kMostGreetings, 0, [raw] { raw->calls_.on_tick(); }},
+          [raw](Fd connection, wire::Acceptor::Greeting&) { raw->take(std::move(connection)); }));
+  return door;
 }
 
-HandedDoor::HandedDoor(Fd listener, std::shared_ptr<wire::TlsContext> tls, wire::Host& host,
-                       Calls calls, Fd stop)
-    : listener_(std::move(listener)),
-      tls_(std::move(tls)),
-      host_(host),
-      calls_(std::move(calls)),
-      stop_(std::move(stop)),
-      thread_([this] { run(); }) {}
-
-HandedDoor::~HandedDoor() {
-  const uint64_t one = 1;
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  [[maybe_unused]] const ssize_t told = ::write(stop_.get(), &one, sizeof one);
-  thread_.join();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return greeting_ == 0; });
-}
-
-void HandedDoor::run() {
-  base::Nanos tick = monotonic_now() + kSecond;
-  for (;;) {
-    wire::wait_socket(listener_.get(), POLLIN, stop_.get(), tick);
-    {
-      std::lock_guard lock(mutex_);
-      if (stopping_) return;
-    }
-    if (monotonic_now() >= tick) {
-      tick = monotonic_now() + kSecond;
-      calls_.on_tick();
-    }
-    Fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection.valid()) take(std::move(connection));
-  }
-}
+HandedDoor::HandedDoor(std::shared_ptr<wire::TlsContext> tls, wire::Host& host, Calls calls)
+    : tls_(std::move(tls)), host_(host), calls_(std::move(calls)) {}
 
 void HandedDoor::take(Fd connection) {
   auto message = read_worker_message(connection.get(), monotonic_now() + kSecond);
@@ -90,16 +56,7 @@ void HandedDoor::take(Fd connection) {
     default:
       return;
   }
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || greeting_ < kMostGreetings; });
-  if (stopping_) return;
-  ++greeting_;
-  std::thread([this, socket = std::move(message->connection)]() mutable {
-    greet(std::move(socket));
-    std::lock_guard done(mutex_);
-    --greeting_;
-    changed_.notify_all();
-  }).detach();
+  greet(std::move(message->connection));
 }
 
 void HandedDoor::greet(Fd socket) {

@@ -1,17 +1,15 @@
 // HandedDoor: a worker's way in when it may not listen on the network itself: the agent hands it
 // the connections that ask for its session (remote/appointment.h); each gets its TLS handshake and
 // its greeting on a thread of its own, at most 32 at once. Leases and the order to end come the
-// same way. Threads: make() and the destructor on one; the callbacks run on the door's thread.
+// same way. Threads: make() and the destructor on one; the callbacks run on the door's threads.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
 
 #include "base/fd.h"
 #include "remote/appointment.h"
+#include "wire/acceptor.h"
 #include "wire/host.h"
 
 namespace flexai::remote {
@@ -27,25 +25,16 @@ class HandedDoor {
   static base::Result<std::unique_ptr<HandedDoor>> make(base::Fd listener,
                                                         std::shared_ptr<wire::TlsContext> tls,
                                                         wire::Host& host, Calls calls);
-  ~HandedDoor();
 
  private:
-  HandedDoor(base::Fd listener, std::shared_ptr<wire::TlsContext> tls, wire::Host& host,
-             Calls calls, base::Fd stop);
-  void run();
+  HandedDoor(std::shared_ptr<wire::TlsContext> tls, wire::Host& host, Calls calls);
   void take(base::Fd connection);
   void greet(base::Fd socket);
 
-  const base::Fd listener_;
   const std::shared_ptr<wire::TlsContext> tls_;
   wire::Host& host_;
   const Calls calls_;
-  const base::Fd stop_;  // eventfd
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int greeting_ = 0;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::unique_ptr<wire::Acceptor> acceptor_;  // last: it uses the others
 };
 
 }  // namespace flexai::remote

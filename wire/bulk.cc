@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint32_t kReady = 1;  // id, size: the receiver has a place
 constexpr uint32_t kWrong = 2;  // id: the sender has another size
+constexpr uint32_t kOver = 3;   // stripe, epoch: the host has given that connection up
 constexpr size_t kMostEarly = 4096, kMostStripes = 16;
 constexpr Nanos kLook = 100 * base::kMillisecond;  // how often a wait looks at the session
 
@@ -31,7 +32,9 @@ base::Result<std::unique_ptr<Bulk>> Bulk::make(Session& session, int stripes) {
   Bulk* raw = bulk.get();
   lane->set_sink([raw](const Message& message) { raw->on_message(message); });
   if (!session.connector())
-    session.set_bulk([raw](auto transport, uint8_t n) { raw->attach(std::move(transport), n); });
+    session.set_bulk([raw](auto transport, uint8_t stripe, uint32_t epoch) {
+      raw->attach(std::move(transport), stripe, epoch);
+    });
   return bulk;
 }
 
@@ -52,8 +55,14 @@ Bulk::~Bulk() {
 void Bulk::on_message(const Message& message) {
   Reader reader(message.body);
   uint64_t id = reader.u64("id"), size = message.tag == kReady ? reader.u64("size") : 0;
+  const uint64_t epoch = message.tag == kOver ? reader.u64("epoch") : 0;
   if (!reader.finish().ok()) return;
   MutexLock lock(mutex_);
+  if (message.tag == kOver) {
+    // Only its client can connect anew; one that is owed bytes would not notice by itself.
+    if (session_.connector() && id < stripes_.size()) stripes_[id]->cut_epoch(epoch);
+    return;
+  }
   if (message.tag == kWrong) {
     auto found = incoming_.find(id);
     if (found != incoming_.end()) found->second.cancelled = true;
@@ -71,11 +80,18 @@ base::Status Bulk::start() {
   if (started_ || !session_.connector()) return session_.status();
   started_ = true;
   for (int n = 0; n < wanted_stripes_; ++n)
-    stripes_.push_back(std::make_unique<Stripe>(*this, static_cast<uint8_t>(n), nullptr));
+    stripes_.push_back(std::make_unique<Stripe>(*this, static_cast<uint8_t>(n), nullptr, 0));
   return {};
 }
 
-void Bulk::attach(std::unique_ptr<Transport> transport, uint8_t number) {
+void Bulk::lost_stripe(uint8_t number, uint32_t epoch) {
+  Writer writer;
+  writer.u64(number);
+  writer.u64(epoch);
+  [[maybe_unused]] auto told = lane_->send(kOver, writer.bytes(), {}, Push::kNow);
+}
+
+void Bulk::attach(std::unique_ptr<Transport> transport, uint8_t number, uint32_t epoch) {
   std::vector<std::unique_ptr<Stripe>> over;  // joined without the lock
   MutexLock lock(mutex_);
   for (auto it = stripes_.begin(); it != stripes_.end();) {
@@ -87,7 +103,7 @@ void Bulk::attach(std::unique_ptr<Transport> transport, uint8_t number) {
     }
   }
   if (stripes_.size() < 2 * kMostStripes)
-    stripes_.push_back(std::make_unique<Stripe>(*this, number, std::move(transport)));
+    stripes_.push_back(std::make_unique<Stripe>(*this, number, std::move(transport), epoch));
 }
 
 void Bulk::wake_stripes() {

@@ -70,7 +70,7 @@ class Bulk {
   Bulk(Session& session, Lane* lane, int stripes);
   void on_message(const Message& message);
   base::Status start();
-  void attach(std::unique_ptr<Transport> transport, uint8_t stripe);
+  void attach(std::unique_ptr<Transport> transport, uint8_t stripe, uint32_t epoch);
   void wake_stripes() FLEXAI_REQUIRES(mutex_);
   // False: somebody still looks at its memory.
   template <typename Transfers, typename Busy>
@@ -84,6 +84,7 @@ class Bulk {
   // Where the chunk goes; empty: nowhere, drop it. kCorrupt when it cannot be one.
   base::Result<std::span<std::byte>> place_of(uint64_t id, uint64_t offset, size_t size);
   void left_place(uint64_t id, uint64_t offset, bool whole);
+  void lost_stripe(uint8_t number, uint32_t epoch);
 
   Session& session_;
   Lane* const lane_;

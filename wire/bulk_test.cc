@@ -76,6 +76,35 @@ TEST_P(BulkOver, IsRightAfterCutsInTheMiddle) {
   }
 }
 
+// Nothing moves, so neither end is owed anything; then only the host, which sends, finds out.
+TEST(Bulk, AConnectionThatDiedUnnoticedIsReplacedWhenTheHostFindsIt) {
+  Welcome welcome;
+  welcome.version = test_options().version;
+  Writer writer;
+  encode(welcome, writer);
+  // What the host says until it has acknowledged one chunk.
+  const uint64_t said = kHeaderBytes + writer.bytes().size() + kHeaderBytes + 16;
+  TestHost host(test_options(), [said](int n) {
+    return n != 1 ? FakeLink{} : FakeLink{.fault = Fault::kSilence, .direction = 1, .after = said};
+  });
+  auto client = std::move(Session::connect(host.connector(), test_options())).value();
+  auto server = host.session();
+  auto near = std::move(Bulk::make(*client, 1)).value();
+  auto far = std::move(Bulk::make(*server)).value();
+  auto data = noise(1000, 6);
+  std::vector<std::byte> got(data.size()), back(data.size());
+  const base::Nanos deadline = monotonic_now() + kPatience;
+  ASSERT_TRUE(far->expect(1, got).ok());
+  ASSERT_TRUE(near->send(1, data).ok());
+  ASSERT_TRUE(near->wait_sent(1, deadline).ok());
+  ASSERT_EQ(host.connections(), 2);
+  ASSERT_TRUE(near->expect(2, back).ok());
+  ASSERT_TRUE(far->send(2, data).ok());
+  ASSERT_TRUE(near->wait_received(2, deadline).ok());
+  EXPECT_TRUE(back == data);
+  EXPECT_EQ(host.connections(), 3);
+}
+
 TEST(Bulk, DifferentSizesAreAnErrorAtBothEnds) {
   CarrierHost host(Carrier::kUnix);
   Ends ends(host);

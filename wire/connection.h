@@ -9,19 +9,20 @@
 #include "base/clock.h"
 #include "wire/frame_reader.h"
 #include "wire/outbox.h"
+#include "wire/silence.h"
 
 namespace flexai::wire {
 
 struct Connection {
-  explicit Connection(std::unique_ptr<Transport> t) : transport(std::move(t)) {}
+  Connection(std::unique_ptr<Transport> t, base::Nanos allowed)
+      : transport(std::move(t)), silence(allowed, transport->tells_end()) {}
 
   const std::unique_ptr<Transport> transport;
 
   // Under the session's mutex.
   bool reading = false, writing = false;
   bool waits_to_write = false;  // the reader's wait ends also when there is room to write
-  base::Nanos due_since = 0;    // bytes of the peer are due since then; 0: none are
-  bool pinged = false;          // because of that
+  Silence silence;              // while bytes of the peer are due
   bool calm = false;            // nothing came or was sent for a while
   bool untimed = false;         // the reader waits for ever: nothing is due and it is calm
   bool want_ping = false, want_pong = false, want_ack = false;

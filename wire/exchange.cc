@@ -1,5 +1,7 @@
 #include "wire/exchange.h"
 
+#include "wire/patience.h"
+
 namespace flexai::wire {
 
 using base::Code;
@@ -7,26 +9,28 @@ using base::fail;
 using base::Nanos;
 
 base::Status send_all(Transport& transport, Bytes bytes, Nanos deadline) {
+  Patience patience(deadline, base::monotonic_now());
   while (!bytes.empty()) {
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     FLEXAI_TRY_ASSIGN(size_t sent, transport.send({&part, 1}));
     bytes = bytes.subspan(sent);
     if (sent != 0) continue;
-    if (base::monotonic_now() >= deadline)
-      return fail(Code::kTimeout, transport.peer().name + " takes nothing");
-    transport.wait(kWritable, deadline);
+    const Nanos now = base::monotonic_now();
+    if (patience.over(now)) return fail(Code::kTimeout, transport.peer().name + " takes nothing");
+    transport.wait(kWritable, patience.next(now));
   }
   return {};
 }
 
 base::Status receive_all(Transport& transport, std::span<std::byte> into, Nanos deadline) {
+  Patience patience(deadline, base::monotonic_now());
   while (!into.empty()) {
     FLEXAI_TRY_ASSIGN(size_t got, transport.receive(into));
     into = into.subspan(got);
     if (got != 0) continue;
-    if (base::monotonic_now() >= deadline)
-      return fail(Code::kTimeout, transport.peer().name + " does not answer");
-    transport.wait(kReadable, deadline);
+    const Nanos now = base::monotonic_now();
+    if (patience.over(now)) return fail(Code::kTimeout, transport.peer().name + " does not answer");
+    transport.wait(kReadable, patience.next(now));
   }
   return {};
 }

@@ -150,6 +150,7 @@ class FakeEnd final : public Transport {
 
   const Peer& peer() const override { return peer_; }
   bool keeps_bytes() const override { return wire_->link.keeps_bytes; }
+  bool tells_end() const override { return wire_->link.tells_end; }
 
  private:
   Pipe& mine() { return wire_->pipes[side_]; }

@@ -25,6 +25,7 @@ struct FakeLink {
   base::Nanos delay = 0;        // one way
   size_t capacity = 64u << 10;  // bytes under way a direction
   bool keeps_bytes = true;
+  bool tells_end = false;
 };
 
 using TransportPair = std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>>;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr uint32_t kLeastWindow = 256u << 10, kMostWindow = 1u << 30;
 constexpr uint16_t kMostLanes = 256;
+constexpr int kMostTries = 3;  // to connect, when this process was stopped meanwhile
 
 base::Status check_windows(uint32_t window, uint32_t lane_window) {
   for (uint32_t size : {window, lane_window})
@@ -101,18 +102,30 @@ base::Status Session::take_terms(const Welcome& welcome) {
 Result<std::unique_ptr<Session>> Session::connect(Connector connector, SessionOptions options) {
   std::unique_ptr<Session> session(new Session(std::move(connector), std::move(options)));
   MutexLock lock(session->mutex_);
-  FLEXAI_TRY_ASSIGN(
-      auto transport,
-      session->connector_(Purpose::kCommands, monotonic_now() + session->options_.handshake));
-  session->peer_ = transport->peer();
-  bool refused = false;
-  FLEXAI_TRY_ASSIGN(Welcome welcome, greet(*transport, session->make_hello(),
-                                           monotonic_now() + session->options_.handshake, refused));
-  FLEXAI_TRY(session->take_terms(welcome));
-  session->lane_.resize(session->lanes_);
-  FLEXAI_TRY(session->install(std::move(transport), welcome.received));
+  base::Status begun;
+  for (int i = 0; i < kMostTries; ++i) {
+    const Nanos begin = monotonic_now();
+    begun = session->begin();
+    // Closed after that long, the host had given us up: this process was stopped. Again.
+    const bool stopped = !begun.ok() && begun.error().code == Code::kUnavailable &&
+                         monotonic_now() - begin >= session->options_.handshake;
+    if (!stopped) break;
+  }
+  FLEXAI_TRY(begun);
   session->start();
   return session;
+}
+
+base::Status Session::begin() {
+  FLEXAI_TRY_ASSIGN(auto transport,
+                    connector_(Purpose::kCommands, monotonic_now() + options_.handshake));
+  peer_ = transport->peer();
+  bool refused = false;
+  FLEXAI_TRY_ASSIGN(Welcome welcome,
+                    greet(*transport, make_hello(), monotonic_now() + options_.handshake, refused));
+  FLEXAI_TRY(take_terms(welcome));
+  lane_.resize(lanes_);
+  return install(std::move(transport), welcome.received);
 }
 
 Result<std::unique_ptr<Session>> Session::prepare(const Peer& peer, const Hello& hello,
@@ -183,8 +196,8 @@ base::Status Session::install(std::unique_ptr<Transport> transport, uint64_t rec
   }
   retired_.reset();
   FLEXAI_TRY(outbox_.rewind(received));
-  connection_ = std::make_shared<Connection>(std::move(transport));
-  if (!outbox_.empty()) connection_->due_since = monotonic_now();
+  connection_ = std::make_shared<Connection>(std::move(transport), options_.silence);
+  if (!outbox_.empty()) connection_->silence.owe(monotonic_now());
   unanswered_ = 0;
   attempts_ = 0;
   cut_since_ = 0;
@@ -264,7 +277,7 @@ base::Status Session::take_bulk(std::unique_ptr<Transport>& transport, const Hel
   encode(welcome, writer);
   FLEXAI_TRY(send_frame(*transport, FrameType::kWelcome, writer.bytes(),
                         monotonic_now() + options_.handshake));
-  bulk_(std::move(transport), hello.stripe);
+  bulk_(std::move(transport), hello.stripe, hello.epoch);
   return {};
 }
 
@@ -287,12 +300,15 @@ base::Status Session::drain(Nanos deadline) {
 
 void Session::close(Nanos deadline) {
   if (!not_child().ok() || ended()) return;
+  {
+    MutexLock lock(mutex_);
+    closing_ = true;
+  }
   Block key(Bytes{key_});
   if (flush().ok() && post(FrameType::kGoodbye, nullptr, std::move(key), true, deadline).ok()) {
     [[maybe_unused]] auto sent = drain(deadline);
   }
   MutexLock lock(mutex_);
-  closing_ = true;
   if (!over_) finish(fail(Code::kUnavailable, "the session was closed"));
 }
 

@@ -43,7 +43,7 @@ struct SessionOptions {
   uint32_t batch_bytes = 16u << 10;
   uint32_t batch_messages = 64;
   base::Nanos batch_delay = 100 * base::kMicrosecond;
-  base::Nanos silence = 2 * base::kSecond;  // without a byte while one is due: a ping; twice: a cut
+  base::Nanos silence = 2 * base::kSecond;  // see silence.h
   base::Nanos grace = 30 * base::kSecond;   // the host's word counts
   base::Nanos handshake = 5 * base::kSecond;
   std::vector<std::byte> lease;  // client: opaque, goes with every hello
@@ -120,7 +120,7 @@ class Session {
   SessionStats stats() const;
   // Bulk connections of this session, see bulk.h: what the client says on one, who gets those that
   // the host accepted (empty: they are refused), and the host's acceptance.
-  using BulkSink = std::function<void(std::unique_ptr<Transport>, uint8_t stripe)>;
+  using BulkSink = std::function<void(std::unique_ptr<Transport>, uint8_t stripe, uint32_t epoch)>;
   Hello bulk_hello(uint8_t stripe, uint32_t epoch) const;
   void set_bulk(BulkSink sink);
   base::Status take_bulk(std::unique_ptr<Transport>& transport, const Hello& hello);
@@ -139,6 +139,7 @@ class Session {
   Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
   base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);
   base::Status take_terms(const Welcome& welcome);
+  base::Status begin() FLEXAI_REQUIRES(mutex_);
   void start();
   base::Status install(std::unique_ptr<Transport> transport, uint64_t received)
       FLEXAI_REQUIRES(mutex_);
@@ -151,7 +152,8 @@ class Session {
   void build_notes(Connection& connection) FLEXAI_REQUIRES(mutex_);
   void add_note(Connection& connection, FrameType type, Bytes payload) FLEXAI_REQUIRES(mutex_);
   void arm_flush();
-  base::Status flush_lanes(bool may_wait);
+  base::Result<size_t> flush_lanes(bool may_wait);  // how many had something
+  base::Nanos late_look() const FLEXAI_REQUIRES(mutex_);
 
   // Receiving, session_receive.cc.
   base::Status await(const std::function<bool()>& ready, Waiter& waiter, base::Nanos deadline)
@@ -163,8 +165,10 @@ class Session {
   base::Status take_data(InFrame& frame) FLEXAI_REQUIRES(mutex_);
   base::Status take_credits(Bytes payload) FLEXAI_REQUIRES(mutex_);
   void call_sinks() FLEXAI_REQUIRES(mutex_);
+  Lane* lane_to_sink() FLEXAI_REQUIRES(mutex_);
   void owe(Connection& connection) FLEXAI_REQUIRES(mutex_);
-  void check_silence(const std::shared_ptr<Connection>& connection) FLEXAI_REQUIRES(mutex_);
+  void check_silence(Connection& connection, base::Nanos planned, base::Nanos now)
+      FLEXAI_REQUIRES(mutex_);
   void follow(Waiter& waiter, base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
   void wake_all() FLEXAI_REQUIRES(mutex_);
   void hand_on() FLEXAI_REQUIRES(mutex_);
@@ -199,7 +203,8 @@ class Session {
   std::shared_ptr<Connection> retired_ FLEXAI_GUARDED_BY(mutex_);      // dropped while written to
   std::vector<std::unique_ptr<Lane>> lane_ FLEXAI_GUARDED_BY(mutex_);  // null until used
   std::vector<Lane*> sinks_ FLEXAI_GUARDED_BY(mutex_);
-  bool in_sinks_ FLEXAI_GUARDED_BY(mutex_) = false;  // the reader calls one
+  bool in_sinks_ FLEXAI_GUARDED_BY(mutex_) = false;    // a reader calls them
+  bool sinks_left_ FLEXAI_GUARDED_BY(mutex_) = false;  // to that one, by another
   Outbox outbox_ FLEXAI_GUARDED_BY(mutex_);
   uint32_t epoch_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint64_t received_ FLEXAI_GUARDED_BY(mutex_) = 0;  // sequences taken in
@@ -232,6 +237,7 @@ class Session {
   std::atomic<bool> flush_armed_{false};
   base::Nanos flush_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
   base::Nanos armed_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // a batch was begun
+  int rarely_ FLEXAI_GUARDED_BY(mutex_) = 0;            // see late_look()
   base::Nanos keeper_until_ FLEXAI_GUARDED_BY(mutex_) =
       0;                                              // sleeps or reads until then; 0: does not
   base::Nanos led_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // last time a caller was the reader

@@ -22,6 +22,9 @@ namespace {
 constexpr Nanos kLeadMemory = 2 * kMillisecond;
 // A program that has just sent will again.
 constexpr Nanos kSendMemory = 2 * kMillisecond;
+// Where batches never wait for the keeper (their program asks or flushes), it looks less often:
+// doubling up to 2^kRarest times the usual.
+constexpr int kRarest = 3;
 constexpr Nanos kFirstPause = kMillisecond / 2, kLongestPause = 500 * kMillisecond;
 
 Nanos earlier(Nanos a, Nanos b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
@@ -54,12 +57,13 @@ void Session::keep_connected() {
     flush_at_ = 0;
     flush_armed_.store(false, std::memory_order_release);
     mutex_.unlock();
-    [[maybe_unused]] auto flushed = flush_lanes(false);
+    auto flushed = flush_lanes(false);
     mutex_.lock();
+    rarely_ = flushed.ok() && *flushed != 0 ? 0 : std::min(rarely_ + 1, kRarest);
     return;
   }
   // A program that sends will send again: woken by the clock, the keeper is not woken by it.
-  const Nanos look = now - armed_at_ < kSendMemory ? now + 2 * options_.batch_delay : 0;
+  const Nanos look = now - armed_at_ < kSendMemory ? now + late_look() : 0;
   std::shared_ptr<Connection> connection = connection_;
   if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
     keeper_reads_ = true;
@@ -83,6 +87,8 @@ void Session::keep_connected() {
     keeper_deep_ = false;
   }
 }
+
+Nanos Session::late_look() const { return (2 * options_.batch_delay) << rarely_; }
 
 void Session::keep_cut() {
   Nanos end = cut_since_ + options_.grace;

@@ -1,6 +1,7 @@
 // How a Session receives: one thread at a time is the reader (leader), the others follow
 // (Schmidt et al., Leader/Followers, PLoP 2000).
 #include <algorithm>
+#include <utility>
 
 #include "base/futex.h"
 #include "wire/lane.h"
@@ -48,8 +49,8 @@ base::Status Session::await(const std::function<bool()>& ready, Waiter& waiter, 
 
 // From now on bytes of the peer are due.
 void Session::owe(Connection& connection) {
-  if (connection.due_since != 0) return;
-  connection.due_since = monotonic_now();
+  if (connection.silence.due()) return;
+  connection.silence.owe(monotonic_now());
   connection.calm = false;
   if (!connection.untimed) return;
   connection.untimed = false;
@@ -107,11 +108,10 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   bool write = !connection->writing && !connection->parts.empty();
   connection->waits_to_write = write;
   const Nanos begin = monotonic_now();
-  const bool due = connection->due_since != 0;
-  connection->untimed = !due && connection->calm;
+  const Nanos due = connection->silence.plan(begin);
+  connection->untimed = due == 0 && connection->calm;
   // Unless it is calm the reader looks now and then, so that who sends need not wake it.
-  Nanos look = connection->untimed ? 0 : begin + options_.silence;
-  if (due) look = connection->due_since + options_.silence * (connection->pinged ? 2 : 1);
+  const Nanos look = due != 0 ? due : connection->untimed ? 0 : begin + options_.silence;
   deadline = earlier(deadline, look);
   mutex_.unlock();
   connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
@@ -120,10 +120,11 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   connection->waits_to_write = connection->untimed = false;
   // What an earlier connection brings is nobody's: its successor began by saying what had arrived.
   if (connection == connection_) {
+    const Nanos end = monotonic_now();
     if (got.ok() && *got != 0) {
-      connection->due_since = outbox_.empty() ? 0 : monotonic_now();
-      connection->pinged = connection->calm = false;
-    } else if (!due && connection->due_since == 0 && look != 0 && monotonic_now() >= look) {
+      connection->silence.heard(end, !outbox_.empty());
+      connection->calm = false;
+    } else if (!connection->silence.due() && look != 0 && end >= look) {
       connection->calm = true;
     }
     auto taken = take_in(*connection);
@@ -132,7 +133,7 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
     } else if (!got.ok()) {
       drop(*connection, got.error());
     } else {
-      check_silence(connection);
+      if (*got == 0) check_silence(*connection, deadline, end);
       call_sinks();
       write_out(connection);
     }
@@ -174,7 +175,7 @@ base::Status Session::take_frame(Connection& connection, InFrame& frame) {
   size_t held = outbox_.held();
   FLEXAI_TRY(outbox_.acknowledge(header.ack));
   if (outbox_.held() != held) wake_all();
-  if (!was_empty && outbox_.empty()) connection.due_since = 0;
+  if (!was_empty && outbox_.empty()) connection.silence.settle();
   switch (header.type) {
     case FrameType::kData:
     case FrameType::kGoodbye:
@@ -271,44 +272,56 @@ base::Status Session::take_credits(Bytes payload) {
   return {};
 }
 
+// The reader of a connection that was cut may still be in one when the next connection has its
+// reader: that one leaves its messages to it, so that they stay in order.
 void Session::call_sinks() {
+  if (in_sinks_) {
+    sinks_left_ = true;
+    return;
+  }
+  in_sinks_ = true;
   bool called = false;
-  for (size_t i = 0; i < sinks_.size(); ++i) {
-    Lane* lane = sinks_[i];
-    while (lane->sink_ && !lane->inbox_.empty()) {
-      Block payload = lane->inbox_.take();
-      if (lane->inbox_.credit_is_due()) credits_due_ = true;
-      called = in_sinks_ = true;
-      mutex_.unlock();
-      size_t at = 0;
-      base::Status parsed;
-      while (parsed.ok() && at < payload.size()) {
-        auto message = next_record(payload.bytes(), at);
-        if (message.ok()) {
-          lane->sink_(*message);
-        } else {
-          parsed = message.error();
-        }
-      }
-      mutex_.lock();
-      in_sinks_ = false;
-      if (!parsed.ok()) {
-        finish(parsed.error());
-        return;
+  base::Status parsed;
+  for (Lane* lane = lane_to_sink(); parsed.ok() && lane != nullptr; lane = lane_to_sink()) {
+    Block payload = lane->inbox_.take();
+    if (lane->inbox_.credit_is_due()) credits_due_ = true;
+    called = true;
+    mutex_.unlock();
+    size_t at = 0;
+    while (parsed.ok() && at < payload.size()) {
+      auto message = next_record(payload.bytes(), at);
+      if (message.ok()) {
+        lane->sink_(*message);
+      } else {
+        parsed = message.error();
       }
     }
+    mutex_.lock();
   }
+  in_sinks_ = false;
+  if (!parsed.ok()) finish(parsed.error());
+  // What the other reader waits for may be among that.
+  if (std::exchange(sinks_left_, false) && connection_ != nullptr) connection_->transport->wake();
   for (Waiter* waiter = waiters_; called && waiter != nullptr; waiter = waiter->next)
     if (waiter->sinks) mark_to_wake(*waiter);
 }
 
-void Session::check_silence(const std::shared_ptr<Connection>& connection) {
-  if (connection->due_since == 0) return;
-  Nanos silent = monotonic_now() - connection->due_since;
-  if (silent >= 2 * options_.silence) {
-    drop(*connection, fail(Code::kTimeout, peer_.name + " is silent"));
-  } else if (silent >= options_.silence && !connection->pinged) {
-    connection->pinged = connection->want_ping = true;
+Lane* Session::lane_to_sink() {
+  for (Lane* lane : sinks_)
+    if (lane->sink_ && !lane->inbox_.empty()) return lane;
+  return nullptr;
+}
+
+void Session::check_silence(Connection& connection, Nanos planned, Nanos now) {
+  switch (connection.silence.waited(planned, now)) {
+    case Silence::Verdict::kAsk:
+      connection.want_ping = true;
+      break;
+    case Silence::Verdict::kGiveUp:
+      drop(connection, fail(Code::kTimeout, peer_.name + " is silent"));
+      break;
+    case Silence::Verdict::kNone:
+      break;
   }
 }
 

@@ -151,16 +151,17 @@ void Session::arm_flush() {
   if (flush_armed_.exchange(true, std::memory_order_acq_rel)) return;
   MutexLock lock(mutex_);
   armed_at_ = monotonic_now();
-  flush_at_ = armed_at_ + options_.batch_delay;
-  if (keeper_until_ > flush_at_ + options_.batch_delay) wake_keeper();
+  flush_at_ = armed_at_ + late_look() / 2;
+  if (keeper_until_ > armed_at_ + late_look()) wake_keeper();
 }
 
 base::Status Session::flush() {
   FLEXAI_TRY(not_child());
-  return flush_lanes(true);
+  FLEXAI_TRY(flush_lanes(true));
+  return {};
 }
 
-base::Status Session::flush_lanes(bool may_wait) {
+base::Result<size_t> Session::flush_lanes(bool may_wait) {
   std::vector<Lane*> dirty;
   {
     MutexLock lock(mutex_);
@@ -182,7 +183,7 @@ base::Status Session::flush_lanes(bool may_wait) {
     lane->batch_mutex_.unlock();
     if (!flushed.ok()) arm_flush();
   }
-  return {};
+  return dirty.size();
 }
 
 }  // namespace flexai::wire

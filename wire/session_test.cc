@@ -251,6 +251,26 @@ TEST(Session, ASilentConnectionIsReplaced) {
   echoing.join();
 }
 
+TEST(Session, APeerOfThisHostThatIsSlowIsNotReplaced) {
+  SessionOptions options = test_options();
+  options.silence = 10 * kMillisecond;
+  TestHost host(options,
+                [](int) { return FakeLink{.delay = 60 * kMillisecond, .tells_end = true}; });
+  auto client = connect(host, options);
+  std::thread echoing = echo(host.session());
+  Lane* lane = *client->lane(0);
+  for (uint32_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(lane->send(i, bytes_of("stopped?"), {}, Push::kNow).ok());
+    auto reply = lane->receive(monotonic_now() + kPatience);
+    ASSERT_TRUE(reply.ok()) << reply.error().message;
+    ASSERT_EQ(reply->tag, i);
+  }
+  EXPECT_EQ(client->stats().resumes, 0u);
+  EXPECT_EQ(host.connections(), 1);
+  client->close(monotonic_now() + kPatience);
+  echoing.join();
+}
+
 TEST(Session, BytesThatChangeOnTheWayAreNoticedAndSentAgain) {
   TestHost host(test_options(), [](int n) {
     return FakeLink{.fault = n < 3 ? Fault::kFlip : Fault::kNone,

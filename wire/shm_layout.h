@@ -9,7 +9,7 @@
 namespace flexai::wire {
 
 inline constexpr uint32_t kShmMagic = 0x4d535846;  // "FXSM", first on the socket
-inline constexpr uint32_t kShmVersion = 1;
+inline constexpr uint32_t kShmVersion = 2;
 inline constexpr size_t kShmPage = 4096;
 inline constexpr uint64_t kLeastRing = 4096, kMostRing = 64u << 20;
 
@@ -31,6 +31,7 @@ struct ShmSide {
   alignas(64) std::atomic<uint32_t> sleepers;  // threads of this side that wait on the bell
   std::atomic<uint32_t> pollers;               // threads of this side that wait on the socket
   std::atomic<uint32_t> closed;                // this side sends no more
+  std::atomic<uint32_t> rooms;                 // those of either kind that wait for room to write
 };
 
 struct ShmPage {

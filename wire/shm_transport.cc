@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/futex.h"
+#include "wire/patience.h"
 #include "wire/shm_layout.h"
 #include "wire/socket.h"
 #include "wire/socket_wait.h"
@@ -86,7 +87,7 @@ class ShmTransport final : public Transport {
     copy_out(into.data(), tail, got);
     tail_.store(tail + got, std::memory_order_relaxed);
     in_.tail.store(tail + got, std::memory_order_release);
-    ring();
+    ring_for_room();
     return static_cast<size_t>(got);
   }
 
@@ -96,7 +97,12 @@ class ShmTransport final : public Transport {
     bool hopes = reads && trust_.load(std::memory_order_relaxed) > 0;
     bool came = spin(events, begin + (hopes ? kLongSpin : kShortSpin), deadline);
     if (reads) learn(hopes, came);
-    if (!came) sleep(events, begin + kFutexTime, deadline);
+    if (!came) {
+      const bool writes = (events & kWritable) != 0;
+      if (writes) mine_.rooms.fetch_add(1, std::memory_order_seq_cst);
+      sleep(events, begin + kFutexTime, deadline);
+      if (writes) mine_.rooms.fetch_sub(1, std::memory_order_seq_cst);
+    }
     if (reads) woken_.store(false, std::memory_order_release);
   }
 
@@ -117,6 +123,7 @@ class ShmTransport final : public Transport {
   }
 
   const Peer& peer() const override { return peer_; }
+  bool tells_end() const override { return true; }
 
  private:
   base::Error gone() const { return fail(Code::kUnavailable, peer_.name + " closed its memory"); }
@@ -160,6 +167,12 @@ class ShmTransport final : public Transport {
       char byte = 0;
       ::send(socket_.get(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
+  }
+
+  // Most who sleep wait for bytes: room is no news to them.
+  void ring_for_room() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (theirs_.rooms.load(std::memory_order_relaxed) != 0) ring();
   }
 
   bool ready(unsigned events) const {
@@ -264,9 +277,12 @@ Result<std::unique_ptr<Transport>> make(Fd socket, Fd memory, uint64_t ring_byte
 }
 
 base::Status wait_readable(int socket, Nanos deadline, const char* what) {
-  wait_socket(socket, POLLIN, -1, deadline);
-  pollfd check{socket, POLLIN, 0};
-  if (::poll(&check, 1, 0) > 0) return {};
+  Patience patience(deadline, monotonic_now());
+  for (Nanos now = monotonic_now(); !patience.over(now); now = monotonic_now()) {
+    wait_socket(socket, POLLIN, -1, patience.next(now));
+    pollfd check{socket, POLLIN, 0};
+    if (::poll(&check, 1, 0) > 0) return {};
+  }
   return fail(Code::kTimeout, what);
 }
 

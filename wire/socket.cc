@@ -174,14 +174,14 @@ Result<Fd> accept_socket(int listener, Nanos deadline) {
   }
 }
 
-void wait_socket(int fd, short events, int other, Nanos deadline) {
+bool wait_socket(int fd, short events, int other, Nanos deadline) {
   pollfd fds[2] = {{fd, events, 0}, {other, POLLIN, 0}};
   timespec left{};
   if (deadline != 0) {
     Nanos nanos = std::max<Nanos>(deadline - base::monotonic_now(), 0);
     left = {nanos / base::kSecond, nanos % base::kSecond};
   }
-  ::ppoll(fds, 2, deadline != 0 ? &left : nullptr, nullptr);
+  return ::ppoll(fds, 2, deadline != 0 ? &left : nullptr, nullptr) > 0 && fds[1].revents != 0;
 }
 
 }  // namespace flexai::wire

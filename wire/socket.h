@@ -24,8 +24,9 @@ base::Result<uint16_t> local_port(int fd);
 // A connection, non-blocking; kTimeout after `deadline` (0 = none).
 base::Result<base::Fd> accept_socket(int listener, base::Nanos deadline);
 
-// Waits with poll(2) for any of `events` on `fd`, or for `other` (-1: none) to be readable.
-void wait_socket(int fd, short events, int other, base::Nanos deadline);
+// Waits with poll(2) for any of `events` on `fd`, or for `other` (-1: none) to be readable; whether
+// that is.
+bool wait_socket(int fd, short events, int other, base::Nanos deadline);
 
 // One byte string together with descriptors, over a unix socket. receive fills `bytes` wholly and
 // returns at most `most` descriptors, close-on-exec; more than that, or a short read, is kCorrupt.

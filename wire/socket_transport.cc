@@ -22,8 +22,8 @@ namespace {
 
 class SocketTransport final : public Transport {
  public:
-  SocketTransport(Fd socket, SocketWait wait, Peer peer)
-      : socket_(std::move(socket)), wait_(std::move(wait)), peer_(std::move(peer)) {}
+  SocketTransport(Fd socket, SocketWait wait, Peer peer, bool local)
+      : socket_(std::move(socket)), wait_(std::move(wait)), peer_(std::move(peer)), local_(local) {}
 
   Result<size_t> send(std::span<const iovec> parts) override {
     msghdr message{};
@@ -48,6 +48,7 @@ class SocketTransport final : public Transport {
   void wake() override { wait_.wake(); }
   void shutdown() override { ::shutdown(socket_.get(), SHUT_RDWR); }
   const Peer& peer() const override { return peer_; }
+  bool tells_end() const override { return local_; }
 
  private:
   base::Error over() const {
@@ -57,6 +58,7 @@ class SocketTransport final : public Transport {
   const Fd socket_;
   SocketWait wait_;
   const Peer peer_;
+  const bool local_;  // of this host
 };
 
 }  // namespace
@@ -72,17 +74,12 @@ void SocketWait::wait(int socket, unsigned events, Nanos deadline) {
   short wanted = 0;
   if ((events & kReadable) != 0) wanted = static_cast<short>(wanted | POLLIN);
   if ((events & kWritable) != 0) wanted = static_cast<short>(wanted | POLLOUT);
-  bool reads = (events & kReadable) != 0;
-  wait_socket(socket, wanted, reads ? event_.get() : -1, deadline);
-  if (reads && rung_.load(std::memory_order_acquire)) {
-    rung_.store(false, std::memory_order_release);
-    uint64_t count = 0;
-    [[maybe_unused]] ssize_t n = ::read(event_.get(), &count, sizeof count);
-  }
+  if (!wait_socket(socket, wanted, (events & kReadable) != 0 ? event_.get() : -1, deadline)) return;
+  uint64_t count = 0;
+  [[maybe_unused]] ssize_t n = ::read(event_.get(), &count, sizeof count);
 }
 
 void SocketWait::wake() {
-  rung_.store(true, std::memory_order_release);
   uint64_t one = 1;
   [[maybe_unused]] ssize_t n = ::write(event_.get(), &one, sizeof one);
 }
@@ -90,8 +87,8 @@ void SocketWait::wake() {
 Result<std::unique_ptr<Transport>> make_socket_transport(Fd socket, Carrier carrier) {
   FLEXAI_TRY_ASSIGN(SocketWait wait, SocketWait::make());
   Peer peer = peer_of(socket.get(), carrier);
-  return std::unique_ptr<Transport>(
-      new SocketTransport(std::move(socket), std::move(wait), std::move(peer)));
+  return std::unique_ptr<Transport>(new SocketTransport(
+      std::move(socket), std::move(wait), std::move(peer), carrier == Carrier::kUnix));
 }
 
 }  // namespace flexai::wire

@@ -2,8 +2,6 @@
 // Threads: one waits for reading, any others for writing; wake() from any.
 #pragma once
 
-#include <atomic>
-
 #include "base/fd.h"
 #include "wire/transport.h"
 
@@ -21,7 +19,6 @@ class SocketWait {
  private:
   SocketWait() = default;
   base::Fd event_;
-  std::atomic<bool> rung_{false};
 };
 
 }  // namespace flexai::wire

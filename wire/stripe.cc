@@ -7,6 +7,7 @@
 
 #include "wire/crc32c.h"
 #include "wire/greeting.h"
+#include "wire/patience.h"
 
 namespace flexai::wire {
 
@@ -34,8 +35,12 @@ void put_prefix(std::span<std::byte> place, const FrameHeader& header, uint64_t 
 
 }  // namespace
 
-Stripe::Stripe(Bulk& bulk, uint8_t number, std::unique_ptr<Transport> transport)
-    : bulk_(bulk), number_(number), transport_(std::move(transport)), thread_([this] { run(); }) {}
+Stripe::Stripe(Bulk& bulk, uint8_t number, std::unique_ptr<Transport> transport, uint32_t epoch)
+    : bulk_(bulk),
+      number_(number),
+      transport_(std::move(transport)),
+      epoch_(epoch),
+      thread_([this] { run(); }) {}
 
 Stripe::~Stripe() {
   stop();
@@ -52,6 +57,10 @@ void Stripe::cut() {
   if (transport_ != nullptr) transport_->shutdown();
 }
 
+void Stripe::cut_epoch(uint64_t epoch) {
+  if (epoch_.load(std::memory_order_acquire) == epoch) cut();
+}
+
 void Stripe::stop() {
   stopping_.store(true, std::memory_order_release);
   cut();
@@ -64,32 +73,42 @@ void Stripe::run() {
       ::usleep(static_cast<unsigned>(kPause / base::kMicrosecond));
       continue;
     }
-    Nanos last = monotonic_now();
-    base::Status status;
-    while (status.ok() && !stopping_.load(std::memory_order_acquire)) {
-      bool moved = false;
-      status = move(moved);
-      Nanos now = monotonic_now();
-      if (moved) last = now;
-      if (moved || !status.ok()) continue;
-      bool due = prefix_have_ != 0 || !in_flight_.empty() || !parts_.empty();
-      if (due && now - last >= kPatience) status = fail(Code::kTimeout, "bulk peer is silent");
-      if (!due && bulk_.session_.ended()) break;
-      transport_->wait(kReadable | (parts_.empty() ? 0 : kWritable),
-                       due ? last + kPatience : now + kSecond);
-    }
+    serve();
     reset();
-    if (!client) break;
+    if (client) continue;
+    if (!bulk_.session_.ended() && !stopping_.load(std::memory_order_acquire))
+      bulk_.lost_stripe(number_, epoch_.load(std::memory_order_relaxed));
+    break;
   }
   reset();
   done_.store(true, std::memory_order_release);
+}
+
+void Stripe::serve() {
+  Patience patience(monotonic_now() + kPatience, monotonic_now());
+  base::Status status;
+  while (status.ok() && !stopping_.load(std::memory_order_acquire)) {
+    bool moved = false;
+    status = move(moved);
+    if (!status.ok()) return;
+    const Nanos now = monotonic_now();
+    const bool due = prefix_have_ != 0 || !in_flight_.empty() || !parts_.empty();
+    // Of a peer that is merely stopped nothing is given up.
+    if (moved || !due || transport_->tells_end()) patience = Patience(now + kPatience, now);
+    if (moved) continue;
+    if (patience.over(now)) return;
+    if (!due && bulk_.session_.ended()) return;
+    transport_->wait(kReadable | (parts_.empty() ? 0 : kWritable),
+                     due ? patience.next(now) : now + kSecond);
+  }
 }
 
 base::Status Stripe::connect() {
   Nanos deadline = monotonic_now() + bulk_.session_.options().handshake;
   FLEXAI_TRY_ASSIGN(auto transport, bulk_.session_.connector()(Purpose::kBulk, deadline));
   bool refused = false;
-  FLEXAI_TRY(greet(*transport, bulk_.session_.bulk_hello(number_, ++epoch_), deadline, refused));
+  FLEXAI_TRY(greet(*transport, bulk_.session_.bulk_hello(number_, epoch_.fetch_add(1) + 1),
+                   deadline, refused));
   MutexLock lock(mutex_);
   transport_ = std::move(transport);
   if (stopping_.load(std::memory_order_acquire)) transport_->shutdown();

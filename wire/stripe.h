@@ -14,10 +14,12 @@ namespace flexai::wire {
 
 class Stripe {
  public:
-  Stripe(Bulk& bulk, uint8_t number, std::unique_ptr<Transport> transport);
+  // The host's has a transport; a client's connects by itself.
+  Stripe(Bulk& bulk, uint8_t number, std::unique_ptr<Transport> transport, uint32_t epoch);
   ~Stripe();  // waits for the thread
   void wake();
-  void cut();  // the connection
+  void cut();                      // the connection
+  void cut_epoch(uint64_t epoch);  // if it is still that one
   void stop();
   bool done() const { return done_.load(std::memory_order_acquire); }
 
@@ -27,6 +29,7 @@ class Stripe {
 
   void run();
   base::Status connect();
+  void serve();  // until the connection is over
   base::Status move(bool& moved);
   base::Status receive(bool& moved);
   base::Status begin_chunk();
@@ -40,7 +43,7 @@ class Stripe {
   std::shared_ptr<Transport> transport_;  // set by the thread, shared with wake() under the mutex
   base::Mutex mutex_;
   std::atomic<bool> stopping_{false}, done_{false};
-  uint32_t epoch_ = 0;
+  std::atomic<uint32_t> epoch_;  // of the connection
 
   // Receiving: prefix, then the chunk's bytes to `into_`, or to `scratch_` when they are unwanted.
   std::array<std::byte, kPrefix> prefix_{};

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "wire/openssl.h"
+#include "wire/patience.h"
 #include "wire/socket.h"
 #include "wire/socket_wait.h"
 
@@ -151,6 +152,7 @@ class TlsTransport final : public Transport {
 };
 
 base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nanos deadline) {
+  Patience patience(deadline, base::monotonic_now());
   for (;;) {
     ERR_clear_error();
     int rc = SSL_do_handshake(ssl);
@@ -158,9 +160,10 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
     int error = SSL_get_error(ssl, rc);
     short events = error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-      if (base::monotonic_now() >= deadline)
+      const Nanos now = base::monotonic_now();
+      if (patience.over(now))
         return fail(Code::kTimeout, name + " does not finish the TLS handshake");
-      wait_socket(socket, events, -1, deadline);
+      wait_socket(socket, events, -1, patience.next(now));
       continue;
     }
     long verdict = SSL_get_verify_result(ssl);

@@ -46,6 +46,8 @@ class Transport {
 
   // False where bytes may change on the way: frames bear a checksum then.
   virtual bool keeps_bytes() const { return true; }
+  // True where the kernel tells at once that the peer is gone: its silence says nothing then.
+  virtual bool tells_end() const { return false; }
 };
 
 }  // namespace flexai::wire

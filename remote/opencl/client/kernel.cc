@@ -106,7 +106,9 @@ cl_int CL_API_CALL client_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param
   const auto ask = [&](size_t room, void* value, size_t* size) {
     return wire_clGetKernelInfo(Mode::kAsk, kernel, param_name, room, value, size);
   };
-  if (param_name == CL_KERNEL_REFERENCE_COUNT || known->facts == nullptr)
+  // A driver's own references, of commands, come and go.
+  if (param_name == CL_KERNEL_REFERENCE_COUNT) return place.give(cl_uint{known->refs.load()});
+  if (known->facts == nullptr)
     return ask(param_value_size, param_value, param_value_size_ret);
   return known->facts->infos.give({param_name, ~uint64_t{0}}, place, ask);
 }

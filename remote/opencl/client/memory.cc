@@ -117,6 +117,9 @@ cl_int CL_API_CALL client_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_na
     case CL_MEM_FLAGS:
       if (mem->host_ptr == nullptr) break;
       return place.give(mem->flags);
+    case CL_MEM_REFERENCE_COUNT:
+      // The program's, and what was made of it. A driver's own, of commands, come and go.
+      return place.give(cl_uint{mem->refs.load() + mem->holds.load() - 1});
     case CL_MEM_USES_SVM_POINTER:
       return place.give(cl_bool{CL_FALSE});
     default:
@@ -125,8 +128,8 @@ cl_int CL_API_CALL client_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_na
   const auto ask = [&](size_t room, void* value, size_t* size) {
     return wire_clGetMemObjectInfo(Mode::kAsk, memobj, param_name, room, value, size);
   };
-  const bool counts = param_name == CL_MEM_MAP_COUNT || param_name == CL_MEM_REFERENCE_COUNT;
-  if (counts) return ask(param_value_size, param_value, param_value_size_ret);
+  if (param_name == CL_MEM_MAP_COUNT)
+    return ask(param_value_size, param_value, param_value_size_ret);
   return mem->infos.give({param_name, 0}, place, ask);
 }
 

@@ -7,6 +7,10 @@ namespace flexai::remote::opencl {
 Incoming::Incoming(Worker& worker, const Call& call)
     : worker_(worker), call_(call), reader_(call.body) {}
 
+Incoming::~Incoming() {
+  if (last_ != nullptr) table().clReleaseEvent(last_);
+}
+
 const Table& Incoming::table() const { return worker_.table(); }
 
 void* Incoming::find(ObjectId id, Kind kind, cl_int code) {
@@ -88,6 +92,9 @@ bool Incoming::ready() {
     worker_.broke(std::move(status).with_context("call of entry " + std::to_string(call_.entry)));
     return false;
   }
+  // Whatever the call does to its queue, the end of that is not known unless it says so.
+  if (first_kind_ == kCommandQueue) last_ = worker_.take_last(first_);
+  if (first_kind_ == kCommandBuffer) worker_.forget_lasts();  // it knows its queues
   if (code_ == CL_SUCCESS) return true;
   answer(code_);
   return false;
@@ -112,11 +119,22 @@ void Incoming::keep(ObjectId id, Kind kind, void* object, cl_int& code) {
 }
 
 void Incoming::keep_event(ObjectId id, cl_event event, cl_int code) {
-  if (code == CL_SUCCESS && id != 0) worker_.keep_event(id, event);
+  if (code != CL_SUCCESS || event == nullptr) return;
+  put_last(event);
+  if (id != 0) {
+    worker_.keep_event(id, event);
+  } else {
+    table().clReleaseEvent(event);
+  }
+}
+
+void Incoming::put_last(cl_event event) {
+  if (first_kind_ == kCommandQueue) worker_.put_last(first_, event);
 }
 
 void Incoming::count_reference(Kind kind, bool more) {
   if (kind != first_kind_ || first_ == 0) return;
+  if (kind == kCommandQueue && !more) worker_.forget_queue(first_);
   if (more) {
     [[maybe_unused]] auto kept = worker_.handles().retain(first_, kind);
   } else {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "driver/opencl/table.h"
@@ -58,14 +59,16 @@ struct Data {
   size_t size = 0;
 };
 
+// Asked of the driver also when the client wants none: see Worker::last_command.
 struct MadeEvent {
   cl_event event = nullptr;
-  cl_event* place(ObjectId id) { return id == 0 ? nullptr : &event; }
+  cl_event* place(ObjectId) { return &event; }
 };
 
 class Incoming {
  public:
   Incoming(Worker& worker, const Call& call);
+  ~Incoming();
 
   template <typename Handle>
   Handle handle(const char* field) {
@@ -115,6 +118,10 @@ class Incoming {
     keep(id, kKindOf<Handle>, object, code);
   }
   void keep_event(ObjectId id, cl_event event, cl_int code);
+  // `event` is that of the command which the call put at the end of its queue.
+  void put_last(cl_event event);
+  // What was at the end before, or null when that is not known; the caller releases it.
+  cl_event take_last() { return std::exchange(last_, nullptr); }
   template <typename Handle>
   void retained(Handle) {
     count_reference(kKindOf<Handle>, true);
@@ -161,6 +168,7 @@ class Incoming {
   std::deque<std::string> strings_;
   cl_int code_ = CL_SUCCESS;  // of the first handle that is none
   ObjectId first_ = 0, event_ = 0, result_ = 0;
+  cl_event last_ = nullptr;  // of the queue that the call names first
   Kind first_kind_ = 0, result_kind_ = 0;
   bool failed_first_ = false, later_ = false;
 };

@@ -4,14 +4,18 @@
 
 namespace flexai::remote::opencl {
 
-// A marker, whose end is the reply: the worker's thread waits for nothing.
+// The end of the queue's last command, or of a marker, is the reply: the worker's thread waits for
+// nothing.
 cl_int handle_clFinish(Incoming& call, cl_command_queue command_queue) {
   const Table& table = call.table();
-  cl_event marker = nullptr;
-  const cl_int code = command_queue == nullptr
-                          ? table.clFinish(command_queue)
-                          : table.clEnqueueMarkerWithWaitList(command_queue, 0, nullptr, &marker);
-  if (code != CL_SUCCESS) return code;
+  cl_event marker = call.take_last();
+  if (marker == nullptr) {
+    const cl_int code = command_queue == nullptr
+                            ? table.clFinish(command_queue)
+                            : table.clEnqueueMarkerWithWaitList(command_queue, 0, nullptr, &marker);
+    if (code != CL_SUCCESS) return code;
+  }
+  call.put_last(marker);
   call.later();
   Worker& worker = call.worker();
   const uint32_t number = call.call_number();

@@ -62,6 +62,7 @@ base::Result<size_t> Swap::out(base::Fd file, Nanos deadline) {
 }
 
 base::Status Swap::take_away(base::Fd file) {
+  worker_.forget_lasts();  // a driver's event may keep the memory of its command
   FLEXAI_TRY(note_all());
   FLEXAI_TRY_ASSIGN(store_, Store::make(std::move(file), bytes()));
   base::Status saved = unmap_all();

@@ -43,6 +43,7 @@ cl_int read(Incoming& call, cl_mem from, size_t bytes, ObjectId event, Enqueue e
   cl_event made = nullptr;
   const cl_int code = enqueue(into.data(), &made);
   if (code != CL_SUCCESS) return code;
+  call.put_last(made);
   Worker& worker = call.worker();
   worker.keep_event(event, made, [&worker, event, into](cl_event ended, cl_int status) {
     worker.send_read(event, into, status, worker.times_of(ended, ended));
@@ -73,6 +74,7 @@ cl_int write(Incoming& call, cl_command_queue queue, cl_mem to, size_t bytes, co
   code = enqueue(from.data(), gated ? Waits{static_cast<cl_uint>(all.size()), all.data()} : given,
                  &made);
   if (code != CL_SUCCESS) return code;
+  call.put_last(made);
   if (gated) flow_in(worker, data.bulk, from.span(), std::move(gate), {});
   if (event != 0) {
     worker.keep_event(event, made, [&worker, event, from](cl_event ended, cl_int status) {

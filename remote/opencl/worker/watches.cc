@@ -80,7 +80,7 @@ void Watches::sweep() {
     cl_int status = CL_QUEUED;
     if (table_.clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
                               nullptr) == CL_SUCCESS &&
-        status < 0)
+        status <= CL_COMPLETE)
       end(id, status);
     table_.clReleaseEvent(event);
   }

@@ -1,6 +1,6 @@
 // Watches: commands that are under way and what is to be done when each has ended. A driver calls
-// back when one has; some forget it for those that fail, so these are looked for, at once after a
-// user event was failed and ten times a second while something is under way.
+// back when one has; some forget it for those that fail, so those that have ended are looked for,
+// at once after a user event was failed and ten times a second while something is under way.
 // Threads: any; `then` runs on a thread of the driver, the sweeping one, or the caller's. Memory:
 // one entry a command under way.
 #pragma once
@@ -23,7 +23,7 @@ class Watches {
 
   // Takes a reference to the event. `then` is called exactly once.
   void add(cl_event event, Then then);
-  void sweep();  // ends the watches of those that have failed
+  void sweep();  // ends the watches of those that have ended
   bool quiet();  // nothing is under way, and every `then` has returned
 
  private:

@@ -1,12 +1,19 @@
 #include "remote/opencl/worker/worker.h"
 
+#include <utility>
+
+#include "base/log.h"
 #include "remote/completions.h"
 #include "remote/opencl/serve.h"
+#include "remote/opencl/worker/long_calls.h"
+#include "remote/opencl/worker/scrub.h"
 
 namespace flexai::remote::opencl {
 
 Worker::Worker(wire::Session& session, Granted granted)
-    : session_(session), granted_(std::move(granted)), hold_(session) {}
+    : session_(session), granted_(std::move(granted)), hold_(session) {
+  granted_.table = with_long_calls(granted_.table, hold_);
+}
 
 base::Result<std::unique_ptr<Worker>> Worker::make(wire::Session& session, Granted granted) {
   std::unique_ptr<Worker> worker(new Worker(session, std::move(granted)));
@@ -16,6 +23,7 @@ base::Result<std::unique_ptr<Worker>> Worker::make(wire::Session& session, Grant
 }
 
 Worker::~Worker() {
+  forget_lasts();
   handles_.clear([this](Kind kind, void* object) { release(kind, object); });
 }
 
@@ -50,6 +58,19 @@ void Worker::cloned(ObjectId kernel, ObjectId clone) {
 
 void Worker::gone(ObjectId id, Kind kind) {
   if (kind == kKernel) arguments_.erase(id);
+}
+
+void Worker::leave() {
+  std::vector<cl_command_queue> queues;
+  std::vector<cl_mem> objects;
+  handles_.clear([&](Kind kind, void* object) {
+    if (kind == kCommandQueue) queues.push_back(static_cast<cl_command_queue>(object));
+    if (kind == kMem) objects.push_back(static_cast<cl_mem>(object));
+  });
+  const size_t left = scrub(table(), queues, objects);
+  if (left != 0)
+    base::log(base::Level::kWarn, "worker", "memory of a card was not overwritten",
+              {{"objects", std::to_string(left)}});
 }
 
 void Worker::release(Kind kind, void* object) {
@@ -158,6 +179,39 @@ Staging Worker::take(const Data& data) {
   auto came = bulk_->expect(data.bulk, staging.span());
   if (came.ok()) came = bulk_->wait_received(data.bulk, 0);
   return came.ok() ? staging : Staging{};
+}
+
+void Worker::put_last(ObjectId queue, cl_event event) {
+  auto [at, fresh] = ends_.try_emplace(queue);
+  if (fresh) {
+    auto found = handles_.find(queue, kCommandQueue);
+    cl_command_queue_properties is = CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
+    if (found.ok() && found->object != nullptr)
+      table().clGetCommandQueueInfo(static_cast<cl_command_queue>(found->object),
+                                    CL_QUEUE_PROPERTIES, sizeof is, &is, nullptr);
+    at->second.ordered = (is & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) == 0;
+  }
+  QueueEnd& end = at->second;
+  if (!end.ordered) return;
+  table().clRetainEvent(event);
+  if (end.last != nullptr) table().clReleaseEvent(end.last);
+  end.last = event;
+}
+
+cl_event Worker::take_last(ObjectId queue) {
+  auto found = ends_.find(queue);
+  return found == ends_.end() ? nullptr : std::exchange(found->second.last, nullptr);
+}
+
+void Worker::forget_lasts() {
+  for (auto& [queue, end] : ends_)
+    if (cl_event last = std::exchange(end.last, nullptr); last != nullptr)
+      table().clReleaseEvent(last);
+}
+
+void Worker::forget_queue(ObjectId queue) {
+  if (cl_event last = take_last(queue); last != nullptr) table().clReleaseEvent(last);
+  ends_.erase(queue);
 }
 
 void Worker::failed_later(ObjectId queue, uint16_t entry, cl_int code) {

@@ -1,7 +1,7 @@
 // Worker: one session's objects and its driver. Serves the calls of a client until the session
-// ends. Threads: calls on the one that runs run(); the driver's own threads report that commands
-// ended. It never waits for a command on the first: that would keep every other call of the program
-// waiting.
+// ends. Threads: one call at a time, on one of the dispatcher's; the driver's own threads report
+// that commands ended. No call waits for a command: that would keep every other one waiting; nor
+// for a build (long_calls.h).
 #pragma once
 
 #include <array>
@@ -35,6 +35,12 @@ struct Granted {
   std::vector<cl_device_id> devices;
 };
 
+// Of a command queue.
+struct QueueEnd {
+  bool ordered = false;
+  cl_event last = nullptr;
+};
+
 struct Mapping {
   Landing place;  // the driver's memory
   cl_mem object = nullptr;
@@ -52,6 +58,9 @@ class Worker {
   base::Status take_output();
   // Until the session has ended, whose reason it returns.
   base::Status run();
+  // After that: overwrites what the session leaves on cards, see scrub.h. May take for ever; then
+  // the process is to end.
+  void leave();
 
   const Table& table() const { return granted_.table; }
   const Granted& granted() const { return granted_; }
@@ -79,6 +88,14 @@ class Worker {
   Runner& sender() { return sender_; }      // waits for bulk data to go
   Runner& receiver() { return receiver_; }  // and to come
 
+  // The command at the end of a queue that keeps order: when that has ended, all before it have,
+  // and clFinish needs no command of its own. put_last() takes a reference, take_last() gives it;
+  // null: not known.
+  void put_last(ObjectId queue, cl_event event);
+  cl_event take_last(ObjectId queue);
+  void forget_lasts();
+  void forget_queue(ObjectId queue);
+
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
@@ -95,7 +112,7 @@ class Worker {
   Worker(wire::Session& session, Granted granted);
 
   wire::Session& session_;
-  const Granted granted_;
+  Granted granted_;  // fixed once made
   HandleMap handles_{kMostObjects};
   DeferredErrors deferred_;
   std::unique_ptr<Dispatcher> dispatcher_;
@@ -103,6 +120,7 @@ class Worker {
   std::unordered_map<ObjectId, Mapping> mappings_;
   std::unordered_map<ObjectId, NamedArguments> arguments_;
   Hold hold_;
+  std::unordered_map<ObjectId, QueueEnd> ends_;
   base::Status broken_;
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};
