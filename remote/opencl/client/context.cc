@@ -52,6 +52,8 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
     hold(device);
     context->devices.push_back(device);
   }
+  if (code == CL_SUCCESS && pfn_notify != nullptr)
+    Client::get().add_listener(context->id, pfn_notify, user_data);
   return born<cl_context>(context, code, errcode_ret);
 }
 

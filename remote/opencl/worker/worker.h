@@ -38,6 +38,14 @@ struct Mapping {
   cl_mem object = nullptr;
 };
 
+class Worker;
+
+// What a driver knows of the client's context that it speaks of; stays when the context has gone.
+struct ContextListener {
+  Worker* worker = nullptr;
+  std::atomic<ObjectId> context{0};
+};
+
 class Worker {
  public:
   // `session` outlives it.
@@ -75,6 +83,9 @@ class Worker {
   Runner& sender() { return sender_; }      // waits for bulk data to go
   Runner& receiver() { return receiver_; }  // and to come
 
+  // One for each index an id of a context may have.
+  ContextListener& listener(ObjectId context);
+  void context_news(ObjectId context, std::string_view text, wire::Bytes more);
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
@@ -89,6 +100,7 @@ class Worker {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<wire::Bulk> bulk_;
   std::unordered_map<ObjectId, Mapping> mappings_;
+  std::unordered_map<uint32_t, ContextListener> listeners_;
   base::Status broken_;
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};
