@@ -69,6 +69,7 @@ void end_mem(Mem* mem) {
 
 void end_context(Context* context) {
   wire_clReleaseContext(Mode::kTell, handle_of<cl_context>(context));
+  Client::get().remove_listener(context->id);
   run_ends<cl_context>(context);
   for (Device* device : context->devices) drop(device);
   delete context;

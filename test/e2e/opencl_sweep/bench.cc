@@ -168,7 +168,7 @@ void Bench::info(const Query& query, Ask ask, bool hide) {
 void Bench::mapped(cl_command_queue on, cl_mem object, void* at, size_t size, cl_map_flags flags) {
   if (at == nullptr) return;
   say("%s", hosts_.count(2) != 0 && at >= hosts_[2] && at < hosts_[2] + 4096 ? "the user's memory"
-                                                                              : "its own memory");
+                                                                             : "its own memory");
   if ((flags & CL_MAP_READ) != 0) bytes("mapped", at, size);
   if ((flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0) std::memset(at, 0x5a, size);
   code(table_.clEnqueueUnmapMemObject(on, object, at, 0, nullptr, nullptr));
@@ -184,8 +184,8 @@ void Bench::state_of(cl_program program) {
                                nullptr);
   table_.clGetProgramBuildInfo(program, device_, CL_PROGRAM_BINARY_TYPE, sizeof type, &type,
                                nullptr);
-  const cl_int counted = table_.clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof kernels,
-                                                 &kernels, nullptr);
+  const cl_int counted =
+      table_.clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof kernels, &kernels, nullptr);
   say("status %d type %u kernels %s", status, type, error_name(counted).c_str());
   if (counted == CL_SUCCESS) say("%zu kernels", kernels);
   cl_int made = kUntouched;
@@ -205,9 +205,9 @@ void Bench::launch(cl_kernel kernel) {
 void Bench::replay(cl_command_buffer_khr buffer) {
   if (buffer == nullptr || buffer != command_buffer_) return;
   say("finalized %s", error_name(table_.clFinalizeCommandBufferKHR(buffer)).c_str());
-  say("enqueued %s", error_name(table_.clEnqueueCommandBufferKHR(0, nullptr, buffer, 0, nullptr,
-                                                                 nullptr))
-                         .c_str());
+  say("enqueued %s",
+      error_name(table_.clEnqueueCommandBufferKHR(0, nullptr, buffer, 0, nullptr, nullptr))
+          .c_str());
 }
 
 void Bench::shared(void* memory) {
@@ -232,8 +232,8 @@ void Bench::describe(cl_mem mem) {
   std::vector<unsigned char> read(size);
   cl_int result = CL_SUCCESS;
   if (type == CL_MEM_OBJECT_BUFFER) {
-    result = table_.clEnqueueReadBuffer(clean_, mem, CL_TRUE, 0, size, read.data(), 0, nullptr,
-                                        nullptr);
+    result =
+        table_.clEnqueueReadBuffer(clean_, mem, CL_TRUE, 0, size, read.data(), 0, nullptr, nullptr);
   } else {
     size_t region[3] = {0, 0, 0};
     const size_t origin[3] = {};
@@ -362,7 +362,8 @@ void Bench::adopt(cl_device_id device) {
   releases_.push_back([this, device] { table_.clReleaseDevice(device); });
 }
 void Bench::adopt(cl_context context) {
-  if (context != nullptr) releases_.push_back([this, context] { table_.clReleaseContext(context); });
+  if (context != nullptr)
+    releases_.push_back([this, context] { table_.clReleaseContext(context); });
 }
 void Bench::adopt(cl_command_queue queue) {
   if (queue != nullptr) releases_.push_back([this, queue] { table_.clReleaseCommandQueue(queue); });
@@ -371,10 +372,12 @@ void Bench::adopt(cl_mem mem) {
   if (mem != nullptr) releases_.push_back([this, mem] { table_.clReleaseMemObject(mem); });
 }
 void Bench::adopt(cl_sampler sampler) {
-  if (sampler != nullptr) releases_.push_back([this, sampler] { table_.clReleaseSampler(sampler); });
+  if (sampler != nullptr)
+    releases_.push_back([this, sampler] { table_.clReleaseSampler(sampler); });
 }
 void Bench::adopt(cl_program program) {
-  if (program != nullptr) releases_.push_back([this, program] { table_.clReleaseProgram(program); });
+  if (program != nullptr)
+    releases_.push_back([this, program] { table_.clReleaseProgram(program); });
 }
 void Bench::adopt(cl_kernel kernel) {
   if (kernel != nullptr) releases_.push_back([this, kernel] { table_.clReleaseKernel(kernel); });

@@ -140,7 +140,7 @@ class Bench {
   // What is done besides the call.
   void build(cl_program program);
   void complete(cl_event user_event);
-  void complete_later(cl_event user_event);    // when the call has returned
+  void complete_later(cl_event user_event);     // when the call has returned
   cl_event complete_soon(cl_event user_event);  // while it is made
   void end_passing();
 

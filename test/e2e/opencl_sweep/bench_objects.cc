@@ -80,8 +80,8 @@ cl_device_id Bench::sub_device() {
 
 cl_command_queue Bench::make_queue(cl_context context, cl_command_queue_properties properties) {
   const cl_queue_properties list[] = {CL_QUEUE_PROPERTIES, properties, 0};
-  return table_.clCreateCommandQueueWithProperties(
-      context, device_, properties == 0 ? nullptr : list, nullptr);
+  return table_.clCreateCommandQueueWithProperties(context, device_,
+                                                   properties == 0 ? nullptr : list, nullptr);
 }
 
 cl_command_queue Bench::queue() {
@@ -136,8 +136,8 @@ cl_mem Bench::foreign_buffer() {
 cl_mem Bench::sub_buffer() {
   if (sub_buffer_ != nullptr) return sub_buffer_;
   const cl_buffer_region region = {1024, 512};
-  sub_buffer_ = table_.clCreateSubBuffer(buffer(0), CL_MEM_READ_WRITE,
-                                         CL_BUFFER_CREATE_TYPE_REGION, &region, nullptr);
+  sub_buffer_ = table_.clCreateSubBuffer(buffer(0), CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
+                                         &region, nullptr);
   note(sub_buffer_, "part of buffer 0");
   adopt(sub_buffer_);
   return sub_buffer_;
@@ -184,8 +184,7 @@ cl_mem Bench::float_image() {
   cl_image_desc desc{};
   desc.image_type = CL_MEM_OBJECT_IMAGE2D;
   desc.image_width = desc.image_height = kSide;
-  cl_mem made =
-      table_.clCreateImage(context_, CL_MEM_READ_WRITE, &format, &desc, nullptr, nullptr);
+  cl_mem made = table_.clCreateImage(context_, CL_MEM_READ_WRITE, &format, &desc, nullptr, nullptr);
   adopt(made);
   return made;
 }
@@ -231,8 +230,7 @@ cl_sampler Bench::listed_sampler() {
 
 cl_program Bench::make_program(cl_context context, const char* text, const char* options) {
   cl_program made = table_.clCreateProgramWithSource(context, 1, &text, nullptr, nullptr);
-  if (options != nullptr)
-    table_.clBuildProgram(made, 1, &device_, options, nullptr, nullptr);
+  if (options != nullptr) table_.clBuildProgram(made, 1, &device_, options, nullptr, nullptr);
   return made;
 }
 
@@ -387,9 +385,7 @@ cl_event Bench::foreign_event() {
   return made;
 }
 
-void Bench::complete(cl_event user_event) {
-  table_.clSetUserEventStatus(user_event, CL_COMPLETE);
-}
+void Bench::complete(cl_event user_event) { table_.clSetUserEventStatus(user_event, CL_COMPLETE); }
 
 void Bench::complete_later(cl_event user_event) { later_.push_back(user_event); }
 
@@ -511,8 +507,6 @@ cl_image_desc* Bench::desc(cl_mem_object_type type, size_t width, size_t height,
   return desc_ = row<cl_image_desc>({made});
 }
 
-const char** Bench::texts(std::initializer_list<const char*> all) {
-  return row<const char*>(all);
-}
+const char** Bench::texts(std::initializer_list<const char*> all) { return row<const char*>(all); }
 
 }  // namespace flexai::test

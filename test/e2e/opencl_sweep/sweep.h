@@ -9,7 +9,7 @@ namespace flexai::test {
 
 struct Case {
   const char* name;
-  // Not 0: no driver survives the call, and this is what it must answer when it is served.
+  // Not 0: the call does not reach a driver or no driver survives it; what it must be answered.
   cl_int expected;
 };
 
