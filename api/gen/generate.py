@@ -13,10 +13,11 @@ import doubles
 import entries
 import remote
 import spec
+import sweep
 import table
 import trace
 
-PRODUCTS = (table, trace, entries, doubles, remote)
+PRODUCTS = (table, trace, entries, doubles, remote, sweep)
 
 
 def write(path, text):
@@ -37,6 +38,7 @@ def main():
     options = parser.parse_args()
     try:
         loaded = spec.load(options.spec)
+        sweep.check(loaded)
     except spec.SpecError as error:
         sys.exit(f"generate: {error}")
     if options.docs and options.check:

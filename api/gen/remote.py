@@ -133,6 +133,7 @@ class Field:
         self.how, self.arg, self.count, self.most, self.lengths = how, arg, count, most, lengths
         self.name = name or (arg.name if arg else "result")
         self.type = arg.type if arg else ""
+        self.always = self.name == "param_value_size_ret"  # the worker needs it, wanted or not
 
     def sized(self):
         """How many elements are looked at, as C++."""
@@ -183,6 +184,10 @@ def fields(entry, spec):
     for arg in entry.args:
         made = field(arg, spec.kinds, spec.invalid)
         found += made if isinstance(made, list) else [made]
+    used = {f.arg.role.extents.get("used") for f in found if f and f.arg}
+    for f in found:
+        if f and f.name in used:
+            f.always = True
     hidden = {f.lengths for f in found if f}
     kept = [f for f in found if f and f.name not in hidden]
     if entry.result not in ("cl_int", "void"):
@@ -291,7 +296,7 @@ def get(f, spec, clamped):
         code = "CL_INVALID_EVENT_WAIT_LIST" if n == "event_wait_list" else spec.invalid[f.type]
         return f'const auto {n} = call.objects<{f.type}>("{n}", {f.count}, {code});'
     if f.how == "out":
-        always = ", true" if n == "param_value_size_ret" else ""
+        always = ", true" if f.always else ""
         return f'auto {n} = call.out<{element(f)}>("{n}", {f.count}{always});'
     return {
         "values": f'const auto {n} = call.values<{element(f)}>("{n}", {f.sized()});',
@@ -370,6 +375,8 @@ def serve_function(entry, found, spec):
     returned = "param_value_size_ret" if any(f.name == "param_value_size_ret" for f in found) else ""
     for f in outs:
         bound = f", {returned}" if returned and f.count == "param_value_size" else ""
+        if "used" in f.arg.role.extents:
+            bound = f", {f.arg.role.extents['used']}"
         lines.append(f"  call.put({f.name}{bound});")
     lines.append("  call.answer(code);")
     # What the client needs first goes first, so results are decoded in the order of the arguments.

@@ -2,6 +2,7 @@
 
 The form is described at the top of api/opencl.toml. Every complaint names the file and the entry.
 """
+import pathlib
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ METERS = ("none", "kernel", "copy", "transfer")
 HEADERS = ("", "void", "none")
 KINDS = ("handle", "bits", "enum", "signed", "unsigned", "struct", "opaque", "char", "byte")
 DIRECTIONS = ("in", "out", "inout", "value")
-SHAPES = ("bytes", "array", "list", "cstr", "lengths", "most")
+SHAPES = ("bytes", "array", "list", "cstr", "lengths", "most", "used")
 FLAGS = ("new", "frees", "optional", "async", "keeps")
 FIRST_NAMED_ID = 1000  # below: position in the ICD dispatch table, from 1
 KEYS = {"id", "since", "limit", "why", "remote", "client", "worker", "tell", "command", "meter",
@@ -80,6 +81,7 @@ class Spec:
     callbacks: dict  # name -> (result, [argument text])
     kinds: dict  # type -> kind
     invalid: dict  # handle type -> the API's error
+    cases: dict = field(default_factory=dict)  # api/<api>.cases.toml, where there is one
 
 
 def parse_role(text, fail):
@@ -202,16 +204,21 @@ def parse_kinds(raw, complain):
     return kinds
 
 
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
 def load(path):
     """Returns the Spec in the file `path`, or raises SpecError."""
     def complain(where, why):
         raise SpecError(f"{path}: {where}: {why}")
 
-    try:
-        with open(path, "rb") as file:
-            raw = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"{path}: {error}") from error
+    raw = read(path)
+    cases = pathlib.Path(path).with_suffix(".cases.toml")
     kinds = parse_kinds(raw.get("type", {}), complain)
     callbacks = {
         name: split_decl(decl, lambda why, n=name: complain(f"callback {n}", why))
@@ -229,4 +236,4 @@ def load(path):
         entries.append(entry)
     entries.sort(key=lambda e: e.id)
     return Spec(raw.get("api", ""), raw.get("version", ""), entries, extensions, callbacks, kinds,
-                raw.get("invalid", {}))
+                raw.get("invalid", {}), read(cases) if cases.exists() else {})

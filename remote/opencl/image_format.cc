@@ -97,4 +97,29 @@ size_t tight_bytes(const cl_image_format& format, const cl_image_desc& desc) {
   return bytes;
 }
 
+Landing pixels_of(const cl_image_format& format, const cl_image_desc& desc, std::byte* at) {
+  const Extent extent = extent_of(desc);
+  Landing from;
+  from.at = at;
+  from.row = extent.width * element_bytes(format);
+  from.rows = extent.height;
+  from.slices = extent.depth;
+  from.row_pitch = desc.image_row_pitch == 0 ? from.row : desc.image_row_pitch;
+  if (desc.image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY && desc.image_slice_pitch != 0)
+    from.row_pitch = desc.image_slice_pitch;
+  from.slice_pitch =
+      desc.image_slice_pitch == 0 ? from.row_pitch * from.rows : desc.image_slice_pitch;
+  return from;
+}
+
+size_t span_of(const Landing& pixels) {
+  size_t rows = 0, slices = 0, all = 0;
+  if (__builtin_mul_overflow(pixels.row_pitch, pixels.rows, &rows) ||
+      __builtin_add_overflow(rows, pixels.row, &rows) ||
+      __builtin_mul_overflow(pixels.slice_pitch, pixels.slices, &slices) ||
+      __builtin_add_overflow(rows, slices, &all))
+    return 0;
+  return all;
+}
+
 }  // namespace flexai::remote::opencl

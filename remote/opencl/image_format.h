@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+#include "remote/opencl/landing.h"
+
 namespace flexai::remote::opencl {
 
 // Bytes of an element; 0 for a format that is none.
@@ -18,5 +20,10 @@ Extent extent_of(const cl_image_desc& desc);
 
 // Bytes of the whole image without gaps; 0 when there is no such number.
 size_t tight_bytes(const cl_image_format& format, const cl_image_desc& desc);
+
+// An image in memory of the host at `at`, its pitches as the descriptor says (0: no gaps).
+Landing pixels_of(const cl_image_format& format, const cl_image_desc& desc, std::byte* at);
+// Bytes from its first to behind its last, whatever the pitches; 0 when there is no such number.
+size_t span_of(const Landing& pixels);
 
 }  // namespace flexai::remote::opencl

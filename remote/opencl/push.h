@@ -9,5 +9,9 @@ namespace flexai::remote::opencl {
 inline constexpr uint32_t kReadData = kFirstPush;
 // Bytes that kernels printed.
 inline constexpr uint32_t kPrinted = kFirstPush + 1;
+// u64 context, blob text, blob of the driver's own: what the driver says of an error in a context.
+// At most kMostNews bytes each.
+inline constexpr uint32_t kContextNews = kFirstPush + 2;
+inline constexpr uint32_t kMostNews = 4096;
 
 }  // namespace flexai::remote::opencl

@@ -120,7 +120,8 @@ cl_int Client::await(const Event& event) {
 void Client::on_push(uint32_t kind, wire::Bytes body) {
   if (kind == kCompletions) return on_completions(body);
   if (kind == kReadData) return on_read(body);
-  if (kind == kPrinted) on_printed(body);
+  if (kind == kPrinted) return on_printed(body);
+  if (kind == kContextNews) on_context_news(body);
 }
 
 void Client::on_completions(wire::Bytes body) {
@@ -160,8 +161,41 @@ void Client::lost(const base::Error& why) {
   if (!said_gone_.exchange(true) && !leaving()) say("flexai: the card is gone: " + why.message);
 }
 
+void Client::on_context_news(wire::Bytes body) {
+  wire::Reader reader(body);
+  const ObjectId id = reader.handle("context");
+  const std::string text(reader.text("text", kMostNews));
+  const wire::Bytes more = reader.blob("news", kMostNews);
+  if (!reader.finish().ok()) return;
+  MutexLock lock(listeners_mutex_);
+  if (auto found = listeners_.find(id); found != listeners_.end()) tell(found->second, text, more);
+}
+
+void Client::tell(const Listener& listener, std::string text, wire::Bytes more) {
+  call_back([listener, text = std::move(text),
+             bytes = std::vector<std::byte>(more.begin(), more.end())] {
+    listener.notify(text.c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(),
+                    listener.user_data);
+  });
+}
+
+void Client::add_listener(ObjectId context, ContextNotify notify, void* user_data) {
+  MutexLock lock(listeners_mutex_);
+  listeners_[context] = {notify, user_data};
+}
+
+void Client::remove_listener(ObjectId context) {
+  MutexLock lock(listeners_mutex_);
+  listeners_.erase(context);
+}
+
 void Client::on_end(const base::Error& why) {
   lost(why);
+  {
+    MutexLock lock(listeners_mutex_);
+    for (const auto& [context, listener] : listeners_)
+      tell(listener, "the card is gone: " + why.message, {});
+  }
   std::vector<Event*> left;
   {
     MutexLock lock(events_mutex_);

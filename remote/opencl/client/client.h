@@ -50,6 +50,12 @@ class Client {
   void remove_argument(const Object* object);
   const Object* argument_at(uint64_t value);
 
+  // Whom a context's program wants told of errors in it: what the driver says, and the end of the
+  // session. Calls come on the thread of callbacks.
+  using ContextNotify = void(CL_CALLBACK*)(const char*, const void*, size_t, void*);
+  void add_listener(ObjectId context, ContextNotify notify, void* user_data);
+  void remove_listener(ObjectId context);
+
   void call_back(std::function<void()> call) { callbacks_.post(std::move(call)); }
   // To be dropped by a later call, because here nothing may be sent.
   void drop_later(Object* object);
@@ -68,6 +74,7 @@ class Client {
   void on_completions(wire::Bytes body);
   void on_read(wire::Bytes body);
   void on_printed(wire::Bytes body);
+  void on_context_news(wire::Bytes body);
   void on_end(const base::Error& why);
   Event* pending(ObjectId id, bool take);
 
@@ -87,6 +94,13 @@ class Client {
   std::unordered_map<ObjectId, Event*> events_ FLEXAI_GUARDED_BY(events_mutex_);
   base::Mutex arguments_mutex_;
   std::unordered_set<const Object*> arguments_ FLEXAI_GUARDED_BY(arguments_mutex_);
+  struct Listener {
+    ContextNotify notify;
+    void* user_data;
+  };
+  void tell(const Listener& listener, std::string text, wire::Bytes more);
+  base::Mutex listeners_mutex_;
+  std::unordered_map<ObjectId, Listener> listeners_ FLEXAI_GUARDED_BY(listeners_mutex_);
   base::Mutex drops_mutex_;
   std::vector<Object*> drops_ FLEXAI_GUARDED_BY(drops_mutex_);
   Runner callbacks_;

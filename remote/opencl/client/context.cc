@@ -12,7 +12,8 @@ namespace {
 struct Properties {
   std::vector<cl_context_properties> given;   // as the program says, with the zero
   std::vector<cl_context_properties> travel;  // without the platform
-  bool platform_is_wrong = false;
+  bool has_platform = false;
+  cl_int code = CL_SUCCESS;  // of what it says of the platform, which is ours alone
 };
 
 Properties read(const cl_context_properties* list) {
@@ -21,7 +22,10 @@ Properties read(const cl_context_properties* list) {
   for (; *list != 0; list += 2) {
     found.given.insert(found.given.end(), {list[0], list[1]});
     if (list[0] == CL_CONTEXT_PLATFORM) {
-      found.platform_is_wrong |= get(reinterpret_cast<cl_platform_id>(list[1])) == nullptr;
+      if (found.has_platform) found.code = CL_INVALID_PROPERTY;
+      if (get(reinterpret_cast<cl_platform_id>(list[1])) == nullptr)
+        found.code = CL_INVALID_PLATFORM;
+      found.has_platform = true;
     } else {
       found.travel.insert(found.travel.end(), {list[0], list[1]});
     }
@@ -40,8 +44,7 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
   const Properties list = read(properties);
   if (pfn_notify == nullptr && user_data != nullptr)
     return born<cl_context, Context>(nullptr, CL_INVALID_VALUE, errcode_ret);
-  if (list.platform_is_wrong)
-    return born<cl_context, Context>(nullptr, CL_INVALID_PLATFORM, errcode_ret);
+  if (list.code != CL_SUCCESS) return born<cl_context, Context>(nullptr, list.code, errcode_ret);
   auto* context = new Context(take_id());
   context->properties = list.given;
   const cl_int code =
@@ -49,9 +52,13 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
                            num_devices, devices, context->id);
   for (cl_uint i = 0; code == CL_SUCCESS && i < num_devices; ++i) {
     Device* device = get(devices[i]);
+    auto& all = context->devices;
+    if (std::find(all.begin(), all.end(), device) != all.end()) continue;  // once each
     hold(device);
-    context->devices.push_back(device);
+    all.push_back(device);
   }
+  if (code == CL_SUCCESS && pfn_notify != nullptr)
+    Client::get().add_listener(context->id, pfn_notify, user_data);
   return born<cl_context>(context, code, errcode_ret);
 }
 
@@ -59,10 +66,11 @@ cl_context CL_API_CALL client_clCreateContextFromType(const cl_context_propertie
                                                       cl_device_type device_type,
                                                       ContextNotify pfn_notify, void* user_data,
                                                       cl_int* errcode_ret) {
-  if (read(properties).platform_is_wrong)
-    return born<cl_context, Context>(nullptr, CL_INVALID_PLATFORM, errcode_ret);
+  if (const cl_int code = read(properties).code; code != CL_SUCCESS)
+    return born<cl_context, Context>(nullptr, code, errcode_ret);
   cl_uint count = 0;
-  const cl_int found = client_clGetDeviceIDs(nullptr, device_type, 0, nullptr, &count);
+  const cl_int found = client_clGetDeviceIDs(handle_of<cl_platform_id>(Client::get().platform()),
+                                             device_type, 0, nullptr, &count);
   if (found != CL_SUCCESS) return born<cl_context, Context>(nullptr, found, errcode_ret);
   const auto devices = handles_of<cl_device_id>(devices_of(device_type));
   return client_clCreateContext(properties, count, devices.data(), pfn_notify, user_data,

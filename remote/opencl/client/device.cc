@@ -14,21 +14,25 @@ namespace {
 // carries.
 bool is_hidden(const std::string& name) {
   for (const char* word : {"_gl_", "egl", "d3d", "dx9", "external", "import", "svm", "fission",
-                           "semaphore", "il_program", "spir"})
+                           "semaphore", "il_program", "spirv"})
     if (name.find(word) != std::string::npos) return true;
   return name.rfind("cl_khr_", 0) != 0 && name != "cl_pocl_content_size";
 }
 
+// As the driver writes it, when nothing is hidden.
 std::string visible(const std::string& all) {
   std::string kept;
+  bool hides = false;
   for (size_t at = 0; at < all.size();) {
     size_t end = all.find(' ', at);
     if (end == std::string::npos) end = all.size();
     const std::string name = all.substr(at, end - at);
-    if (!name.empty() && !is_hidden(name)) kept += (kept.empty() ? "" : " ") + name;
+    const bool hidden = !name.empty() && is_hidden(name);
+    hides |= hidden;
+    if (!name.empty() && !hidden) kept += (kept.empty() ? "" : " ") + name;
     at = end + 1;
   }
-  return kept;
+  return hides ? kept : all;
 }
 
 // Asked once. What a resize of the slice changes, and what others do, is asked each time.
@@ -119,6 +123,7 @@ cl_int CL_API_CALL client_clCreateSubDevices(cl_device_id in_device,
   if (of == nullptr) return CL_INVALID_DEVICE;
   const cl_uint most = std::min(num_devices, 4096u);
   std::vector<ObjectId> ids;
+  ids.reserve(1);  // there, also when empty
   for (cl_uint i = 0; out_devices != nullptr && i < most; ++i) ids.push_back(take_id());
   cl_uint made = 0;
   const cl_int code = wire_clCreateSubDevices(Mode::kAsk, in_device, properties, most,

@@ -10,22 +10,6 @@
 namespace flexai::remote::opencl {
 namespace {
 
-// The program's pixels, its pitches as the descriptor says (0: none).
-Landing pixels_of(const cl_image_format& format, const cl_image_desc& desc, void* host) {
-  const Extent extent = extent_of(desc);
-  Landing from;
-  from.at = static_cast<std::byte*>(host);
-  from.row = extent.width * element_bytes(format);
-  from.rows = extent.height;
-  from.slices = extent.depth;
-  from.row_pitch = desc.image_row_pitch == 0 ? from.row : desc.image_row_pitch;
-  if (desc.image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY && desc.image_slice_pitch != 0)
-    from.row_pitch = desc.image_slice_pitch;
-  from.slice_pitch =
-      desc.image_slice_pitch == 0 ? from.row_pitch * from.rows : desc.image_slice_pitch;
-  return from;
-}
-
 void remember(Mem* mem, cl_mem_flags flags, const cl_image_format& format,
               const cl_image_desc& desc, void* host_ptr) {
   mem->type = desc.image_type;
@@ -53,7 +37,7 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
   if (host_ptr != nullptr && bytes != 0 && bytes <= kMostCall) {
     tight.reset(new (std::nothrow) std::byte[bytes]);
     if (tight == nullptr) return born<cl_mem>(mem, CL_OUT_OF_HOST_MEMORY, errcode_ret);
-    gather(pixels_of(*format, *desc, host_ptr), tight.get());
+    gather(pixels_of(*format, *desc, static_cast<std::byte*>(host_ptr)), tight.get());
     payload.bytes = {tight.get(), bytes};
   }
   const cl_image_desc* use = desc == nullptr ? nullptr : &travel;

@@ -62,6 +62,7 @@ cl_int CL_API_CALL client_clCreateKernelsInProgram(cl_program program, cl_uint n
   Program* of = get(program);
   if (of == nullptr) return CL_INVALID_PROGRAM;
   std::vector<ObjectId> ids;
+  ids.reserve(1);  // there, also when empty
   const cl_uint most = std::min(num_kernels, 65536u);
   for (cl_uint i = 0; kernels != nullptr && i < most; ++i) ids.push_back(take_id());
   cl_uint made = 0;

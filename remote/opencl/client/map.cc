@@ -11,6 +11,7 @@
 #include "remote/opencl/client/parcel.h"
 #include "remote/opencl/client/plain.h"
 #include "remote/opencl/image_format.h"
+#include "remote/opencl/map_flags.h"
 
 namespace flexai::remote::opencl {
 namespace {
@@ -51,11 +52,12 @@ void* fail(const Wish& wish, cl_int code) {
 
 template <typename Send>
 void* map(const Wish& wish, Landing place, Send send) {
+  if (get(wish.queue) == nullptr) return fail(wish, CL_INVALID_COMMAND_QUEUE);
   Birth birth(wish.queue, wish.command, wish.event, true);
   if (!birth.ok()) return fail(wish, birth.done(CL_SUCCESS));
   Mapped mapped{
       take_id(), place, (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0, {}};
-  const bool fills = (wish.flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
+  const bool fills = map_fills(wish.flags);
   if (fills && mapped.writes) mapped.pristine = Pristine::make(place.size());
   if (birth.event() != nullptr && fills) {
     if (!birth.event()->expect(place)) return fail(wish, birth.done(CL_OUT_OF_HOST_MEMORY));

@@ -33,6 +33,19 @@ Payload payload_of(cl_mem_flags flags, size_t size, const void* host) {
   return {{static_cast<const std::byte*>(host), size}, 0};
 }
 
+// What is too long for a call is written when the buffer is there.
+cl_int write_later(Mem* mem, const void* host) {
+  const auto context = handle_of<cl_context>(mem->context());
+  cl_int code = CL_SUCCESS;
+  cl_command_queue queue = client_clCreateCommandQueue(
+      context, handle_of<cl_device_id>(mem->context()->devices.front()), 0, &code);
+  if (code != CL_SUCCESS) return code;
+  code = client_clEnqueueWriteBuffer(queue, handle_of<cl_mem>(mem), CL_TRUE, 0, mem->size, host, 0,
+                                     nullptr, nullptr);
+  client_table().clReleaseCommandQueue(queue);
+  return code;
+}
+
 cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_flags flags,
               size_t size, void* host_ptr, cl_int* errcode_ret) {
   auto* mem = new Mem(take_id(), get(context), nullptr);
@@ -41,12 +54,11 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
   if ((flags & CL_MEM_USE_HOST_PTR) != 0) mem->host_ptr = host_ptr;
   // Without bytes, so that the driver finds what is wrong with them.
   const bool odd = ((flags & kCopies) == 0) != (host_ptr == nullptr);
-  if (odd || size > kMostCall) {
-    const cl_int code = odd ? CL_INVALID_HOST_PTR : CL_INVALID_BUFFER_SIZE;
-    if (get(context) != nullptr && flags_are_plain(flags & ~kCopies) && odd && size != 0)
-      return born<cl_mem>(mem, code, errcode_ret);
-  }
-  const Payload payload = payload_of(flags, size > kMostCall ? 0 : size, host_ptr);
+  if (odd && get(context) != nullptr && flags_are_plain(flags & ~kCopies) && size != 0)
+    return born<cl_mem>(mem, CL_INVALID_HOST_PTR, errcode_ret);
+  const bool later = size > kMostCall && host_ptr != nullptr && (flags & kCopies) != 0;
+  if (later) flags &= ~kCopies;
+  const Payload payload = payload_of(flags, size, host_ptr);
   cl_int code = CL_SUCCESS;
   if (properties != nullptr) {
     code = wire_clCreateBufferWithProperties(Mode::kAsk, context, properties, flags, size, payload,
@@ -55,6 +67,10 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
     mem->granted = take_plain(mem->context(), flags, size, host_ptr);
     code = wire_clCreateBuffer(mem->granted ? Mode::kTell : Mode::kAsk, context, flags, size,
                                payload, mem->id);
+  }
+  if (code == CL_SUCCESS && later) {
+    code = write_later(mem, host_ptr);
+    if (code != CL_SUCCESS) wire_clReleaseMemObject(Mode::kTell, handle_of<cl_mem>(mem));
   }
   if (code == CL_SUCCESS) Client::get().add_argument(mem);
   return born<cl_mem>(mem, code, errcode_ret);

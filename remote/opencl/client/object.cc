@@ -2,14 +2,28 @@
 
 #include <sys/mman.h>
 
+#include <cstddef>
+#include <new>
+
 #include "remote/opencl/client/client.h"
 #include "remote/opencl/client/outgoing.h"
 
 namespace flexai::remote::opencl {
 
 namespace {
+
 const cl_icd_dispatch* g_dispatch = nullptr;
-}
+std::atomic<void*> g_graves[Object::kGraves];
+std::atomic<size_t> g_buried{0};
+
+// What is left of an object that ended: enough of its beginning to be told apart.
+struct Grave {
+  const cl_icd_dispatch* dispatch;
+  Kind kind;
+};
+static_assert(offsetof(Object, kind) == offsetof(Grave, kind));
+
+}  // namespace
 
 void set_dispatch(const cl_icd_dispatch* dispatch) { g_dispatch = dispatch; }
 
@@ -17,6 +31,14 @@ Object::Object(Kind k, ObjectId i, Object* p, Object* p2)
     : dispatch(g_dispatch), kind(k), id(i), parent(p), parent2(p2) {
   hold(p);
   hold(p2);
+}
+
+void* Object::operator new(size_t size) { return ::operator new(size); }
+
+void Object::operator delete(void* at) {
+  if (at == nullptr) return;
+  new (at) Grave{g_dispatch, 0};
+  ::operator delete(g_graves[g_buried.fetch_add(1) % kGraves].exchange(at));
 }
 
 namespace {
@@ -47,6 +69,7 @@ void end_mem(Mem* mem) {
 
 void end_context(Context* context) {
   wire_clReleaseContext(Mode::kTell, handle_of<cl_context>(context));
+  Client::get().remove_listener(context->id);
   run_ends<cl_context>(context);
   for (Device* device : context->devices) drop(device);
   delete context;

@@ -1,6 +1,6 @@
 // The client's objects: what the program's handles point to. Each begins with the dispatch table,
-// as cl_khr_icd wants it. A handle of another kind, or null, is told apart; one that was released
-// for good is not, as with every driver.
+// as cl_khr_icd wants it. A handle of another kind, or null, is told apart, and one that was
+// released for good as long as its memory is not used again: for the next kGraves releases.
 //
 // Lifetime: `refs` are the program's references; `holds` keep the memory: one while there are
 // references, one for each object made from it, one while a command is under way. Threads: any.
@@ -36,6 +36,11 @@ struct Object {
   Object* const parent2;  // held
 
   Object(Kind kind, ObjectId id, Object* parent = nullptr, Object* parent2 = nullptr);
+
+  // What is deleted keeps its dispatch table, so that a loader finds us, and is of no kind.
+  static constexpr size_t kGraves = 1024;
+  static void* operator new(size_t size);
+  static void operator delete(void* at);
 };
 
 struct Platform : Object {

@@ -17,7 +17,10 @@ class Outgoing {
   template <typename Handle>
   void handle(Handle handle) {
     const auto* object = get(handle);
-    if (object == nullptr) doubt(handle != nullptr, invalid_code(kKindOf<Handle>));
+    // A null one may be right, and if not the driver says so; but of the first handle a loader
+    // does.
+    if (object == nullptr) doubt(handle != nullptr || first_, invalid_code(kKindOf<Handle>));
+    first_ = false;
     writer_.handle(object == nullptr ? 0 : object->id);
   }
   template <typename T>
@@ -90,7 +93,7 @@ class Outgoing {
 
   const uint16_t entry_;
   wire::Writer writer_;
-  bool doubtful_ = false;
+  bool doubtful_ = false, first_ = true;
   cl_int code_ = CL_SUCCESS;
   std::vector<std::byte> answer_;
   wire::Reader reader_{{}};

@@ -11,7 +11,7 @@ namespace flexai::remote::opencl {
 cl_int CL_API_CALL client_clGetPlatformIDs(cl_uint num_entries, cl_platform_id* platforms,
                                            cl_uint* num_platforms) {
   if ((platforms == nullptr && num_platforms == nullptr) ||
-      (platforms != nullptr && num_entries == 0))
+      (platforms == nullptr) != (num_entries == 0))
     return CL_INVALID_VALUE;
   Client& client = Client::get();
   // Without a card there is no platform: a loader goes on with the others.
@@ -69,28 +69,31 @@ std::vector<Device*> devices_of(cl_device_type type) {
 cl_int CL_API_CALL client_clGetDeviceIDs(cl_platform_id platform, cl_device_type device_type,
                                          cl_uint num_entries, cl_device_id* devices,
                                          cl_uint* num_devices) {
-  if (platform != nullptr && get(platform) == nullptr) return CL_INVALID_PLATFORM;
+  if (get(platform) == nullptr) return CL_INVALID_PLATFORM;
   if ((devices == nullptr && num_devices == nullptr) || (devices != nullptr && num_entries == 0))
     return CL_INVALID_VALUE;
   constexpr cl_device_type kKnown = CL_DEVICE_TYPE_DEFAULT | CL_DEVICE_TYPE_CPU |
                                     CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR |
                                     CL_DEVICE_TYPE_CUSTOM;
-  if (device_type != CL_DEVICE_TYPE_ALL && ((device_type & ~kKnown) != 0 || device_type == 0))
-    return wire_clGetDeviceIDs(Mode::kAsk, device_type, 0, nullptr, nullptr);
+  if (device_type != CL_DEVICE_TYPE_ALL && ((device_type & ~kKnown) != 0 || device_type == 0)) {
+    const cl_int code = wire_clGetDeviceIDs(Mode::kAsk, device_type, 0, nullptr, nullptr);
+    if (code != CL_SUCCESS) return code;
+  }
   const auto found = devices_of(device_type);
+  if (found.empty()) return CL_DEVICE_NOT_FOUND;
   for (size_t i = 0; devices != nullptr && i < found.size() && i < num_entries; ++i)
     devices[i] = handle_of<cl_device_id>(found[i]);
   if (num_devices != nullptr) *num_devices = static_cast<cl_uint>(found.size());
-  return found.empty() ? CL_DEVICE_NOT_FOUND : CL_SUCCESS;
+  return CL_SUCCESS;
 }
 
 void* CL_API_CALL client_clGetExtensionFunctionAddress(const char* func_name) {
   return func_name == nullptr ? nullptr : function_named(func_name);
 }
 
-void* CL_API_CALL client_clGetExtensionFunctionAddressForPlatform(cl_platform_id,
+void* CL_API_CALL client_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform,
                                                                   const char* func_name) {
-  return client_clGetExtensionFunctionAddress(func_name);
+  return get(platform) == nullptr ? nullptr : client_clGetExtensionFunctionAddress(func_name);
 }
 
 cl_int CL_API_CALL client_clUnloadCompiler() { return CL_SUCCESS; }

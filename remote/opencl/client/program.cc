@@ -98,15 +98,15 @@ cl_program CL_API_CALL client_clCreateProgramWithILKHR(cl_context context, const
 
 namespace {
 
-// `send` asks for a build of some kind; with a callback, `failure` is its news, not the call's.
+// `send` asks for a build of some kind.
 template <typename Send>
-cl_int build(cl_program program, ProgramNotify notify, void* user_data, cl_int failure, Send send) {
+cl_int build(cl_program program, ProgramNotify notify, void* user_data, Send send) {
   if (get(program) != nullptr && notify == nullptr && user_data != nullptr) return CL_INVALID_VALUE;
   forget_facts(get(program));
   const cl_int code = send();
   if (get(program) != nullptr) get(program)->infos.clear();  // asked meanwhile
   call_back(notify, program, user_data);
-  return notify != nullptr && code == failure ? CL_SUCCESS : code;
+  return code;
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ cl_int build(cl_program program, ProgramNotify notify, void* user_data, cl_int f
 cl_int CL_API_CALL client_clBuildProgram(cl_program program, cl_uint num_devices,
                                          const cl_device_id* device_list, const char* options,
                                          ProgramNotify pfn_notify, void* user_data) {
-  return build(program, pfn_notify, user_data, CL_BUILD_PROGRAM_FAILURE, [&] {
+  return build(program, pfn_notify, user_data, [&] {
     return wire_clBuildProgram(Mode::kAsk, program, num_devices, device_list, options);
   });
 }
@@ -125,7 +125,7 @@ cl_int CL_API_CALL client_clCompileProgram(cl_program program, cl_uint num_devic
                                            const cl_program* input_headers,
                                            const char** header_include_names,
                                            ProgramNotify pfn_notify, void* user_data) {
-  return build(program, pfn_notify, user_data, CL_COMPILE_PROGRAM_FAILURE, [&] {
+  return build(program, pfn_notify, user_data, [&] {
     return wire_clCompileProgram(Mode::kAsk, program, num_devices, device_list, options,
                                  num_input_headers, input_headers, header_include_names);
   });
@@ -214,9 +214,9 @@ cl_int CL_API_CALL client_clSetProgramReleaseCallback(cl_program program, Progra
                                                       void* user_data) {
   Program* known = get(program);
   if (known == nullptr) return CL_INVALID_PROGRAM;
-  if (pfn_notify == nullptr) return CL_INVALID_VALUE;
   const cl_int code = wire_clSetProgramReleaseCallback(Mode::kAsk, program);
   if (code != CL_SUCCESS) return code;
+  if (pfn_notify == nullptr) return CL_INVALID_VALUE;
   known->released = pfn_notify;
   known->released_data = user_data;
   return CL_SUCCESS;

@@ -57,7 +57,7 @@ cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into
             cl_uint waits, cl_event* event, Send send) {
   Birth birth(queue, command, event, true);
   if (!birth.ok()) return birth.done(CL_SUCCESS);
-  if (birth.event() == nullptr) return send(0);  // no queue: the worker says so
+  if (birth.event() == nullptr) return CL_INVALID_COMMAND_QUEUE;
   if (!birth.event()->expect(into)) return birth.done(CL_OUT_OF_HOST_MEMORY);
   const cl_int code = send(birth.id());
   return blocking ? birth.done_and_ended(code, waits != 0) : birth.done(code);
@@ -68,6 +68,7 @@ cl_int read(cl_command_queue queue, cl_command_type command, const Landing& into
 template <typename Send>
 cl_int write(cl_command_queue queue, cl_command_type command, const Landing& from, bool blocking,
              bool plain, cl_uint waits, cl_event* event, Send send) {
+  if (get(queue) == nullptr) return CL_INVALID_COMMAND_QUEUE;
   Birth birth(queue, command, event, from.at != nullptr && Parcel::needs_event(from.size()));
   if (!birth.ok()) return birth.done(CL_SUCCESS);
   const Parcel parcel(from, birth.event());
@@ -104,8 +105,10 @@ cl_int CL_API_CALL client_clEnqueueWriteBuffer(cl_command_queue command_queue, c
   const bool range = plain_range(command_queue, buffer, offset, size);
   const bool plain = range && ptr != nullptr && open_to_host(get(buffer)) &&
                      plain_waits(command_queue, num_events_in_wait_list, event_wait_list);
-  // Bytes that the driver will not look at do not travel.
-  const size_t travel = range || get(buffer) == nullptr ? size : 1;
+  // Bytes that no driver would look at do not travel.
+  const Mem* to = get(buffer);
+  const bool within = to != nullptr && offset <= to->size && size <= to->size - offset;
+  const size_t travel = range || within || to == nullptr ? size : 1;
   return write(
       command_queue, CL_COMMAND_WRITE_BUFFER, row(ptr, travel), blocking_write != CL_FALSE, plain,
       num_events_in_wait_list, event, [&](Mode mode, const Payload& payload, ObjectId id) {

@@ -20,6 +20,17 @@ cl_int handle_clGetDeviceIDs(Incoming& call, cl_device_type device_type, cl_uint
   return CL_SUCCESS;
 }
 
+namespace {
+
+// From any thread of the driver.
+void CL_CALLBACK on_context_news(const char* text, const void* more, size_t size, void* listener) {
+  const auto* to = static_cast<ContextListener*>(listener);
+  to->worker->context_news(to->context.load(), text == nullptr ? "" : text,
+                           {static_cast<const std::byte*>(more), more == nullptr ? 0 : size});
+}
+
+}  // namespace
+
 cl_int handle_clCreateContext(Incoming& call, const Values<cl_context_properties>& properties,
                               cl_uint num_devices, const Values<cl_device_id>& devices,
                               ObjectId result) {
@@ -34,8 +45,9 @@ cl_int handle_clCreateContext(Incoming& call, const Values<cl_context_properties
   }
   all.push_back(0);
   cl_int code = CL_SUCCESS;
-  const cl_context context = call.table().clCreateContext(all.data(), num_devices, devices.data(),
-                                                          nullptr, nullptr, &code);
+  const cl_context context =
+      call.table().clCreateContext(all.data(), num_devices, devices.data(), on_context_news,
+                                   &call.worker().listener(result), &code);
   call.keep(result, context, code);
   return code;
 }

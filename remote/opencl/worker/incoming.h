@@ -131,9 +131,9 @@ class Incoming {
     count_reference(kKindOf<Handle>, false);
   }
 
-  template <typename T>
-  void put(const Out<T>& out, const Out<size_t>& used) {
-    size_t size = used.values.empty() ? out.values.size() : used.values[0];
+  template <typename T, typename Count>
+  void put(const Out<T>& out, const Out<Count>& used) {
+    const size_t size = used.values.empty() ? out.values.size() : used.values[0];
     put_bytes(out.wanted, out.values.data(), std::min(size, out.values.size()) * sizeof(T));
   }
   template <typename T>

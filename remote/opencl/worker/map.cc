@@ -1,5 +1,6 @@
 // Mapped memory: the driver's mapping stays here, its bytes travel to the client's copy of it and,
 // when it was mapped for writing, back.
+#include "remote/opencl/map_flags.h"
 #include "remote/opencl/serve.h"
 #include "remote/opencl/worker/flow.h"
 #include "remote/opencl/worker/worker.h"
@@ -35,7 +36,7 @@ cl_int keep(Incoming& call, const Mapping& mapping, cl_map_flags flags, cl_event
     call.table().clReleaseEvent(made);
     return CL_INVALID_VALUE;  // no client of ours
   }
-  const bool fresh = (flags & CL_MAP_WRITE_INVALIDATE_REGION) != 0;
+  const bool fresh = !map_fills(flags);
   worker.keep_event(event, made, [&worker, mapping, event, fresh](cl_event ended, cl_int status) {
     const Worker::Times times = worker.times_of(ended, ended);
     if (fresh || status < 0) return worker.completed(event, status, times);

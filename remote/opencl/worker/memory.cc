@@ -42,6 +42,19 @@ cl_int create_buffer(Incoming& call, cl_context context, const cl_mem_properties
   return code;
 }
 
+// The program's pixels as they lie in its memory, so that the driver judges its pitches. Null:
+// there was not so much memory.
+Staging laid_out(const Landing& pixels, const Staging& tight) {
+  if (pixels.whole() || tight.data() == nullptr) return tight;
+  const size_t bytes = span_of(pixels);
+  const Staging made = bytes == 0 ? Staging{} : Staging::make(bytes);
+  if (made.data() == nullptr) return made;
+  Landing to = pixels;
+  to.at = made.data();
+  land(to, 0, tight.span().first(pixels.size()));
+  return made;
+}
+
 cl_int create_image(Incoming& call, cl_context context, const cl_mem_properties* properties,
                     cl_mem_flags flags, const Values<cl_image_format>& format,
                     const Values<cl_image_desc>& image_desc, const Data& host, ObjectId result) {
@@ -55,13 +68,13 @@ cl_int create_image(Incoming& call, cl_context context, const cl_mem_properties*
     if (!found.ok() || found->object == nullptr) return CL_INVALID_IMAGE_DESCRIPTOR;
     desc.mem_object = static_cast<cl_mem>(found->object);
   }
+  Staging from;
   if (host.there) {
     const size_t bytes = format.there && image_desc.there ? tight_bytes(format.values[0], desc) : 0;
     if (bytes == 0 || host.size < bytes) return CL_INVALID_HOST_PTR;
-    desc.image_row_pitch = desc.image_slice_pitch = 0;
+    from = laid_out(pixels_of(format.values[0], desc, nullptr), call.worker().take(host));
+    if (from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
   }
-  const Staging from = host.there ? call.worker().take(host) : Staging{};
-  if (host.there && from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
   const cl_mem_flags used = local_flags(flags);
   const Table& table = call.table();
   const cl_image_desc* const use = image_desc.there ? &desc : nullptr;

@@ -214,6 +214,23 @@ void Worker::forget_queue(ObjectId queue) {
   ends_.erase(queue);
 }
 
+ContextListener& Worker::listener(ObjectId context) {
+  // Ids that no client of ours would give share one: the context will not be kept.
+  const auto index = static_cast<uint32_t>(context);
+  ContextListener& found = listeners_[index <= kMostObjects ? index : 0];
+  found.worker = this;
+  found.context = context;
+  return found;
+}
+
+void Worker::context_news(ObjectId context, std::string_view text, wire::Bytes more) {
+  wire::Writer writer;
+  writer.handle(context);
+  writer.text(text.substr(0, kMostNews));
+  writer.blob(more.first(std::min<size_t>(more.size(), kMostNews)));
+  [[maybe_unused]] auto sent = dispatcher_->push(kContextNews, writer.bytes(), wire::Push::kLater);
+}
+
 void Worker::failed_later(ObjectId queue, uint16_t entry, cl_int code) {
   deferred_.add({.queue = queue, .call = calls_, .entry = entry, .code = code});
 }

@@ -48,6 +48,14 @@ struct Mapping {
   std::function<Landing(const Table& table, cl_command_queue queue, cl_mem object)> again;
 };
 
+class Worker;
+
+// What a driver knows of the client's context that it speaks of; stays when the context has gone.
+struct ContextListener {
+  Worker* worker = nullptr;
+  std::atomic<ObjectId> context{0};
+};
+
 class Worker {
  public:
   // `session` outlives it.
@@ -96,6 +104,9 @@ class Worker {
   void forget_lasts();
   void forget_queue(ObjectId queue);
 
+  // One for each index an id of a context may have.
+  ContextListener& listener(ObjectId context);
+  void context_news(ObjectId context, std::string_view text, wire::Bytes more);
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
@@ -121,6 +132,7 @@ class Worker {
   std::unordered_map<ObjectId, NamedArguments> arguments_;
   Hold hold_;
   std::unordered_map<ObjectId, QueueEnd> ends_;
+  std::unordered_map<uint32_t, ContextListener> listeners_;
   base::Status broken_;
   uint64_t calls_ = 0;
   Watches watches_{granted_.table};
