@@ -91,6 +91,8 @@ bool Dispatcher::step_aside() {
   return true;
 }
 
+bool Dispatcher::handling() { return t_seat != nullptr; }
+
 Dispatcher::Away::Away() {
   if (t_seat == nullptr || t_seat->left || !t_seat->of->step_aside()) return;
   t_seat->left = true;

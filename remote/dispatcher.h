@@ -39,6 +39,7 @@ class Dispatcher {
   using Handler = std::function<base::Status(const Call&)>;
   base::Status run(Handler handler);
 
+  static bool handling();  // whether this thread does
   // Within a handler, while its driver takes long: other calls are handled meanwhile. Elsewhere it
   // does nothing.
   class Away {

@@ -11,13 +11,21 @@ namespace {
 Table g_driver;
 Hold* g_hold = nullptr;
 
-// Not inside while the driver works.
+// A call is not inside while the driver works.
 class Outside {
  public:
-  Outside() { g_hold->leave(); }
-  ~Outside() { [[maybe_unused]] const bool alive = g_hold->enter(); }
+  Outside() {
+    if (of_a_call_) g_hold->leave();
+  }
+  ~Outside() {
+    if (!of_a_call_) return;
+    [[maybe_unused]] const bool alive = g_hold->enter();
+  }
   Outside(const Outside&) = delete;
   Outside& operator=(const Outside&) = delete;
+
+ private:
+  const bool of_a_call_ = Dispatcher::handling();
 };
 
 // Kept while the driver works: another call may release it.
