@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -152,6 +153,20 @@ class Tests:
 
     def case_cut_silence(self):
         self.cut("silence", 1, 0.4)
+
+    def case_stopped(self):
+        """Two ends that were stopped for longer than a silent peer is waited for go on where they were."""
+        for carrier in ("shm", "tcp"):
+            with Worker(self.build, carrier) as worker:
+                program = self.counter(worker, "--launches", "4000", "--pause-us", "300", "--mib", "16")
+                time.sleep(0.4)
+                for end in (worker.process, program):
+                    end.send_signal(signal.SIGSTOP)
+                time.sleep(6)
+                for end in (worker.process, program):
+                    end.send_signal(signal.SIGCONT)
+                out, errors = program.communicate(timeout=60)
+                expect("carried 16 MiB" in out, f"{carrier}: exit {program.returncode}: {out}{errors}")
 
     def case_worker_killed(self):
         """Whoever waits then is told within a second, and what follows is told at once; nobody hangs or dies."""
