@@ -109,8 +109,7 @@ cl_int CL_API_CALL client_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param
   };
   // A driver's own references, of commands, come and go.
   if (param_name == CL_KERNEL_REFERENCE_COUNT) return place.give(cl_uint{known->refs.load()});
-  if (known->facts == nullptr)
-    return ask(param_value_size, param_value, param_value_size_ret);
+  if (known->facts == nullptr) return ask(param_value_size, param_value, param_value_size_ret);
   return known->facts->infos.give({param_name, ~uint64_t{0}}, place, ask);
 }
 
