@@ -172,11 +172,11 @@ void Client::on_context_news(wire::Bytes body) {
 }
 
 void Client::tell(const Listener& listener, std::string text, wire::Bytes more) {
-  call_back([listener, text = std::move(text),
-             bytes = std::vector<std::byte>(more.begin(), more.end())] {
-    listener.notify(text.c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(),
-                    listener.user_data);
-  });
+  call_back(
+      [listener, text = std::move(text), bytes = std::vector<std::byte>(more.begin(), more.end())] {
+        listener.notify(text.c_str(), bytes.empty() ? nullptr : bytes.data(), bytes.size(),
+                        listener.user_data);
+      });
 }
 
 void Client::add_listener(ObjectId context, ContextNotify notify, void* user_data) {
