@@ -62,6 +62,9 @@ struct Payload {{
 // What both ends must have been built from: a digest of how every call travels.
 inline constexpr unsigned char kSpecDigest[] = {{{digest}}};
 
+// The entries that a client may send.
+inline constexpr uint16_t kTravelling[] = {{{travelling}}};
+
 }}  // namespace flexai::remote::{api}
 """
 
@@ -425,7 +428,8 @@ def products(spec):
                       for e in travelling))
     digest = hashlib.sha256((client + serve).encode()).digest()[:16]
     kind = KIND.format(
-        api=spec.api, digest=", ".join(map(str, digest)), kinds="".join(f"  {kind_name(t)} = {i},\n" for i, t in enumerate(spec.invalid, 1)),
+        api=spec.api, digest=", ".join(map(str, digest)),
+        travelling=", ".join(str(e.id) for e in travelling), kinds="".join(f"  {kind_name(t)} = {i},\n" for i, t in enumerate(spec.invalid, 1)),
         of="".join(f"template <>\ninline constexpr Kind kKindOf<{t}> = {kind_name(t)};\n" for t in spec.invalid),
         codes="".join(f"      {code},\n" for code in spec.invalid.values()))
     note = NOTE.format(api=spec.api)

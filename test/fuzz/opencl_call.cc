@@ -5,47 +5,12 @@
 
 #include "remote/opencl/serve.h"
 #include "remote/opencl/worker/worker.h"
-#include "test/opencl_answers.h"
+#include "test/fuzz/driver.h"
 #include "wire/fake_transport.h"
 
 namespace {
 
 using namespace flexai;  // NOLINT: a program of its own
-
-template <typename Function>
-struct Answer;
-template <typename R, typename... Arguments>
-struct Answer<R(CL_API_CALL*)(Arguments...)> {
-  static R CL_API_CALL call(Arguments...) {
-    if constexpr (std::is_pointer_v<R> && !std::is_same_v<R, void*>) {
-      static char object;
-      return reinterpret_cast<R>(&object);
-    } else {
-      return R();  // CL_SUCCESS, no memory, nothing
-    }
-  }
-};
-
-cl_int CL_API_CALL object_info(cl_mem, cl_mem_info, size_t room, void* value, size_t*) {
-  constexpr size_t kSize = 4096;
-  if (value != nullptr && room == sizeof kSize) std::memcpy(value, &kSize, sizeof kSize);
-  return CL_SUCCESS;
-}
-
-cl_int CL_API_CALL call_back(cl_event event, cl_int when,
-                             void(CL_CALLBACK* call)(cl_event, cl_int, void*), void* data) {
-  call(event, when, data);
-  return CL_SUCCESS;
-}
-
-remote::opencl::Granted granted() {
-  remote::opencl::Granted all;
-  all.table = test::answering_table<Answer>();
-  all.table.clGetMemObjectInfo = object_info;
-  all.table.clSetEventCallback = call_back;
-  all.devices.resize(3, reinterpret_cast<cl_device_id>(&all));
-  return all;
-}
 
 wire::Session& ended_session() {
   static auto pair = wire::make_fake_pair({});
@@ -70,7 +35,8 @@ void add_objects(remote::HandleMap& handles) {
 
 // One call after the other: u16 entry, u16 length (odd: asked), the bytes.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static auto* worker = remote::opencl::Worker::make(ended_session(), granted()).value().release();
+  static auto* worker =
+      remote::opencl::Worker::make(ended_session(), test::granted()).value().release();
   add_objects(worker->handles());
   while (size >= 4) {
     uint16_t entry = 0, length = 0;

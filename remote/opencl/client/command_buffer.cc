@@ -13,7 +13,7 @@ cl_command_buffer_khr CL_API_CALL client_clCreateCommandBufferKHR(
   auto* buffer = new CommandBuffer(take_id(), first);
   const cl_int code =
       wire_clCreateCommandBufferKHR(Mode::kAsk, num_queues, queues, properties, buffer->id);
-  for (cl_uint i = 0; code == CL_SUCCESS && i < num_queues; ++i)
+  for (cl_uint i = 0; code == CL_SUCCESS && queues != nullptr && i < num_queues; ++i)
     buffer->queues.push_back(get(queues[i]));
   return born<cl_command_buffer_khr>(buffer, code, errcode_ret);
 }

@@ -47,11 +47,13 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
   if (list.code != CL_SUCCESS) return born<cl_context, Context>(nullptr, list.code, errcode_ret);
   auto* context = new Context(take_id());
   context->properties = list.given;
-  const cl_int code =
+  cl_int code =
       wire_clCreateContext(Mode::kAsk, properties == nullptr ? nullptr : list.travel.data(),
                            num_devices, devices, context->id);
+  if (code == CL_SUCCESS && devices == nullptr) code = CL_OUT_OF_RESOURCES;  // no worker of ours
   for (cl_uint i = 0; code == CL_SUCCESS && i < num_devices; ++i) {
     Device* device = get(devices[i]);
+    if (device == nullptr) continue;
     auto& all = context->devices;
     if (std::find(all.begin(), all.end(), device) != all.end()) continue;  // once each
     hold(device);

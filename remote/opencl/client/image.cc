@@ -41,11 +41,12 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
     payload.bytes = {tight.get(), bytes};
   }
   const cl_image_desc* use = desc == nullptr ? nullptr : &travel;
-  const cl_int code =
-      properties == nullptr
-          ? wire_clCreateImage(Mode::kAsk, context, flags, format, use, payload, mem->id)
-          : wire_clCreateImageWithProperties(Mode::kAsk, context, properties, flags, format, use,
-                                             payload, mem->id);
+  cl_int code = properties == nullptr
+                    ? wire_clCreateImage(Mode::kAsk, context, flags, format, use, payload, mem->id)
+                    : wire_clCreateImageWithProperties(Mode::kAsk, context, properties, flags,
+                                                       format, use, payload, mem->id);
+  if (code == CL_SUCCESS && (format == nullptr || desc == nullptr))
+    code = CL_OUT_OF_RESOURCES;  // no worker of ours
   if (code == CL_SUCCESS) remember(mem, flags, *format, *desc, host_ptr);
   return born<cl_mem>(mem, code, errcode_ret);
 }

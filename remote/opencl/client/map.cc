@@ -64,6 +64,7 @@ void* map(const Wish& wish, Landing place, Send send) {
     birth.event()->pristine = mapped.pristine;
   }
   cl_int code = send(birth.id(), mapped.id);
+  if (code == CL_SUCCESS && place.at == nullptr) code = CL_MAP_FAILURE;  // no worker of ours
   if (code != CL_SUCCESS) {
     give_back_id(mapped.id);
     return fail(wish, birth.done(code));
