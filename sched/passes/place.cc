@@ -16,6 +16,8 @@
 namespace flexai::sched::passes {
 namespace {
 
+constexpr int kMostSearches = 32;  // for moves that make room, that found none, in one plan
+
 class Placing {
  public:
   explicit Placing(Session* session)
@@ -106,10 +108,13 @@ class Placing {
       write(job, s_.jobs[job].members.size() > 1 ? "gang: all members have room" : "has room");
       return true;
     }
-    if (quota_of(job) != Reason::kNone) return false;
-    if (s_.policy.on(Pass::kDefrag) && consolidate(&s_, job)) {
-      write(job, "has room after moves");
-      return true;
+    if (quota_of(job) != Reason::kNone || fits_never(job)) return false;
+    if (s_.policy.on(Pass::kDefrag) && searches_ < kMostSearches) {
+      if (consolidate(&s_, job)) {
+        write(job, "has room after moves");
+        return true;
+      }
+      ++searches_;
     }
     if (s_.policy.on(Pass::kReclaim) && by_right(job)) return true;
     if (s_.policy.on(Pass::kPreempt) && preempt(&s_, job)) {
@@ -215,6 +220,7 @@ class Placing {
   using Kind = std::tuple<ShapeId, QueueId, uint32_t, bool, bool, int32_t>;
   std::set<Kind> hopeless_;
   uint32_t started_ = 0;
+  int searches_ = 0;
   size_t others_ = 0;                        // actions of the plan that are not starts
   std::set<uint64_t> heads_want_;            // models
   std::multimap<uint32_t, uint32_t> turns_;  // heads, by what may start before nodes are held
