@@ -1,10 +1,12 @@
 // ActCosts: what it costs to do something to running work, as time during which its cards do
-// nothing useful. An input of every decision, like rates: the values here are what the parts that
-// exist promise (a resize) and assumptions for those that do not yet (copies at 5 GiB/s to the
-// host, 1 GiB/s to another one); they are to be replaced by measured ones. A plain value.
+// nothing useful. An input of every decision, like rates: data of the policy, replaced by what is
+// measured (refined()). The values here are what the parts that exist promise (a resize) and
+// assumptions for those that do not yet (copies at 5 GiB/s to the host, 1 GiB/s to another one).
+// Plain values.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace flexai::model {
 
@@ -24,5 +26,15 @@ struct ActCosts {
 
   bool operator==(const ActCosts&) const = default;
 };
+
+// One act that was carried out: how long the cards did nothing useful.
+struct ActSample {
+  int64_t memory_mib = 0;
+  int64_t ms = 0;
+};
+
+// The line through the samples (least squares), neither part below 0; `usual` when there are fewer
+// than eight. Of samples of one size only the fixed part is learnt.
+ActCost refined(const ActCost& usual, const std::vector<ActSample>& samples);
 
 }  // namespace flexai::model

@@ -20,26 +20,42 @@ struct MemberPlace {
   bool operator==(const MemberPlace&) const = default;
 };
 
-struct Workload {
-  std::string name;
-  std::string queue;
-  int32_t priority = 0;   // higher first, inside its queue
-  uint32_t members = 1;   // all or none run
-  bool together = false;  // members in one zone
-  bool apart = false;     // no two members on one node
-  int32_t cpu_milli = 0;  // of each member, as everything below
+// What one member asks for.
+struct Demand {
+  int32_t cpu_milli = 0;
   int32_t memory_mib = 0;
   uint32_t cards = 0;
   int32_t card_milli = 0;
-  int32_t card_milli_least = 0;  // elastic: may be shrunk to this; 0: not elastic
   int32_t card_memory_mib = 0;
+  std::string kind;                 // of work, as in the table of rates (model/ncu.h); empty: any
   std::vector<std::string> models;  // empty: any
   std::vector<std::string> labels;  // the node must carry all
   Locality locality = Locality::kLocal;
-  int32_t network_mbps = 0;    // for each card when remote
-  int32_t remote_penalty = 0;  // milli-cards a remote card costs more
-  int32_t interruption = 100;  // cost of being stopped, relative
-  bool can_share = false;      // may lose its guarantee and live on idle time
+  int32_t network_mbps = 0;  // for each card when remote
+  int32_t remote_calls = 0;  // a second, that wait for an answer when remote
+  int32_t remote_penalty =
+      0;  // milli-cards a remote card costs more, besides what the network does
+
+  bool operator==(const Demand&) const = default;
+};
+
+// A demand and how often it was seen.
+struct DemandCount : Demand {
+  uint32_t count = 1;
+
+  bool operator==(const DemandCount&) const = default;
+};
+
+struct Workload : Demand {
+  std::string name;
+  std::string queue;
+  int32_t priority = 0;          // higher first, inside its queue
+  uint32_t members = 1;          // all or none run; each asks for the demand
+  bool together = false;         // members in one zone
+  bool apart = false;            // no two members on one node
+  int32_t card_milli_least = 0;  // elastic: may be shrunk to this; 0: not elastic
+  int32_t interruption = 100;    // cost of being stopped, relative
+  bool can_share = false;        // may lose its guarantee and live on idle time
   bool can_suspend = false;
   bool can_move = false;
   bool can_restart = true;  // requeued rather than ended
@@ -54,6 +70,8 @@ struct Workload {
   uint32_t moves = 0;               // of its members, while it runs
   uint32_t stops = 0;               // times it was suspended or stopped for others
   std::vector<MemberPlace> places;  // one a member while it runs
+
+  bool operator==(const Workload&) const = default;
 };
 
 }  // namespace flexai::model

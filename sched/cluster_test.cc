@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sched/residents.h"
+
 namespace flexai::sched {
 namespace {
 
@@ -93,6 +95,21 @@ TEST(Cluster, TheLogIsCutAndSaysSo) {
   EXPECT_EQ(cluster.changes(), 10001u);
   EXPECT_GT(cluster.log_start(), 0u);
   EXPECT_NE(cluster.changed(10000), kNone);
+}
+
+// The order does not say what happened before.
+TEST(Residents, OfANodeAreInTheOrderOfOwnersAndMembers) {
+  Residents all;
+  const Placement here{0, 0, 1}, there{1, 1, 1};
+  const ResidentId late = all.add(0, here, 7, 0), second = all.add(0, here, 3, 1);
+  const ResidentId moved = all.add(0, there, 5, 0), first = all.add(0, here, 3, 0);
+  all.move(moved, here);
+  EXPECT_EQ(all.on(0), (std::vector<ResidentId>{first, second, moved, late}));
+  all.renumber(late, 1, 0);
+  EXPECT_EQ(all.on(0), (std::vector<ResidentId>{late, first, second, moved}));
+  all.remove(second);
+  EXPECT_EQ(all.on(0), (std::vector<ResidentId>{late, first, moved}));
+  EXPECT_TRUE(all.on(1).empty());
 }
 
 }  // namespace

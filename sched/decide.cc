@@ -8,7 +8,6 @@
 #include "sched/session.h"
 
 namespace flexai::sched {
-namespace {
 
 using model::Workload;
 using model::WorkState;
@@ -49,14 +48,16 @@ void carry_out(const Action& a, int64_t now_ms, Workload* w) {
   }
 }
 
-}  // namespace
+void run_passes(Session* session, Explain explain) {
+  if (session->policy.on(Pass::kResize)) passes::resize(session);
+  if (session->policy.on(Pass::kPlace)) passes::place(session, explain == Explain::kAll);
+  if (session->policy.on(Pass::kHome)) passes::pull_home(session);
+}
 
 base::Result<Plan> decide(const Snapshot& snapshot, Explain explain) {
   FLEXAI_TRY(validate(snapshot));
   Session session(snapshot);
-  if (session.policy.on(Pass::kResize)) passes::resize(&session);
-  if (session.policy.on(Pass::kPlace)) passes::place(&session, explain == Explain::kAll);
-  if (session.policy.on(Pass::kHome)) passes::pull_home(&session);
+  run_passes(&session, explain);
   return std::move(session.plan);
 }
 

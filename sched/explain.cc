@@ -117,7 +117,7 @@ Reason quota_reason(const Session& s, uint32_t job) {
     Usage more;
     more.model = static_cast<uint8_t>(m);
     more.milli = shape.total_milli() * members;
-    more.ncu = more.milli * s.ncu_of_model[m] / kWholeCard;
+    more.ncu = more.milli * s.ncu(m, shape.kind) / kWholeCard;
     const Reason reason = s.queues->allows(s.jobs[job].queue, more);
     if (reason == Reason::kNone) return reason;
     found = reason;

@@ -36,10 +36,24 @@ void Placer::learn_all(std::vector<uint32_t> counts) {
   renew();
 }
 
-void Placer::renew() {
-  const std::vector<TypicalDemand> target = mix_.target(*shapes_);
+void Placer::learn_target(std::vector<TypicalDemand> target) {
+  std::vector<uint32_t> counts;
+  for (const TypicalDemand& demand : target) {
+    const ShapeId id = shapes_->intern(demand.shape);
+    if (id >= counts.size()) counts.resize(id + 1);
+    counts[id] += static_cast<uint32_t>(demand.weight);
+  }
+  mix_.restore(std::move(counts));
+  mix_.target(*shapes_);
+  use(std::move(target));
+}
+
+void Placer::renew() { use(mix_.target(*shapes_)); }
+
+void Placer::use(std::vector<TypicalDemand> target) {
   if (target.empty()) return;
-  fragment_.build(target, models_, policy_.stranded_milli, Holes::kByWorth);
+  typical_ = std::move(target);
+  fragment_.build(typical_, models_, policy_.stranded_milli, Holes::kByWorth);
   ++epoch_;
 }
 
@@ -187,24 +201,48 @@ bool Placer::remote_allowed(const Shape& shape) const {
   return remote_used_ + shape.total_milli() <= policy_.remote_most_milli;
 }
 
-int Placer::penalty_of(const Shape& shape) const {
-  return policy_.on(Rule::kRemote) ? shape.remote_penalty / policy_.quantum_milli : 0;
+int Placer::penalty_of(const Shape& shape, NodeId home, NodeId at) const {
+  if (!policy_.on(Rule::kRemote)) return 0;
+  const bool near = (*cluster_)[home].zone == (*cluster_)[at].zone;
+  return (near ? shape.near_penalty : shape.remote_penalty) / policy_.quantum_milli;
+}
+
+ShapeId Placer::in_zone(ShapeId id, uint16_t zone) {
+  Shape shape = (*shapes_)[id];
+  shape.zones &= uint64_t{1} << zone;
+  return shapes_->intern(shape);
+}
+
+// The cheapest card with the cheapest processor. Where the network is better inside a zone, besides
+// that card with the cheapest processor of its zone, and that processor with the cheapest card of
+// its zone; of equal ones the first.
+template <typename Cheapest>
+Choice Placer::remote_pair(const Shape& shape, Parts parts, Cheapest cheapest) {
+  const NodeId at = cheapest(parts.cards, kNone);
+  if (at == kNone) return {};
+  const NodeId home = cheapest(parts.processor, at);
+  Choice best;
+  auto offer = [&](NodeId h, NodeId a) {
+    if (h == kNone || a == kNone) return;
+    const int cost = cost_on((*shapes_)[parts.cards], a) + cost_on((*shapes_)[parts.processor], h) +
+                     penalty_of(shape, h, a);
+    if (!best.found() || cost < best.cost_quanta)
+      best = {{h, a, cards_on((*shapes_)[parts.cards], a)}, cost};
+  };
+  offer(home, at);
+  if (!policy_.on(Rule::kRemote) || shape.near_penalty >= shape.remote_penalty) return best;
+  offer(cheapest(in_zone(parts.processor, (*cluster_)[at].zone), at), at);
+  if (home != kNone) offer(home, cheapest(in_zone(parts.cards, (*cluster_)[home].zone), home));
+  return best;
 }
 
 Choice Placer::place_remote(ShapeId id) {
   const Shape shape = (*shapes_)[id];
   if (!remote_allowed(shape)) return {};
-  const Parts parts = parts_of(id);
-  if (refreshed(parts.cards).empty()) return {};
-  refreshed(parts.processor);
-  const CostTable& cards = tables_[parts.cards];
-  const CostTable& processor = tables_[parts.processor];
-  const NodeId at = cards.best();
-  if (at == kNone) return {};
-  const NodeId home = processor.best_but(at);
-  if (home == kNone) return {};
-  return {{home, at, cards_on((*shapes_)[parts.cards], at)},
-          cards.cost(at) + processor.cost(home) + penalty_of(shape)};
+  return remote_pair(shape, parts_of(id), [this](ShapeId part, NodeId but) {
+    const CostTable& table = refreshed(part);
+    return but == kNone ? table.best() : table.best_but(but);
+  });
 }
 
 Choice Placer::better(const Choice& local, const Choice& remote) const {
@@ -239,14 +277,9 @@ Choice Placer::brute_force(ShapeId id) {
   if (const NodeId n = cheapest(shape); n != kNone)
     local = {{n, n, cards_on(shape, n)}, cost_on(shape, n)};
   if (good_enough(local) || !remote_allowed(shape)) return local;
-  const Parts parts = parts_of(id);
-  const Shape cards = (*shapes_)[parts.cards], processor = (*shapes_)[parts.processor];
-  const NodeId at = cheapest(cards);
-  if (at == kNone) return local;
-  const NodeId home = cheapest(processor, at);
-  if (home != kNone)
-    remote = {{home, at, cards_on(cards, at)},
-              cost_on(cards, at) + cost_on(processor, home) + penalty_of(shape)};
+  remote = remote_pair(shape, parts_of(id), [&](ShapeId part, NodeId but) {
+    return cheapest(Shape((*shapes_)[part]), but);
+  });
   return better(local, remote);
 }
 

@@ -36,6 +36,11 @@ class Placer {
   void learn(ShapeId id);
   // Many at once, `counts` by shape: what is known when a snapshot is opened.
   void learn_all(std::vector<uint32_t> counts);
+  // The typical demand itself, as typical() gave it.
+  void learn_target(std::vector<TypicalDemand> target);
+  // What the fragment rule counts with, most frequent first; another one after each renewal.
+  const std::vector<TypicalDemand>& typical() const { return typical_; }
+  uint64_t renewals() const { return epoch_; }
   Choice place(ShapeId id);
   Choice place_local(ShapeId id);
   Choice place_remote(ShapeId id);
@@ -65,11 +70,18 @@ class Placer {
   bool ever_fits(const Shape& asked) const;  // on some node with nothing else on it
   void refresh_fragments();
   bool remote_allowed(const Shape& shape) const;
-  int penalty_of(const Shape& shape) const;
+  // Of a card that is in another zone than the processor, or in the same.
+  int penalty_of(const Shape& shape, NodeId home, NodeId at) const;
+  // A shape that asks for the same in one zone only.
+  ShapeId in_zone(ShapeId id, uint16_t zone);
+  // The cheapest node for each of these two; nowhere when there is none, or it is the other one.
+  template <typename Cheapest>
+  Choice remote_pair(const Shape& shape, Parts parts, Cheapest cheapest);
   bool good_enough(const Choice& local) const;
   Choice better(const Choice& local, const Choice& remote) const;
   Parts parts_of(ShapeId id);
   void renew();
+  void use(std::vector<TypicalDemand> target);
 
   const Cluster* cluster_;
   ShapeTable* shapes_;
@@ -77,6 +89,7 @@ class Placer {
   int models_;
   std::vector<int> scarcity_;
   Mix mix_;
+  std::vector<TypicalDemand> typical_;
   Fragment fragment_;
   uint64_t epoch_ = 1;                      // of the fragment table
   std::vector<Fragment::Known> fragments_;  // of each node, true up to change fragments_seen_

@@ -11,6 +11,7 @@ Queues::Queues(const std::vector<model::Queue>& queues, const std::vector<std::s
     : queues_(queues),
       children_(queues.size() + 1),
       used_(queues.size() + 1),
+      reserved_(queues.size() + 1),
       caps_(queues.size() + 1),
       by_model_(queues.size() + 1, std::vector<int64_t>(models.size())),
       cluster_(cluster) {
@@ -58,7 +59,7 @@ bool Queues::within(QueueId id, const Usage& more, Claim claim) const {
 }
 
 bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less,
-                         Claim claim) const {
+                         Claim claim, Keeps keeps) const {
   auto above = [this](QueueId q, QueueId below) {  // or the same
     for (; below != root(); below = parents_[below])
       if (q == below) return true;
@@ -67,8 +68,18 @@ bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usag
   QueueId meet = from, top = from;  // top: the last of `from`'s side before they meet
   while (!above(meet, id)) top = meet, meet = parents_[meet];
   if (meet == from || meet == id) return false;  // within one line nobody takes from another
-  if (used_[top].ncu - less.ncu < std::max(queues_[top].deserved, queues_[top].guarantee))
-    return false;
+  const int64_t kept = keeps == Keeps::kDeserved
+                           ? std::max(queues_[top].deserved, queues_[top].guarantee)
+                           : queues_[top].guarantee;
+  const int64_t left = used_[top].ncu - less.ncu;
+  if (left < kept) return false;
+  if (keeps == Keeps::kShare) {
+    QueueId mine = id;
+    while (parents_[mine] != meet) mine = parents_[mine];
+    const auto has = static_cast<__int128>(left) * queues_[mine].deserved;
+    if (has < static_cast<__int128>(used_[mine].ncu + more.ncu) * queues_[top].deserved)
+      return false;
+  }
   for (QueueId q = from; q != top; q = parents_[q])
     if (used_[q].ncu - less.ncu < queues_[q].guarantee) return false;
   for (QueueId q = id; q != meet; q = parents_[q])
@@ -76,10 +87,30 @@ bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usag
   return true;
 }
 
+void Queues::reserve(QueueId id, int64_t ncu) {
+  for (QueueId q = id;; q = parents_[q]) {
+    reserved_[q] += ncu;
+    if (q == root()) return;
+  }
+}
+
+bool Queues::entitled(QueueId id) const {
+  for (QueueId q = id; q != root(); q = parents_[q])
+    if (used_[q].ncu + reserved_[q] > std::max(queues_[q].deserved, queues_[q].guarantee))
+      return false;
+  return true;
+}
+
+bool Queues::below_deserved(QueueId id) const {
+  for (QueueId q = id; q != root(); q = parents_[q])
+    if (used_[q].ncu >= queues_[q].deserved) return false;
+  return id != root();
+}
+
 int64_t Queues::dominant(QueueId id) const {
   auto part = [](int64_t used, int64_t all) { return all > 0 ? used * 1'000'000 / all : 0; };
-  return std::max({part(used_[id].ncu, cluster_.ncu), part(used_[id].cpu, cluster_.cpu),
-                   part(used_[id].memory, cluster_.memory),
+  return std::max({part(used_[id].ncu + reserved_[id], cluster_.ncu),
+                   part(used_[id].cpu, cluster_.cpu), part(used_[id].memory, cluster_.memory),
                    part(used_[id].network, cluster_.network)});
 }
 

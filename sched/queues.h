@@ -38,12 +38,25 @@ class Queues {
   Reason allows(QueueId id, const Usage& more) const;
   // What a queue may have back from others: its guarantee at once, what it deserves in the end.
   enum class Claim { kGuarantee, kDeserved };
+  // What the one who gives must keep: what it deserves; or no less of that, for what it deserves,
+  // than the claimant then has; or, for a guarantee that cannot be kept otherwise, its own
+  // guarantee.
+  enum class Keeps { kDeserved, kShare, kGuarantee };
   bool within(QueueId id, const Usage& more, Claim claim) const;
   // Whether `id` may take `more` from `from`, which gives `less`. Asked at every level up to where
   // the two part: all of `id`'s side must stay within the claim, the topmost of `from`'s side must
-  // keep what it deserves, and everybody below it his guarantee.
-  bool may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less,
-                   Claim claim) const;
+  // keep what `keeps` says, and everybody below it his guarantee.
+  bool may_reclaim(QueueId id, const Usage& more, QueueId from, const Usage& less, Claim claim,
+                   Keeps keeps) const;
+
+  // Nodes are held for work of this queue that will use so much (negative: no longer): it counts
+  // for whose turn it is and for entitled(), and for nothing else.
+  void reserve(QueueId id, int64_t ncu);
+  void reserve_nothing() { reserved_.assign(reserved_.size(), 0); }
+  // No queue on the way up uses more than it deserves, what is reserved included.
+  bool entitled(QueueId id) const;
+  // Every queue on the way up uses less than it deserves.
+  bool below_deserved(QueueId id) const;
 
   // Who is next: lower comes first. Under guarantee, then under deserved, by dominant share over
   // deserved part; then by what is over, for weight.
@@ -67,6 +80,7 @@ class Queues {
   std::vector<QueueId> parents_;  // the last is the root of all
   std::vector<std::vector<QueueId>> children_;
   std::vector<Usage> used_;
+  std::vector<int64_t> reserved_;  // milli-NCU
   std::vector<std::vector<Cap>> caps_;
   std::vector<std::vector<int64_t>> by_model_;
   Usage cluster_;

@@ -1,12 +1,14 @@
 // Session: one snapshot opened for deciding: names become numbers, running work takes its room.
 // The passes (sched/passes/) work on it in turn and write the plan. Not thread-safe; refers to the
-// snapshot, which must outlive it.
+// snapshot, which must outlive it. sched/planner.h keeps one between plans.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "sched/dictionary.h"
 #include "sched/placer.h"
 #include "sched/plan.h"
 #include "sched/queues.h"
@@ -32,11 +34,13 @@ struct Session {
 
   const Snapshot& snapshot;
   Policy policy;
+  Dictionary names;
   std::vector<std::string> models;
-  std::vector<int32_t> ncu_of_model;
+  std::vector<NodeId> id_of;         // by position in snapshot.nodes
   std::vector<uint32_t> node_index;  // of snapshot.nodes, by NodeId
   Cluster cluster;
   ShapeTable shapes;
+  std::map<ShapeId, model::Demand> asked;  // a demand of each shape that workloads have
   std::unique_ptr<Placer> placer;
   std::unique_ptr<Queues> queues;
   Residents residents;
@@ -45,8 +49,18 @@ struct Session {
   std::vector<bool> held;  // nodes that are closed for a head (sched/passes/hold.h)
   Plan plan;
 
+  // What is needed to say anything about a workload; without members yet.
+  Job job_of(const model::Workload& work);
+  Shape shape_of(const model::Demand& demand);
+  ShapeId intern(const model::Demand& demand);  // remembers who asks so, in `asked`
+  // REQUIRES: names its nodes know, and cards below kMaxCards.
+  Placement placement_of(const model::MemberPlace& place);
+  int32_t ncu(size_t model, uint8_t kind) const { return ncu_[kind * models.size() + model]; }
+
   // What members of this shape at this place cost the queue.
   Usage usage_of(ShapeId shape, const Placement& at) const;
+  // NCU that all members of a job hold, or would hold on the strongest cards that will do.
+  Usage usage_of(uint32_t job) const;
   void start_member(uint32_t job, const Placement& at);
   void stop_member(uint32_t job, size_t member);  // gives its room back
   void stop(uint32_t job);                        // all members
@@ -60,8 +74,15 @@ struct Session {
   bool may_move(const model::Workload& work) const;  // to another node, while it runs
   model::MemberPlace place_name(const Placement& at) const;
   ShapeId shape_with(ShapeId of, int32_t milli);
+  // As when it was opened, but for what has been started and stopped since: the next plan begins.
+  void begin_plan();
 
  private:
+  void open_nodes();
+  void open_rates(std::vector<int>* scarcity);
+  void open_mix();
+
+  std::vector<int32_t> ncu_;     // by kind of work, then model
   std::vector<int32_t> lowest_;  // by queue
 };
 

@@ -34,9 +34,11 @@ struct Shape {
   int32_t node_network_mbps =
       0;                       // what the node itself must have free; of parts of a remote demand
   int32_t remote_penalty = 0;  // milli-cards a remote card costs more than a local one
+  int32_t near_penalty = 0;    // the same when it is in the zone of the processor
   int16_t milli = 0;           // of each card; kWholeCard when cards > 1
   uint8_t cards = 0;           // 0: needs no card
   Reach reach = Reach::kLocal;
+  uint8_t kind = 0;               // of work, for quotas; 0: any
   uint64_t models = kAnyModel;    // bit i: cards of model i will do
   uint64_t labels = 0;            // bit i: the node must carry label i
   uint64_t zones = ~uint64_t{0};  // bit i: nodes of zone i will do

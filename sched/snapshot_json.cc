@@ -24,6 +24,7 @@ model::JsonReader reader(const json& object, std::string where) {
 base::Status read_rate(const json& v, const std::string& where, model::NcuRate* r) {
   return reader(v, where)
       .get("model", &r->model, true)
+      .get("kind", &r->kind)
       .get("milli", &r->milli)
       .get("scarcity_milli", &r->scarcity_milli)
       .finish();
@@ -80,16 +81,52 @@ base::Result<Enum> one_of(const std::string& text, const std::string& where,
   return fail(Code::kInvalid, where + ": \"" + text.substr(0, 40) + "\" is none of " + all);
 }
 
+void read_demand(model::JsonReader* r, model::Demand* d, std::string* locality) {
+  r->get("cpu_milli", &d->cpu_milli).get("memory_mib", &d->memory_mib).get("cards", &d->cards);
+  r->get("card_milli", &d->card_milli).get("card_memory_mib", &d->card_memory_mib);
+  r->get("kind", &d->kind).get("models", &d->models).get("labels", &d->labels);
+  r->get("locality", locality).get("network_mbps", &d->network_mbps);
+  r->get("remote_calls", &d->remote_calls).get("remote_penalty", &d->remote_penalty);
+}
+
+base::Status set_locality(const std::string& text, const std::string& where, model::Demand* d) {
+  FLEXAI_TRY_ASSIGN(d->locality,
+                    one_of<model::Locality>(text, where + ".locality",
+                                            {{"local", model::Locality::kLocal},
+                                             {"prefer-local", model::Locality::kPreferLocal}}));
+  return {};
+}
+
+base::Status read_seen(const json& v, const std::string& where, model::DemandCount* d) {
+  std::string locality = "local";
+  model::JsonReader r = reader(v, where);
+  read_demand(&r, d, &locality);
+  FLEXAI_TRY(r.get("count", &d->count, true).finish());
+  return set_locality(locality, where, d);
+}
+
+base::Status read_tier(const json& v, const char* name, model::NetworkTier* tier) {
+  const auto at = v.find(name);
+  if (at == v.end()) return {};
+  return reader(*at, "network." + std::string(name))
+      .get("mbps", &tier->mbps)
+      .get("round_trip_us", &tier->round_trip_us)
+      .finish();
+}
+
+base::Status read_network(const json& v, model::Network* network) {
+  FLEXAI_TRY(reader(v, "network").later("near").later("far").finish());
+  FLEXAI_TRY(read_tier(v, "near", &network->near));
+  return read_tier(v, "far", &network->far);
+}
+
 base::Status read_workload(const json& v, const std::string& where, model::Workload* w) {
   std::string locality = "local", state = "pending";
   model::JsonReader r = reader(v, where);
+  read_demand(&r, w, &locality);
   r.get("name", &w->name, true).get("queue", &w->queue).get("priority", &w->priority);
   r.get("members", &w->members).get("together", &w->together).get("apart", &w->apart);
-  r.get("cpu_milli", &w->cpu_milli).get("memory_mib", &w->memory_mib).get("cards", &w->cards);
-  r.get("card_milli", &w->card_milli).get("card_milli_least", &w->card_milli_least);
-  r.get("card_memory_mib", &w->card_memory_mib).get("models", &w->models).get("labels", &w->labels);
-  r.get("locality", &locality).get("network_mbps", &w->network_mbps);
-  r.get("remote_penalty", &w->remote_penalty).get("interruption", &w->interruption);
+  r.get("card_milli_least", &w->card_milli_least).get("interruption", &w->interruption);
   r.get("can_share", &w->can_share).get("can_suspend", &w->can_suspend);
   r.get("can_move", &w->can_move).get("can_restart", &w->can_restart);
   r.get("preemptible", &w->preemptible).get("submitted_ms", &w->submitted_ms);
@@ -101,10 +138,7 @@ base::Status read_workload(const json& v, const std::string& where, model::Workl
       .get("moved_ms", &w->moved_ms)
       .list("places", &w->places, read_place);
   FLEXAI_TRY(r.finish());
-  FLEXAI_TRY_ASSIGN(w->locality,
-                    one_of<model::Locality>(locality, where + ".locality",
-                                            {{"local", model::Locality::kLocal},
-                                             {"prefer-local", model::Locality::kPreferLocal}}));
+  FLEXAI_TRY(set_locality(locality, where, w));
   FLEXAI_TRY_ASSIGN(w->state,
                     one_of<model::WorkState>(state, where + ".state",
                                              {{"pending", model::WorkState::kPending},
@@ -182,11 +216,13 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
   int64_t format = 0;
   FLEXAI_TRY(reader(value, "")
                  .later("policy")
+                 .later("network")
                  .get("format", &format, true)
                  .get("now_ms", &s.now_ms)
                  .list("rates", &s.rates, read_rate)
                  .list("nodes", &s.nodes, read_node)
                  .list("queues", &s.queues, read_queue)
+                 .list("mix", &s.mix, read_seen)
                  .list("workloads", &s.workloads, read_workload)
                  .finish());
   if (format != 1)
@@ -194,6 +230,8 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
                                     " is not known here; this program reads format 1");
   if (const auto policy = value.find("policy"); policy != value.end())
     FLEXAI_TRY(read_policy(*policy, &s.policy));
+  if (const auto network = value.find("network"); network != value.end())
+    FLEXAI_TRY(read_network(*network, &s.network));
   FLEXAI_TRY(validate(s));
   return s;
 }

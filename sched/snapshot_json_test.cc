@@ -12,12 +12,14 @@ namespace {
 
 constexpr const char* kSeed =
     R"({"format":1,"now_ms":5,"policy":{"rules_off":["spread"],"moves_most":2},
-"rates":[{"model":"A","milli":1200}],
+"rates":[{"model":"A","milli":1200},{"model":"A","kind":"infer","milli":1700}],
+"network":{"near":{"mbps":25000,"round_trip_us":20},"far":{"round_trip_us":400}},
+"mix":[{"count":7,"cards":1,"card_milli":500,"kind":"infer"},{"count":2,"cpu_milli":3,"models":["A"]}],
 "nodes":[{"name":"n1","model":"A","cards":2,"cpu_milli":8000,"memory_mib":100,"zone":"z","labels":["x"],
 "network_mbps":100},{"name":"n2","cpu_milli":100,"open":false}],
 "queues":[{"name":"q","deserved":5,"caps":[{"model":"A","milli":900}]},{"name":"r","parent":"q"}],
 "workloads":[{"name":"a","queue":"r","cards":1,"card_milli":300,"models":["A"],"labels":["x"],
-"locality":"prefer-local"},{"name":"b","cards":1,"card_milli":500,"state":"running",
+"kind":"infer","remote_calls":100,"locality":"prefer-local"},{"name":"b","cards":1,"card_milli":500,"state":"running",
 "places":[{"node":"n1","cards":[1]}]}]})";
 
 TEST(SnapshotJson, WritesWhatItReads) {

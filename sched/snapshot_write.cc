@@ -49,6 +49,41 @@ json json_of(const model::Queue& q) {
   return v;
 }
 
+void put_demand(json* v, const model::Demand& d) {
+  const model::Demand usual;
+  put(v, "cpu_milli", d.cpu_milli, usual.cpu_milli);
+  put(v, "memory_mib", d.memory_mib, usual.memory_mib);
+  put(v, "cards", d.cards, usual.cards);
+  put(v, "card_milli", d.card_milli, usual.card_milli);
+  put(v, "card_memory_mib", d.card_memory_mib, usual.card_memory_mib);
+  put(v, "kind", d.kind, usual.kind);
+  put(v, "models", d.models, usual.models);
+  put(v, "labels", d.labels, usual.labels);
+  if (d.locality == model::Locality::kPreferLocal) (*v)["locality"] = "prefer-local";
+  put(v, "network_mbps", d.network_mbps, usual.network_mbps);
+  put(v, "remote_calls", d.remote_calls, usual.remote_calls);
+  put(v, "remote_penalty", d.remote_penalty, usual.remote_penalty);
+}
+
+json json_of(const model::DemandCount& d) {
+  json v{{"count", d.count}};
+  put_demand(&v, d);
+  return v;
+}
+
+json json_of(const model::NcuRate& r) {
+  json v{{"model", r.model}, {"milli", r.milli}, {"scarcity_milli", r.scarcity_milli}};
+  put(&v, "kind", r.kind, std::string());
+  return v;
+}
+
+json json_of(const model::Network& n) {
+  auto tier = [](const model::NetworkTier& t) {
+    return json{{"mbps", t.mbps}, {"round_trip_us", t.round_trip_us}};
+  };
+  return {{"near", tier(n.near)}, {"far", tier(n.far)}};
+}
+
 json json_of(const model::Workload& w) {
   const model::Workload usual;
   json v{{"name", w.name}};
@@ -57,17 +92,8 @@ json json_of(const model::Workload& w) {
   put(&v, "members", w.members, usual.members);
   put(&v, "together", w.together, usual.together);
   put(&v, "apart", w.apart, usual.apart);
-  put(&v, "cpu_milli", w.cpu_milli, usual.cpu_milli);
-  put(&v, "memory_mib", w.memory_mib, usual.memory_mib);
-  put(&v, "cards", w.cards, usual.cards);
-  put(&v, "card_milli", w.card_milli, usual.card_milli);
+  put_demand(&v, w);
   put(&v, "card_milli_least", w.card_milli_least, usual.card_milli_least);
-  put(&v, "card_memory_mib", w.card_memory_mib, usual.card_memory_mib);
-  put(&v, "models", w.models, usual.models);
-  put(&v, "labels", w.labels, usual.labels);
-  if (w.locality == model::Locality::kPreferLocal) v["locality"] = "prefer-local";
-  put(&v, "network_mbps", w.network_mbps, usual.network_mbps);
-  put(&v, "remote_penalty", w.remote_penalty, usual.remote_penalty);
   put(&v, "interruption", w.interruption, usual.interruption);
   put(&v, "can_share", w.can_share, usual.can_share);
   put(&v, "can_suspend", w.can_suspend, usual.can_suspend);
@@ -143,16 +169,16 @@ json list_of(const std::vector<T>& items) {
 }  // namespace
 
 json to_json(const Snapshot& s) {
-  json rates = json::array();
-  for (const model::NcuRate& r : s.rates)
-    rates.push_back({{"model", r.model}, {"milli", r.milli}, {"scarcity_milli", r.scarcity_milli}});
-  return {{"format", 1},
-          {"now_ms", s.now_ms},
-          {"policy", json_of(s.policy)},
-          {"rates", std::move(rates)},
-          {"nodes", list_of(s.nodes)},
-          {"queues", list_of(s.queues)},
-          {"workloads", list_of(s.workloads)}};
+  json v{{"format", 1},
+         {"now_ms", s.now_ms},
+         {"policy", json_of(s.policy)},
+         {"rates", list_of(s.rates)},
+         {"nodes", list_of(s.nodes)},
+         {"queues", list_of(s.queues)},
+         {"workloads", list_of(s.workloads)}};
+  if (!s.mix.empty()) v["mix"] = list_of(s.mix);
+  if (!(s.network == model::Network{})) v["network"] = json_of(s.network);
+  return v;
 }
 
 json to_json(const Plan& plan, const Snapshot& of) {

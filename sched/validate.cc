@@ -27,6 +27,18 @@ Status range(const std::string& what, const char* field, int64_t value, int64_t 
                                   std::to_string(most));
 }
 
+constexpr int64_t kMaxCardsOfNode = 16;
+
+Status check(const std::string& what, const model::Demand& d) {
+  FLEXAI_TRY(range(what, "cards", d.cards, 0, kMaxCardsOfNode));
+  FLEXAI_TRY(range(what, "cpu_milli", d.cpu_milli, 0, kMostCpu));
+  FLEXAI_TRY(range(what, "memory_mib", d.memory_mib, 0, kMostMemory));
+  FLEXAI_TRY(range(what, "card_memory_mib", d.card_memory_mib, 0, kMostMemory));
+  FLEXAI_TRY(range(what, "network_mbps", d.network_mbps, 0, kMostNetwork / 16));
+  FLEXAI_TRY(range(what, "remote_calls", d.remote_calls, 0, 10'000'000));
+  return range(what, "remote_penalty", d.remote_penalty, 0, 100'000);
+}
+
 class Validation {
  public:
   explicit Validation(const Snapshot& snapshot) : s_(snapshot) {}
@@ -44,8 +56,20 @@ class Validation {
       FLEXAI_TRY(range("rate " + quoted(rate.model), "milli", rate.milli, 1, 1'000'000));
       FLEXAI_TRY(
           range("rate " + quoted(rate.model), "scarcity_milli", rate.scarcity_milli, 0, 8000));
-      ncu_[rate.model] = rate.milli;
+      if (!rates_.emplace(rate.model, rate.kind).second)
+        return fail(Code::kInvalid, "rate " + quoted(rate.model) + ": kind " + quoted(rate.kind) +
+                                        " of this model is there twice");
+      kinds_.insert(rate.kind);
+      if (rate.kind.empty()) ncu_[rate.model] = rate.milli;
     }
+    FLEXAI_TRY(range("rates", "number of kinds", static_cast<int64_t>(kinds_.size()), 0, 64));
+    FLEXAI_TRY(network());
+    for (const model::DemandCount& demand : s_.mix) {
+      FLEXAI_TRY(sched::check("mix", static_cast<const model::Demand&>(demand)));
+      FLEXAI_TRY(range("mix", "card_milli", demand.card_milli, 0, 1000));
+      FLEXAI_TRY(range("mix", "count", demand.count, 1, 1'000'000'000));
+    }
+    FLEXAI_TRY(range("mix", "number of demands", static_cast<int64_t>(s_.mix.size()), 0, 100'000));
     for (const model::Node& node : s_.nodes) FLEXAI_TRY(check(node));
     FLEXAI_TRY(names());
     for (const model::Queue& queue : s_.queues) FLEXAI_TRY(check(queue));
@@ -81,6 +105,14 @@ class Validation {
     }
     FLEXAI_TRY(range("policy", "busy_percent", p.busy_percent, 1, 100));
     return range("policy", "lazy_percent", p.lazy_percent, 0, 99);
+  }
+
+  Status network() const {
+    for (const model::NetworkTier& tier : {s_.network.near, s_.network.far}) {
+      FLEXAI_TRY(range("network", "mbps", tier.mbps, 0, kMostNetwork));
+      FLEXAI_TRY(range("network", "round_trip_us", tier.round_trip_us, 0, 60'000'000));
+    }
+    return {};
   }
 
   Status check(const model::Node& n) {
@@ -163,31 +195,11 @@ class Validation {
 
   Status check(const model::Workload& w) {
     const std::string what = "workload " + quoted(w.name);
-    if (w.name.empty()) return fail(Code::kInvalid, "a workload has no name");
     if (!work_.insert(w.name).second)
       return fail(Code::kInvalid, what + ": this name is there twice");
     if (!w.queue.empty() && queues_.count(w.queue) == 0)
       return fail(Code::kInvalid, what + ": queue " + quoted(w.queue) + " is not there");
-    FLEXAI_TRY(range(what, "members", w.members, 1, 4096));
-    FLEXAI_TRY(range(what, "cards", w.cards, 0, kMaxCardsOfNode));
-    if (w.cards > 0)
-      FLEXAI_TRY(range(what, "card_milli", w.card_milli, w.cards > 1 ? 1000 : 1, 1000));
-    FLEXAI_TRY(range(what, "card_milli_least", w.card_milli_least, 0, w.card_milli));
-    FLEXAI_TRY(range(what, "cpu_milli", w.cpu_milli, 0, kMostCpu));
-    FLEXAI_TRY(range(what, "memory_mib", w.memory_mib, 0, kMostMemory));
-    FLEXAI_TRY(range(what, "card_memory_mib", w.card_memory_mib, 0, kMostMemory));
-    FLEXAI_TRY(range(what, "network_mbps", w.network_mbps, 0, kMostNetwork / 16));
-    FLEXAI_TRY(range(what, "remote_penalty", w.remote_penalty, 0, 100'000));
-    FLEXAI_TRY(range(what, "interruption", w.interruption, 0, 100'000));
-    FLEXAI_TRY(range(what, "moved_ms", w.moved_ms, 0, kMostAmount));
-    FLEXAI_TRY(range(what, "started_ms", w.started_ms, 0, kMostAmount));
-    FLEXAI_TRY(range(what, "priority", w.priority, -1'000'000, 1'000'000));
-    FLEXAI_TRY(range(what, "submitted_ms", w.submitted_ms, 0, kMostAmount));
-    FLEXAI_TRY(range(what, "granted_milli", w.granted_milli, -1, 1000));
-    FLEXAI_TRY(range(what, "observed_milli", w.observed_milli, -1, 1000));
-    const bool runs = w.state == model::WorkState::kRunning;
-    FLEXAI_TRY(range(what, "number of places", static_cast<int64_t>(w.places.size()),
-                     runs ? w.members : 0, runs ? w.members : 0));
+    FLEXAI_TRY(validate(w));
     for (const model::MemberPlace& place : w.places) FLEXAI_TRY(take(what, w, place));
     return {};
   }
@@ -229,9 +241,10 @@ class Validation {
     return {};
   }
 
-  static constexpr int64_t kMaxCardsOfNode = 16;
   const Snapshot& s_;
   std::map<std::string, int64_t> ncu_;
+  std::set<std::pair<std::string, std::string>> rates_;  // model and kind
+  std::set<std::string> kinds_;
   std::map<std::string, Room> rooms_;
   std::map<std::string, const model::Queue*> queues_;
   std::set<std::string> work_;
@@ -241,5 +254,25 @@ class Validation {
 }  // namespace
 
 base::Status validate(const Snapshot& snapshot) { return Validation(snapshot).run(); }
+
+base::Status validate(const model::Workload& w) {
+  const std::string what = "workload " + quoted(w.name);
+  if (w.name.empty()) return fail(Code::kInvalid, "a workload has no name");
+  FLEXAI_TRY(range(what, "members", w.members, 1, 4096));
+  FLEXAI_TRY(check(what, static_cast<const model::Demand&>(w)));
+  if (w.cards > 0)
+    FLEXAI_TRY(range(what, "card_milli", w.card_milli, w.cards > 1 ? 1000 : 1, 1000));
+  FLEXAI_TRY(range(what, "card_milli_least", w.card_milli_least, 0, w.card_milli));
+  FLEXAI_TRY(range(what, "interruption", w.interruption, 0, 100'000));
+  FLEXAI_TRY(range(what, "moved_ms", w.moved_ms, 0, kMostAmount));
+  FLEXAI_TRY(range(what, "started_ms", w.started_ms, 0, kMostAmount));
+  FLEXAI_TRY(range(what, "priority", w.priority, -1'000'000, 1'000'000));
+  FLEXAI_TRY(range(what, "submitted_ms", w.submitted_ms, 0, kMostAmount));
+  FLEXAI_TRY(range(what, "granted_milli", w.granted_milli, -1, 1000));
+  FLEXAI_TRY(range(what, "observed_milli", w.observed_milli, -1, 1000));
+  const bool runs = w.state == model::WorkState::kRunning;
+  return range(what, "number of places", static_cast<int64_t>(w.places.size()),
+               runs ? w.members : 0, runs ? w.members : 0);
+}
 
 }  // namespace flexai::sched

@@ -31,6 +31,7 @@ void build_cli(CLI::App& app, Session& session) {
   add_explain(app, session);
   add_tenants(app, session);
   add_bench(app, session);
+  add_plans(app, session);
   add_diff(app, session);
   add_man(app, session);
 }

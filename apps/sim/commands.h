@@ -15,6 +15,7 @@ struct Session {
 void add_replay(CLI::App& app, Session& session);
 void add_tenants(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);
+void add_plans(CLI::App& app, Session& session);
 void add_explain(CLI::App& app, Session& session);
 void add_diff(CLI::App& app, Session& session);
 void add_man(CLI::App& app, Session& session);

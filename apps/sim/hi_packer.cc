@@ -41,7 +41,7 @@ class HiPacker : public Packer {
   }
 
   void placed(sched::ShapeId id, const sched::Placement& at) override {
-    if (move_) residents_.add(own_id(id), at, 0);
+    if (move_) residents_.add(own_id(id), at, static_cast<uint32_t>(arrived_), 0);
     if (at.remote()) remote_milli_ += (*shapes_)[id].total_milli();
   }
   void left(sched::ShapeId id, const sched::Placement& at) override {

@@ -10,7 +10,7 @@
 #include "apps/sim/fairness.h"
 #include "apps/sim/loops.h"
 #include "apps/sim/random.h"
-#include "sched/decide.h"
+#include "sched/planner.h"
 
 namespace flexai::apps::sim {
 namespace {
@@ -54,11 +54,11 @@ class Tenants {
     build_cluster();
     build_queues();
     line_up();
+    FLEXAI_TRY_ASSIGN(planner_, sched::Planner::open(snapshot_));
     double now = 0;
-    while (next_ < tasks_.size() || !snapshot_.workloads.empty()) {
+    while (next_ < tasks_.size() || !known().workloads.empty()) {
       now += o_.tick_s;
       if (next_ >= tasks_.size() && now > tasks_.back().at + 2 * kCycle) break;
-      snapshot_.now_ms = static_cast<int64_t>(now * 1000);
       depart(now);
       observe();
       arrive(now);
@@ -177,6 +177,8 @@ class Tenants {
     result_.tasks = o_.tasks;
   }
 
+  const sched::Snapshot& known() const { return planner_->snapshot(); }
+
   static double rate(const Workload& w, double use) {
     if (w.card_milli <= 0 || w.cards != 1 || w.granted_milli < 0) return 1;
     return std::min(1.0, static_cast<double>(w.granted_milli) / (w.card_milli * use));
@@ -199,26 +201,28 @@ class Tenants {
   }
 
   void depart(double now) {
-    std::erase_if(snapshot_.workloads, [&](const Workload& w) {
-      if (w.places.empty()) return false;
+    for (const Workload& w : known().workloads) {
+      if (w.places.empty()) continue;
       account(w, now);
       const auto at = progress_.find(w.name);
-      if (at->second.left_s > 0) return false;
+      if (at->second.left_s > 0) continue;
       useful_ += at->second.all_s * wanted(w);
       completions_.push_back(now - at->second.submitted);
       loops_.gone(w.name);
+      delta_.gone.push_back(w.name);
       progress_.erase(at);
       ++result_.events;
-      return true;
-    });
+    }
   }
 
   void observe() {
-    for (Workload& w : snapshot_.workloads) {
+    for (const Workload& w : known().workloads) {
       if (w.places.empty() || w.card_milli_least <= 0) continue;
+      const auto at = progress_.find(w.name);
+      if (at == progress_.end()) continue;  // it has just ended
       const int32_t granted = w.granted_milli >= 0 ? w.granted_milli : w.card_milli;
-      const double uses = w.card_milli * progress_[w.name].use;
-      w.observed_milli = std::min(granted, static_cast<int32_t>(uses));
+      const int32_t seen = std::min(granted, static_cast<int32_t>(w.card_milli * at->second.use));
+      if (seen != w.observed_milli) delta_.used.push_back({w.name, seen});
     }
   }
 
@@ -226,7 +230,7 @@ class Tenants {
     for (; next_ < tasks_.size() && tasks_[next_].at <= now; ++next_) {
       const Task& t = tasks_[next_];
       progress_[t.work.name] = {t.seconds, t.seconds, 0, 0, 0, t.at, false, t.use};
-      snapshot_.workloads.push_back(t.work);
+      delta_.workloads.push_back(t.work);
       ++result_.events;
     }
   }
@@ -238,14 +242,29 @@ class Tenants {
   }
   // A plan moves a member once at most, so it still is where the snapshot has it.
   const model::MemberPlace& moving_from(const sched::Action& a) const {
-    return snapshot_.workloads[a.workload].places[a.member];
+    return known().workloads[a.workload].places[a.member];
+  }
+
+  // What it costs beside the work that is lost (model/act_cost.h).
+  double lost_s(const sched::Action& a, const Workload& w) {
+    const model::ActCosts& costs = known().policy.costs;
+    const int64_t memory = int64_t{w.card_memory_mib} * w.cards;
+    const int64_t ms =
+        a.act == sched::Act::kPlace                                   ? 0
+        : a.act == sched::Act::kSuspend                               ? costs.suspend.ms(memory)
+        : a.act == sched::Act::kMigrate || a.act == sched::Act::kHome ? costs.migrate.ms(memory)
+        : a.act == sched::Act::kRequeue || a.act == sched::Act::kKill ? costs.restart.ms(memory)
+                                                                      : costs.resize.ms(memory);
+    acts_ += static_cast<double>(ms) / 1000 * wanted(w);
+    return static_cast<double>(ms) / 1000;
   }
 
   void count(const sched::Action& a, double now) {
     using sched::Act;
-    const Workload& w = snapshot_.workloads[a.workload];
+    const Workload& w = known().workloads[a.workload];
     Progress& p = progress_[w.name];
     ++result_.events;
+    p.left_s += lost_s(a, w);
     switch (a.act) {
       case Act::kPlace:
         if (!p.started) waits_.push_back(now - p.submitted);
@@ -272,28 +291,35 @@ class Tenants {
       case Act::kKill:
         ++(a.act == Act::kKill ? result_.kills : result_.requeues);
         wasted_ += p.ran_s * wanted(w);
-        p.left_s = p.all_s;
+        p.left_s = p.all_s + known().policy.costs.restart.fixed_ms / 1000.0;
         p.ran_s = 0;
         break;
     }
     result_.most_stops = std::max(result_.most_stops, ++p.stops);
-    loops_.stopped(w.name, snapshot_.workloads[a.because].name);
+    loops_.stopped(w.name, known().workloads[a.because].name);
   }
 
   base::Status decide(double now) {
     const double start = now_ms();
-    FLEXAI_TRY_ASSIGN(sched::Plan plan, sched::decide(snapshot_, sched::Explain::kNothing));
+    delta_.now_ms = static_cast<int64_t>(now * 1000);
+    FLEXAI_TRY(planner_->apply(delta_));
+    delta_ = {};
+    const sched::Plan plan = planner_->decide(sched::Explain::kNothing);
     const double took = now_ms() - start;
     result_.decide_mean_ms += took;
     result_.decide_worst_ms = std::max(result_.decide_worst_ms, took);
     for (const sched::Action& a : plan.actions) count(a, now);
-    snapshot_ = sched::after(snapshot_, plan);
+    if (result_.ticks % kRestEvery == kRestEvery - 1) {
+      FLEXAI_TRY_ASSIGN(sched::Plan anew, sched::decide(known(), sched::Explain::kNothing));
+      result_.differing += !(anew == plan);
+    }
+    planner_->carry_out(plan);
     return {};
   }
 
   // With time standing still the plans must run dry.
   base::Status look_for_loops() {
-    sched::Snapshot still = snapshot_;
+    sched::Snapshot still = known();
     int rounds = 0;
     for (; rounds < kMostUnrest; ++rounds) {
       FLEXAI_TRY_ASSIGN(sched::Plan plan, sched::decide(still, sched::Explain::kNothing));
@@ -309,16 +335,16 @@ class Tenants {
   };
 
   void measure(double now) {
-    const size_t n = snapshot_.queues.size();
+    const size_t n = known().queues.size();
     std::vector<Claim> claims(n);
     std::vector<double> had(n), least(n, 1e9);
     std::map<std::string, size_t> index;
     for (size_t q = 0; q < n; ++q) {
-      index[snapshot_.queues[q].name] = q;
-      claims[q].weight = static_cast<double>(snapshot_.queues[q].deserved);
+      index[known().queues[q].name] = q;
+      claims[q].weight = static_cast<double>(known().queues[q].deserved);
     }
     double used = 0, really = 0, remote = 0;
-    for (const Workload& w : snapshot_.workloads) {
+    for (const Workload& w : known().workloads) {
       const size_t q = index[w.queue];
       had[q] += held(w);
       used += held(w);
@@ -342,7 +368,7 @@ class Tenants {
   void watch_guarantees(const std::vector<double>& had, const std::vector<double>& least) {
     below_s_.resize(had.size());
     for (size_t q = 0; q < had.size(); ++q) {
-      const double guarantee = static_cast<double>(snapshot_.queues[q].guarantee) / 1000;
+      const double guarantee = static_cast<double>(known().queues[q].guarantee) / 1000;
       below_s_[q] = had[q] + least[q] <= guarantee ? below_s_[q] + o_.tick_s : 0;
       result_.longest_below_guarantee_s = std::max(result_.longest_below_guarantee_s, below_s_[q]);
     }
@@ -350,7 +376,7 @@ class Tenants {
 
   void close_window(double now) {
     double worst = 0;
-    for (size_t q = 0; q < snapshot_.queues.size(); ++q) {
+    for (size_t q = 0; q < known().queues.size(); ++q) {
       double had = 0, fair = 0;
       for (const Now& at : window_) had += at.had[q], fair += at.fair[q];
       const double distance = 100 * std::abs(had - fair) / static_cast<double>(window_.size()) /
@@ -382,19 +408,22 @@ class Tenants {
     if (!waits_.empty())
       result_.wait_p95_s =
           waits_[static_cast<size_t>(0.95 * static_cast<double>(waits_.size() - 1))];
-    if (useful_ + wasted_ > 0) result_.wasted = 100 * wasted_ / (useful_ + wasted_);
+    const double all = useful_ + wasted_ + acts_;
+    if (all > 0) result_.wasted = 100 * wasted_ / all, result_.acts = 100 * acts_ / all;
   }
 
   const Trace& trace_;
   TenantOptions o_;
   Random random_;
-  sched::Snapshot snapshot_;
+  sched::Snapshot snapshot_;  // at the start
+  std::unique_ptr<sched::Planner> planner_;
+  sched::Delta delta_;  // of this tick
   std::vector<Task> tasks_;
   size_t next_ = 0, samples_ = 0;
   std::map<std::string, Progress> progress_;
   std::deque<Now> window_;
   std::vector<double> waits_, completions_, below_s_;
-  double useful_ = 0, wasted_ = 0;
+  double useful_ = 0, wasted_ = 0, acts_ = 0;  // card seconds
   Loops loops_;
   TenantResult result_;
 };

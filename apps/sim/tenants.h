@@ -48,10 +48,12 @@ struct TenantResult {
   double wait_mean_s = 0, wait_p95_s = 0;
   // Card time of work that was stopped and began anew, % of all card time used.
   double wasted = 0;
+  double acts = 0;  // % of it that stopping, moving and resizing itself cost
   size_t shrinks = 0, shares = 0, suspends = 0, requeues = 0, kills = 0, moves = 0, homes = 0;
   size_t most_stops = 0;                                // of one task
   size_t longest_exchange = 0, returns = 0, loops = 0;  // apps/sim/loops.h
-  double remote = 0;                                    // mean % of the cards
+  size_t differing = 0;    // plans of a sample that were not those of the snapshot opened anew
+  double remote = 0;       // mean % of the cards
   int longest_unrest = 0;  // plans until nothing more was done, with time standing still
   double decide_mean_ms = 0, decide_worst_ms = 0;
   std::vector<double> distance_by_window;  // the worst queue of each window

@@ -35,6 +35,8 @@ json json_of(const TenantResult& r) {
           {"wait_mean_s", r.wait_mean_s},
           {"wait_p95_s", r.wait_p95_s},
           {"wasted_percent", r.wasted},
+          {"acts_percent", r.acts},
+          {"differing_plans", r.differing},
           {"shrinks_per_1000", rate(r.shrinks)},
           {"shares_per_1000", rate(r.shares)},
           {"suspends_per_1000", rate(r.suspends)},

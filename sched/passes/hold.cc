@@ -29,9 +29,26 @@ int64_t free_now(const NodeState& node, const Shape& shape) {
 
 }  // namespace
 
+bool Holds::contended(QueueId queue) const {
+  return std::any_of(claimants_.begin(), claimants_.end(), [&](QueueId other) {
+    return other != queue && s_.queues->below_deserved(other);
+  });
+}
+
+bool Holds::must_save(uint32_t job) const {
+  const QueueId queue = s_.jobs[job].queue;
+  if (reserved_[queue] == 0 || holds_for(job) || !contended(queue)) return false;
+  Usage with = s_.usage_of(job);
+  if (s_.queues->within(queue, with, Queues::Claim::kGuarantee)) return false;
+  with.ncu += reserved_[queue];
+  return !s_.queues->within(queue, with, Queues::Claim::kDeserved);
+}
+
 void Holds::hold(uint32_t job) {
   const size_t most = std::max<size_t>(1, s_.cluster.size() / kMostPart);
-  if (held_ >= most) return;
+  if (held_ >= most || holds_for(job)) return;
+  const QueueId queue = s_.jobs[job].queue;
+  if (contended(queue) && (reserved_[queue] > 0 || !s_.queues->entitled(queue))) return;
   const model::Workload& w = *s_.jobs[job].work;
   const Shape& shape = s_.shapes[s_.jobs[job].shape];
   struct Candidate {
@@ -59,6 +76,10 @@ void Holds::hold(uint32_t job) {
   if (chosen.empty() || (held_ > 0 && held_ + chosen.size() > most)) return;
   held_ += chosen.size();
   nodes_[job] = std::move(chosen);
+  const int64_t saved = s_.usage_of(job).ncu;
+  saved_[job] = saved;
+  reserved_[queue] += saved;
+  s_.queues->reserve(queue, saved);
   close_for(job);
 }
 
@@ -72,6 +93,8 @@ void Holds::set_open(uint32_t job, bool open) {
 
 void Holds::release(uint32_t job) {
   open_for(job);
+  reserved_[s_.jobs[job].queue] -= saved_.at(job);
+  s_.queues->reserve(s_.jobs[job].queue, -saved_.at(job));
   held_ -= nodes_.at(job).size();
   nodes_.erase(job);
 }

@@ -16,9 +16,12 @@
 namespace flexai::sched::passes {
 namespace {
 
+constexpr int kMostSearches = 32;  // for moves that make room, that found none, in one plan
+
 class Placing {
  public:
-  explicit Placing(Session* session) : s_(*session), order_(session), holds_(session) {}
+  explicit Placing(Session* session)
+      : s_(*session), order_(session), holds_(session, claimants()) {}
 
   void run(bool explain) {
     hold_for_old_heads();
@@ -40,6 +43,16 @@ class Placing {
   }
 
  private:
+  std::vector<QueueId> claimants() {
+    std::set<QueueId> found;
+    for (uint32_t job = 0; job < s_.jobs.size(); ++job)
+      if (s_.jobs[job].state != model::WorkState::kRunning &&
+          found.count(s_.jobs[job].queue) == 0 && quota_of(job) == Reason::kNone &&
+          !fits_never(job))
+        found.insert(s_.jobs[job].queue);
+    return {found.begin(), found.end()};
+  }
+
   // Equal work that found no room finds none either as long as nothing is stopped or moved.
   bool may_start(uint32_t job) {
     if (holds_.holds_for(job)) return start_where_held(job);
@@ -95,15 +108,15 @@ class Placing {
       write(job, s_.jobs[job].members.size() > 1 ? "gang: all members have room" : "has room");
       return true;
     }
-    if (quota_of(job) != Reason::kNone) return false;
-    if (s_.policy.on(Pass::kDefrag) && consolidate(&s_, job)) {
-      write(job, "has room after moves");
-      return true;
+    if (quota_of(job) != Reason::kNone || fits_never(job)) return false;
+    if (s_.policy.on(Pass::kDefrag) && searches_ < kMostSearches) {
+      if (consolidate(&s_, job)) {
+        write(job, "has room after moves");
+        return true;
+      }
+      ++searches_;
     }
-    if (s_.policy.on(Pass::kReclaim) && reclaim(&s_, job)) {
-      write(job, "reclaimed for its queue's guarantee");
-      return true;
-    }
+    if (s_.policy.on(Pass::kReclaim) && by_right(job)) return true;
     if (s_.policy.on(Pass::kPreempt) && preempt(&s_, job)) {
       write(job, "preempted lower priority");
       return true;
@@ -111,14 +124,29 @@ class Placing {
     return false;
   }
 
+  // What its queue has a right to; the guarantee goes before nodes that are held for others.
+  bool by_right(uint32_t job) {
+    const bool past_holds = holds_.any() && s_.queues->within(s_.jobs[job].queue, s_.usage_of(job),
+                                                              Queues::Claim::kGuarantee);
+    if (past_holds) holds_.open_all();
+    const bool room = past_holds && place_gang(&s_, job);
+    const bool started = room || reclaim(&s_, job);
+    if (past_holds) holds_.close_all();
+    if (started)
+      write(job, room ? "its queue's guarantee goes before what is held"
+                      : "reclaimed for its queue's guarantee");
+    return started;
+  }
+
   Reason quota_of(uint32_t job) const {
     if (!s_.policy.on(Rule::kQuota)) return Reason::kNone;
     return quota_reason(s_, job);
   }
 
-  // Without backfill nobody passes a head that wants cards of the same models.
+  // With backfill only for a head of the own queue, that nodes are held for; without nobody passes
+  // a head that wants cards of the same models.
   bool must_wait(uint32_t job) const {
-    if (s_.policy.on(Pass::kBackfill)) return false;
+    if (s_.policy.on(Pass::kBackfill)) return holds_.must_save(job);
     const Shape& shape = s_.shapes[s_.jobs[job].shape];
     for (uint64_t models : heads_want_)
       if (shape.cards == 0 || (shape.models & models) != 0) return true;
@@ -192,12 +220,13 @@ class Placing {
   using Kind = std::tuple<ShapeId, QueueId, uint32_t, bool, bool, int32_t>;
   std::set<Kind> hopeless_;
   uint32_t started_ = 0;
+  int searches_ = 0;
   size_t others_ = 0;                        // actions of the plan that are not starts
   std::set<uint64_t> heads_want_;            // models
   std::multimap<uint32_t, uint32_t> turns_;  // heads, by what may start before nodes are held
+  std::map<ShapeId, bool> never_;
   Holds holds_;
   std::map<uint32_t, uint32_t> heads_;  // what had started when it had to wait
-  std::map<ShapeId, bool> never_;
   std::vector<std::pair<uint32_t, Reason>> waiting_;
 };
 

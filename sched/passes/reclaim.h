@@ -1,8 +1,12 @@
 // Reclaim: room for a queue that stays within its guarantee, or, for work that has waited for
 // Policy::patience_ms, within what it deserves; from queues that keep what they deserve without the
-// victim. Looked at on every level of the tree (Queues::may_reclaim), so a department takes back
-// from departments, a team from its neighbours. Whoever lost something has what he deserves left
-// and cannot take it back: no loops.
+// victims. A guarantee is a promise: what has only just started is not spared for it, and when
+// nobody has more than he deserves, who has more than his guarantee gives. Looked at on every level
+// of the tree (Queues::may_reclaim), so a department takes back from departments, a team from its
+// neighbours. When cards cannot all be used nobody may have more than he deserves; what is waited
+// for so long is then taken from who has more for what he deserves, and keeps no less of it than
+// the claimant gets. No loops: who lost something has his guarantee left, so he cannot take it back
+// by that; and the least part that anybody has only grows by the rest.
 #pragma once
 
 #include "sched/session.h"

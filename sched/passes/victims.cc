@@ -29,11 +29,11 @@ bool has_run(const Session& s, const model::Workload& w, bool loses) {
   return (s.snapshot.now_ms - w.started_ms) >> doublings >= s.policy.least_run_ms;
 }
 
-bool can(const Session& s, uint32_t victim, Act act) {
+bool can(const Session& s, uint32_t victim, Act act, Fresh fresh) {
   const Job& j = s.jobs[victim];
   const model::Workload& w = *j.work;
   if (j.members.empty() || j.touched || s.shapes[j.shape].cards == 0) return false;
-  const bool ran = has_run(s, w, act != Act::kSuspend);
+  const bool ran = fresh == Fresh::kTaken || has_run(s, w, act != Act::kSuspend);
   switch (act) {
     case Act::kShrink:
       return w.cards == 1 && w.card_milli_least > 0 && s.shapes[j.shape].milli > w.card_milli_least;
@@ -54,8 +54,13 @@ bool can(const Session& s, uint32_t victim, Act act) {
 
 class Way {
  public:
-  Way(Session* session, uint32_t job, const MayStop& may_stop, const char* why)
-      : s_(*session), job_(job), may_stop_(may_stop), why_(why) {}
+  Way(Session* session, uint32_t job, const MayStop& may_stop, const char* why, Fresh fresh)
+      : s_(*session),
+        job_(job),
+        shape_(session->jobs[job].shape),
+        may_stop_(may_stop),
+        why_(why),
+        fresh_(fresh) {}
 
   bool find() {
     for (uint32_t v = 0; v < s_.jobs.size(); ++v)
@@ -102,7 +107,7 @@ class Way {
   bool attempt(size_t rung) {
     std::vector<std::pair<int64_t, uint32_t>> victims;
     for (uint32_t v : running_)
-      if (can(s_, v, act_for(v, rung))) victims.emplace_back(price(v, rung), v);
+      if (can(s_, v, act_for(v, rung), fresh_)) victims.emplace_back(price(v, rung), v);
     if (victims.empty()) return false;
     std::sort(victims.begin(), victims.end());
     if (s_.jobs[job_].work->members == 1)
@@ -116,7 +121,7 @@ class Way {
   // The mildest act up to this rung that the victim allows.
   Act act_for(uint32_t victim, size_t rung) const {
     for (size_t r = 0; r <= rung; ++r)
-      if (can(s_, victim, kLadder[r])) return kLadder[r];
+      if (can(s_, victim, kLadder[r], fresh_)) return kLadder[r];
     return kLadder[rung];
   }
 
@@ -148,7 +153,7 @@ class Way {
     bool placed = false;
     for (uint32_t v : victims) {
       if (done_.size() == kMostVictims) break;
-      if (!can(s_, v, act_for(v, rung))) continue;
+      if (!can(s_, v, act_for(v, rung), fresh_) || !may_stop_(v)) continue;
       apply(v, act_for(v, rung));
       placed = place_gang(&s_, job_);
       if (placed) break;
@@ -211,13 +216,14 @@ class Way {
     for (size_t i = done_.size(); i > 0; --i) {
       if (!back_fits(done_[i - 1])) continue;
       s_.jobs[done_[i - 1].victim].touched = false;
-      s_.jobs[done_[i - 1].victim].shares = false;
+      if (done_[i - 1].act == Act::kShare) s_.jobs[done_[i - 1].victim].shares = false;
       done_.erase(done_.begin() + static_cast<std::ptrdiff_t>(i - 1));
     }
     for (Done& done : done_)
       if (done.act == Act::kMigrate && !relocate(&done)) {
         s_.stop(job_);
         s_.jobs[job_].state = s_.jobs[job_].work->state;
+        s_.jobs[job_].shape = shape_;  // of a gang, without the zone that was tried
         return false;
       }
     write();
@@ -261,16 +267,19 @@ class Way {
 
   Session& s_;
   uint32_t job_;
+  ShapeId shape_;  // of the workload
   const MayStop& may_stop_;
   const char* why_;
+  Fresh fresh_;
   std::vector<uint32_t> running_;  // that may be stopped at all
   std::vector<Done> done_;
 };
 
 }  // namespace
 
-bool make_way(Session* session, uint32_t job, const MayStop& may_stop, const char* why) {
-  return Way(session, job, may_stop, why).find();
+bool make_way(Session* session, uint32_t job, const MayStop& may_stop, const char* why,
+              Fresh fresh) {
+  return Way(session, job, may_stop, why, fresh).find();
 }
 
 }  // namespace flexai::sched::passes

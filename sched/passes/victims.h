@@ -13,10 +13,15 @@
 
 namespace flexai::sched::passes {
 
+// Asked anew before each victim, when those before it have been stopped.
 using MayStop = std::function<bool(uint32_t victim)>;
+
+// Whether work that has not yet run for Policy::least_run_ms is spared.
+enum class Fresh { kSpared, kTaken };
 
 // True: the workload is placed, the actions on the victims and its own are in the plan. False:
 // nothing has changed. `why` starts the reasons of the actions.
-bool make_way(Session* session, uint32_t job, const MayStop& may_stop, const char* why);
+bool make_way(Session* session, uint32_t job, const MayStop& may_stop, const char* why,
+              Fresh fresh = Fresh::kSpared);
 
 }  // namespace flexai::sched::passes

@@ -2,7 +2,7 @@
 // Input: the text.
 #include <nlohmann/json.hpp>
 
-#include "sched/decide.h"
+#include "sched/planner.h"
 #include "sched/snapshot_json.h"
 #include "test/fuzz/input.h"
 
@@ -36,6 +36,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto plan = sched::decide(*snapshot);
   must(plan.ok(), "what was read can be decided");
   must(*plan == *sched::decide(*again), "the same snapshot gives the same plan");
-  must(sched::validate(sched::after(*snapshot, *plan)).ok(), "a plan overbooks nothing");
+  const sched::Snapshot left = sched::after(*snapshot, *plan);
+  must(sched::validate(left).ok(), "a plan overbooks nothing");
+  auto planner = sched::Planner::open(*snapshot);
+  must(planner.ok(), "what can be decided can be opened");
+  must((*planner)->decide() == *plan, "a session that lives on decides the same");
+  (*planner)->carry_out(*plan);
+  const sched::Snapshot known = (*planner)->snapshot();
+  must((*planner)->decide() == *sched::decide(known), "and so it does afterwards");
   return 0;
 }
