@@ -179,6 +179,7 @@ base::Result<std::unique_ptr<wire::Session>> connect_session(
 bool wants_strict() { return true; }  // every call has a reply
 CallCounts* shared_counts() { return nullptr; }
 void say_goodbye_at_exit(wire::Session*) {}
+bool leaving() { return false; }
 
 }  // namespace flexai::remote::opencl
 
