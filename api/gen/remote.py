@@ -259,6 +259,8 @@ def stub(entry, found):
     only = entry.args[0].name if entry.args else ""
     if any(a.name == "mutable_handle" for a in entry.args):  # cl_khr_command_buffer: must be null
         head += "  if (mutable_handle != nullptr) return CL_INVALID_VALUE;\n"
+    if any(a.name == "event" and a.stars and "optional" not in a.role.flags for a in entry.args):
+        head += "  if (event == nullptr) return CL_INVALID_VALUE;\n"
     if entry.name.startswith("clRetain"):
         return head + f"  return retain({only}, wire_{entry.name});\n}}\n"
     if "frees" in entry.args[0].role.flags:
