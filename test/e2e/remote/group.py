@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -169,7 +170,9 @@ class Apart:
 
     @staticmethod
     def possible():
-        return os.geteuid() == 0 and subprocess.run(["ip", "netns", "list"], capture_output=True, check=False).returncode == 0
+        if os.geteuid() != 0 or shutil.which("ip") is None:
+            return False
+        return subprocess.run(["ip", "netns", "list"], capture_output=True, check=False).returncode == 0
 
     def inside(self, words):
         hide = f"mount --bind {self.empty.name} /etc/OpenCL/vendors && exec \"$@\""
