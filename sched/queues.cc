@@ -68,18 +68,10 @@ bool Queues::may_reclaim(QueueId id, const Usage& more, QueueId from, const Usag
   QueueId meet = from, top = from;  // top: the last of `from`'s side before they meet
   while (!above(meet, id)) top = meet, meet = parents_[meet];
   if (meet == from || meet == id) return false;  // within one line nobody takes from another
-  const int64_t kept = keeps == Keeps::kDeserved
-                           ? std::max(queues_[top].deserved, queues_[top].guarantee)
-                           : queues_[top].guarantee;
-  const int64_t left = used_[top].ncu - less.ncu;
-  if (left < kept) return false;
-  if (keeps == Keeps::kShare) {
-    QueueId mine = id;
-    while (parents_[mine] != meet) mine = parents_[mine];
-    const auto has = static_cast<__int128>(left) * queues_[mine].deserved;
-    if (has < static_cast<__int128>(used_[mine].ncu + more.ncu) * queues_[top].deserved)
-      return false;
-  }
+  const int64_t kept = keeps == Keeps::kGuarantee
+                           ? queues_[top].guarantee
+                           : std::max(queues_[top].deserved, queues_[top].guarantee);
+  if (used_[top].ncu - less.ncu < kept) return false;
   for (QueueId q = from; q != top; q = parents_[q])
     if (used_[q].ncu - less.ncu < queues_[q].guarantee) return false;
   for (QueueId q = id; q != meet; q = parents_[q])

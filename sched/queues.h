@@ -38,10 +38,9 @@ class Queues {
   Reason allows(QueueId id, const Usage& more) const;
   // What a queue may have back from others: its guarantee at once, what it deserves in the end.
   enum class Claim { kGuarantee, kDeserved };
-  // What the one who gives must keep: what it deserves; or no less of that, for what it deserves,
-  // than the claimant then has; or, for a guarantee that cannot be kept otherwise, its own
-  // guarantee.
-  enum class Keeps { kDeserved, kShare, kGuarantee };
+  // What the one who gives must keep: what it deserves, or, for a guarantee that cannot be kept
+  // otherwise, its own guarantee.
+  enum class Keeps { kDeserved, kGuarantee };
   bool within(QueueId id, const Usage& more, Claim claim) const;
   // Whether `id` may take `more` from `from`, which gives `less`. Asked at every level up to where
   // the two part: all of `id`'s side must stay within the claim, the topmost of `from`'s side must

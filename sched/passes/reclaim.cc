@@ -27,8 +27,6 @@ bool reclaim(Session* s, uint32_t job) {
   const Claim claim = waited < s->policy.patience_ms ? Claim::kGuarantee : Claim::kDeserved;
   if (!s->queues->within(queue, more, claim)) return false;
   if (take_back(s, job, claim, Keeps::kDeserved, Fresh::kSpared)) return true;
-  if (claim == Claim::kDeserved && take_back(s, job, claim, Keeps::kShare, Fresh::kSpared))
-    return true;
   if (!s->queues->within(queue, more, Claim::kGuarantee)) return false;
   return take_back(s, job, Claim::kGuarantee, Keeps::kDeserved, Fresh::kTaken) ||
          take_back(s, job, Claim::kGuarantee, Keeps::kGuarantee, Fresh::kTaken);

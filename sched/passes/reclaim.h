@@ -3,10 +3,8 @@
 // victims. A guarantee is a promise: what has only just started is not spared for it, and when
 // nobody has more than he deserves, who has more than his guarantee gives. Looked at on every level
 // of the tree (Queues::may_reclaim), so a department takes back from departments, a team from its
-// neighbours. When cards cannot all be used nobody may have more than he deserves; what is waited
-// for so long is then taken from who has more for what he deserves, and keeps no less of it than
-// the claimant gets. No loops: who lost something has his guarantee left, so he cannot take it back
-// by that; and the least part that anybody has only grows by the rest.
+// neighbours. No loops: who lost something has his guarantee left, so it cannot take it back by
+// that; and what it takes back as deserved, it takes from others than one within a guarantee.
 #pragma once
 
 #include "sched/session.h"
