@@ -164,7 +164,7 @@ base::Status Bulk::wait_received(uint64_t id, Nanos deadline) {
         return fail(Code::kNotFound, "bulk transfer " + std::to_string(id) + " is not expected");
       Incoming& in = found->second;
       bool over = in.missing == 0 || in.cancelled || session_.ended();
-      if (over && in.writers == 0) {
+      if (over && in.writing.empty()) {
         bool whole = in.missing == 0, wrong = in.cancelled;
         incoming_.erase(found);
         if (whole) return {};
@@ -230,7 +230,7 @@ void Bulk::cancel_receive(uint64_t id) {
     uint32_t seen = changed_.load(std::memory_order_acquire);
     {
       MutexLock lock(mutex_);
-      forgotten = forget(incoming_, id, [](const Incoming& in) { return in.writers != 0; });
+      forgotten = forget(incoming_, id, [](const Incoming& in) { return !in.writing.empty(); });
     }
     if (!forgotten) base::futex_wait(&changed_, seen, monotonic_now() + kLook);
   }

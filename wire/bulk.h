@@ -49,7 +49,8 @@ class Bulk {
     std::span<std::byte> into;
     std::vector<bool> have;  // chunks
     size_t missing = 0;
-    int writers = 0;  // stripes that are in the middle of a chunk of it
+    std::map<uint64_t, Stripe*> writing;  // by offset: who is in the middle of a chunk
+    bool awaited = false;                 // somebody waits for one of them to leave
     bool cancelled = false;
   };
   struct Outgoing {
@@ -82,7 +83,8 @@ class Bulk {
   void lost_chunks(const std::vector<Chunk>& chunks);
   void acked_chunk(uint64_t id, uint64_t index);
   // Where the chunk goes; empty: nowhere, drop it. kCorrupt when it cannot be one.
-  base::Result<std::span<std::byte>> place_of(uint64_t id, uint64_t offset, size_t size);
+  base::Result<std::span<std::byte>> place_of(Stripe& stripe, uint64_t id, uint64_t offset,
+                                              size_t size);
   void left_place(uint64_t id, uint64_t offset, bool whole);
   void lost_stripe(uint8_t number, uint32_t epoch);
 

@@ -11,6 +11,10 @@ using base::Code;
 using base::fail;
 using base::MutexLock;
 
+namespace {
+constexpr base::Nanos kLook = 100 * base::kMillisecond;  // how often a wait looks at the session
+}
+
 bool Bulk::take_chunk(Chunk& chunk) {
   MutexLock lock(mutex_);
   for (auto& [id, out] : outgoing_) {
@@ -59,17 +63,29 @@ void Bulk::acked_chunk(uint64_t id, uint64_t index) {
   if (--found->second.missing == 0) wake_stripes();
 }
 
-base::Result<std::span<std::byte>> Bulk::place_of(uint64_t id, uint64_t offset, size_t size) {
-  MutexLock lock(mutex_);
-  auto found = incoming_.find(id);
-  if (found == incoming_.end() || found->second.cancelled) return std::span<std::byte>{};
-  Incoming& in = found->second;
-  if (offset % kMaxChunk != 0 || offset >= in.into.size() ||
-      size != std::min<uint64_t>(kMaxChunk, in.into.size() - offset))
-    return fail(Code::kCorrupt, "a chunk of bulk data that is none of its transfer's");
-  if (in.have[offset / kMaxChunk]) return std::span<std::byte>{};
-  ++in.writers;
-  return in.into.subspan(offset, size);
+base::Result<std::span<std::byte>> Bulk::place_of(Stripe& stripe, uint64_t id, uint64_t offset,
+                                                  size_t size) {
+  while (!session_.ended()) {
+    const uint32_t seen = changed_.load(std::memory_order_acquire);
+    {
+      MutexLock lock(mutex_);
+      auto found = incoming_.find(id);
+      if (found == incoming_.end() || found->second.cancelled) break;
+      Incoming& in = found->second;
+      if (offset % kMaxChunk != 0 || offset >= in.into.size() ||
+          size != std::min<uint64_t>(kMaxChunk, in.into.size() - offset))
+        return fail(Code::kCorrupt, "a chunk of bulk data that is none of its transfer's");
+      if (in.have[offset / kMaxChunk]) break;
+      auto [at, free] = in.writing.try_emplace(offset, &stripe);
+      if (free) return in.into.subspan(offset, size);
+      // The sender has given that connection up: what may still come over it, perhaps damaged, must
+      // not be written any more.
+      at->second->cut();
+      in.awaited = true;
+    }
+    base::futex_wait(&changed_, seen, base::monotonic_now() + kLook);
+  }
+  return std::span<std::byte>{};
 }
 
 void Bulk::left_place(uint64_t id, uint64_t offset, bool whole) {
@@ -77,12 +93,12 @@ void Bulk::left_place(uint64_t id, uint64_t offset, bool whole) {
   auto found = incoming_.find(id);
   if (found == incoming_.end()) return;
   Incoming& in = found->second;
-  --in.writers;
+  in.writing.erase(offset);
   if (whole && !in.have[offset / kMaxChunk]) {
     in.have[offset / kMaxChunk] = true;
     --in.missing;
   }
-  if (in.missing == 0 || in.cancelled) {
+  if (in.missing == 0 || in.cancelled || in.awaited) {
     changed_.fetch_add(1, std::memory_order_acq_rel);
     base::futex_wake(&changed_, INT32_MAX);
   }

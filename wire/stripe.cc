@@ -168,7 +168,7 @@ base::Status Stripe::begin_chunk() {
   if (header_.type != FrameType::kChunk || header_.length <= 16 || header_.length > 16 + kMaxChunk)
     return fail(Code::kCorrupt, "no chunk on a bulk connection");
   size_t size = header_.length - 16;
-  FLEXAI_TRY_ASSIGN(into_, bulk_.place_of(id_, offset_, size));
+  FLEXAI_TRY_ASSIGN(into_, bulk_.place_of(*this, id_, offset_, size));
   placed_ = !into_.empty();
   have_ = 0;
   if (!placed_) {
