@@ -29,7 +29,7 @@ dev_test() {
   esac
   dev_python || return
   if [ -n "$full" ]; then
-    sanitized asan "unit_tests arbiter_scenarios" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
+    sanitized asan "unit_tests arbiter_scenarios sched_scenarios hi-sim" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
     sanitized tsan tests_threads -L threads || { echo "dev: ThreadSanitizer run failed" >&2; return 1; }
     dev_packages ffmpeg || return  # 90 packages, 157 MB on disk: too much for every run
     export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1

@@ -181,7 +181,7 @@ def losses_of(process):
 def remote(steps):
     """The same training beside the card and from a network namespace; true when no loss differs."""
     if not Apart.possible():
-        say("    left out: making a network namespace needs root")
+        say("    left out: needs root, ip and network namespaces")
         return True
     train = [*TRAIN, "--steps", str(steps)]
     limits = ["--compute", "50%", "--memory", "1GiB", "--", *train]

@@ -172,7 +172,11 @@ class Apart:
     def possible():
         if os.geteuid() != 0 or shutil.which("ip") is None:
             return False
-        return subprocess.run(["ip", "netns", "list"], capture_output=True, check=False).returncode == 0
+        # In some containers a namespace can be made and not be entered.
+        name = f"{Apart.NAME}-try"
+        tried = [subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
+                 for words in (("netns", "add", name), ("netns", "exec", name, "true"), ("netns", "del", name))]
+        return all(tried)
 
     def inside(self, words):
         hide = f"mount --bind {self.empty.name} /etc/OpenCL/vendors && exec \"$@\""

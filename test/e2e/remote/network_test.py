@@ -114,7 +114,7 @@ class Tests:
     def case_namespace(self):
         """From a network namespace without a driver; the cable is pulled for 3 s in the middle."""
         if not Apart.possible():
-            print("note  namespace: needs root and ip, left out", flush=True)
+            print("note  namespace: needs root, ip and network namespaces, left out", flush=True)
             return
         with Apart() as apart, Group(self.build, listen="0.0.0.0") as group:
             def words(*command):
