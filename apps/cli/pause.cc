@@ -103,7 +103,7 @@ void add_swap(CLI::App& app, Shell& shell) {
     if (shell.json)
       print_json(answer);
     else
-      print_moved(("is in " + *to + " now").c_str(), answer);
+      print_moved(*to == "disk" ? "is on disk now" : "is in the host's memory now", answer);
     return {};
   });
 }

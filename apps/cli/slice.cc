@@ -44,7 +44,8 @@ void print_slice(const json& s) {
 std::string state_of(const json& s) {
   const std::string trouble = s.value("trouble", "");
   if (!trouble.empty()) return trouble;
-  if (s.value("residency", "card") != "card") return "in " + s.value("residency", "");
+  if (s.value("residency", "card") != "card")
+    return s.value("residency", "") == "disk" ? "on disk" : "in memory";
   return s.value("paused", false) ? "paused" : "";
 }
 
