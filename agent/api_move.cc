@@ -81,7 +81,9 @@ base::Status Api::may_move(const SliceEntry& entry) const {
 void Api::post_swap(const Request& call, const Reply& reply) {
   auto entry = owned_slice(*call);
   if (!entry.ok()) return reply->finish(entry.error());
-  model::JsonReader fields(call->body);
+  model::JsonRules strict;
+  strict.null_is_absent = false;
+  model::JsonReader fields(call->body, strict);
   const std::string to = fields.text("to", 20).value_or("memory");
   const uint64_t seconds = fields.number("timeout_seconds", kMostPatience).value_or(10);
   base::Status sound = fields.finish();
