@@ -114,6 +114,8 @@ void work(const std::shared_ptr<wire::Session>& session) {
   [[maybe_unused]] auto ended =
       worker->dispatcher().run([](const remote::Call& call) -> base::Status {
         std::lock_guard lock(g_mutex);
+        // Its own bytes are gone when it has stepped aside.
+        const std::vector<std::byte> body(call.body.begin(), call.body.end());
         if (g_hostile == Hostile::kWorker) {
           reply_hostile(*worker, call);
           g_replied.insert(call.entry);
@@ -126,7 +128,7 @@ void work(const std::shared_ptr<wire::Session>& session) {
         } else {
           serve_soundly(*worker, call);
         }
-        complete_all(worker->dispatcher(), call.body);
+        complete_all(worker->dispatcher(), body);
         return {};
       });
 }
