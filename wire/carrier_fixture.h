@@ -57,11 +57,11 @@ class CarrierHost {
   Connector connector() { return make_connector(endpoint(), TestCertificates::get().client); }
   const Endpoint& endpoint() const { return door_->endpoint(); }
   Host& host() { return host_; }
-  std::shared_ptr<Session> session() {
+  std::shared_ptr<Session> session(const SessionId& id = {}) {
     for (;;) {
       {
         std::lock_guard lock(mutex_);
-        if (session_ != nullptr) return session_;
+        if (session_ != nullptr && (is_none(id) || session_->id() == id)) return session_;
       }
       std::this_thread::yield();
     }

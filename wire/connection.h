@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,19 +15,21 @@
 namespace flexai::wire {
 
 struct Connection {
-  Connection(std::unique_ptr<Transport> t, base::Nanos allowed)
-      : transport(std::move(t)), silence(allowed, transport->tells_end()) {}
+  Connection(std::unique_ptr<Transport> t, base::Nanos allowed, bool watches)
+      : transport(std::move(t)), silence(allowed, transport->tells_end(), watches) {}
 
   const std::unique_ptr<Transport> transport;
 
   // Under the session's mutex.
   bool reading = false, writing = false;
-  bool waits_to_write = false;  // the reader's wait ends also when there is room to write
-  Silence silence;              // while bytes of the peer are due
-  bool calm = false;            // nothing came or was sent for a while
-  bool untimed = false;         // the reader waits for ever: nothing is due and it is calm
+  std::optional<base::Error> unwritable;  // sending failed; what the peer sent before is still read
+  bool waits_to_write = false;            // the reader's wait ends also when there is room to write
+  Silence silence;                        // while bytes of the peer are due
+  bool calm = false;                      // nothing came or was sent for a while
+  bool untimed = false;  // the reader waits for ever: nothing is due and it is calm
   bool want_ping = false, want_pong = false, want_ack = false;
   std::vector<std::byte> farewell;  // a Refusal to be sent
+  bool bids_farewell = false;       // it was sent, and is to arrive
 
   // The reader's.
   FrameReader reader;

@@ -83,6 +83,28 @@ TEST_P(EveryCarrier, NoticesThatThePeerDied) {
   EXPECT_EQ(message.error().code, base::Code::kUnavailable) << message.error().message;
 }
 
+// What a client sends meanwhile must not take the farewell away.
+TEST_P(EveryCarrier, SaysWhyItEndsToAClientThatSends) {
+  CarrierHost host(GetParam());
+  for (int round = 0; round < 40; ++round) {
+    auto client = Session::connect(host.connector(), test_options());
+    ASSERT_TRUE(client.ok()) << client.error().message;
+    auto there = host.session((*client)->id());
+    std::thread echoing = echo(there);
+    std::thread ending([&] {
+      ::usleep(static_cast<useconds_t>(100 * round));
+      there->end({.code = RefusalCode::kEnded, .text = "the lease has expired"});
+    });
+    Lane* lane = *(*client)->lane(0);
+    base::Status sent;
+    while (sent.ok()) sent = lane->send(1, bytes_of(std::string(100, 'x')), {}, Push::kNow);
+    EXPECT_NE(sent.error().message.find("the lease has expired"), std::string::npos)
+        << sent.error().message;
+    ending.join();
+    echoing.join();
+  }
+}
+
 TEST_P(EveryCarrier, GarbageIsRefusedAndTheHostGoesOn) {
   CarrierHost host(GetParam());
   for (int round = 0; round < 3; ++round) {

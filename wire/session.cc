@@ -22,6 +22,7 @@ namespace {
 
 constexpr uint32_t kLeastWindow = 256u << 10, kMostWindow = 1u << 30;
 constexpr uint16_t kMostLanes = 256;
+constexpr Nanos kFarewell = 200 * base::kMillisecond;  // for a peer that reads slowly
 constexpr int kMostTries = 3;  // to connect, when this process was stopped meanwhile
 
 base::Status check_windows(uint32_t window, uint32_t lane_window) {
@@ -196,7 +197,7 @@ base::Status Session::install(std::unique_ptr<Transport> transport, uint64_t rec
   }
   retired_.reset();
   FLEXAI_TRY(outbox_.rewind(received));
-  connection_ = std::make_shared<Connection>(std::move(transport), options_.silence);
+  connection_ = std::make_shared<Connection>(std::move(transport), options_.silence, !connector_);
   if (!outbox_.empty()) connection_->silence.owe(monotonic_now());
   unanswered_ = 0;
   attempts_ = 0;
@@ -315,19 +316,22 @@ void Session::close(Nanos deadline) {
 void Session::end(const Refusal& refusal) {
   if (!not_child().ok()) return;
   MutexLock lock(mutex_);
-  for (int i = 0; i < 50 && connection_ != nullptr && connection_->writing; ++i) {
-    mutex_.unlock();
-    ::usleep(1000);
-    mutex_.lock();
-  }
   if (over_) return;
-  if (connection_ != nullptr && !connection_->writing) {
+  if (std::shared_ptr<Connection> last = connection_; last != nullptr) {
     Writer writer;
     encode(refusal, writer);
-    connection_->farewell.assign(writer.bytes().begin(), writer.bytes().end());
-    write_out(connection_);
-    // Closed with bytes of the peer unread, TCP would take the farewell back.
-    retired_ = connection_;
+    last->farewell.assign(writer.bytes().begin(), writer.bytes().end());
+    const Nanos end = monotonic_now() + kFarewell;
+    auto is_under_way = [&]() FLEXAI_REQUIRES(mutex_) {
+      write_out(last);
+      last->bids_farewell = !last->writing && last->farewell.empty() && last->parts.empty();
+      return last->bids_farewell || last->unwritable || last != connection_;
+    };
+    while (!is_under_way() && monotonic_now() < end) {
+      mutex_.unlock();
+      ::usleep(500);
+      mutex_.lock();
+    }
   }
   finish(error_of(refusal));
 }

@@ -106,7 +106,7 @@ class Session {
 
   // Flushes, says goodbye and waits until that has arrived, at most until `deadline`.
   void close(base::Nanos deadline);
-  // Tells the peer why it is over; the session has ended on this side at once.
+  // Tells the peer why it is over, at most 0.2 s long; then the session has ended on this side.
   void end(const Refusal& refusal);
 
   base::Status status() const;  // the reason once it has ended

@@ -142,8 +142,14 @@ void Session::reconnect(Nanos end) {
 
 void Session::drop(Connection& connection, const base::Error& why) {
   if (connection_.get() != &connection) return;
-  connection.transport->shutdown();
-  if (connection.writing) retired_ = connection_;
+  if (connection.bids_farewell) {
+    connection.transport->finish_sending();
+    connection.transport->wake();
+  } else {
+    connection.transport->shutdown();
+  }
+  // Closed with bytes of the peer unread, TCP would take the farewell back.
+  if (connection.writing || connection.bids_farewell) retired_ = connection_;
   connection_.reset();
   cut_since_ = monotonic_now();
   cut_why_ = why;

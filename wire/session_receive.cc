@@ -105,7 +105,7 @@ void Session::wake_all() {
 
 void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos deadline) {
   connection->reading = true;
-  bool write = !connection->writing && !connection->parts.empty();
+  bool write = !connection->writing && !connection->parts.empty() && !connection->unwritable;
   connection->waits_to_write = write;
   const Nanos begin = monotonic_now();
   const Nanos due = connection->silence.plan(begin);
@@ -113,8 +113,9 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
   // Unless it is calm the reader looks now and then, so that who sends need not wake it.
   const Nanos look = due != 0 ? due : connection->untimed ? 0 : begin + options_.silence;
   deadline = earlier(deadline, look);
+  const bool unwritable = connection->unwritable.has_value();
   mutex_.unlock();
-  connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
+  if (!unwritable) connection->transport->wait(kReadable | (write ? kWritable : 0), deadline);
   auto got = connection->reader.receive(*connection->transport, connection->frames);
   mutex_.lock();
   connection->waits_to_write = connection->untimed = false;
@@ -132,6 +133,8 @@ void Session::read_once(const std::shared_ptr<Connection>& connection, Nanos dea
       finish(taken.error());
     } else if (!got.ok()) {
       drop(*connection, got.error());
+    } else if (unwritable && *got == 0) {
+      drop(*connection, *connection->unwritable);
     } else {
       if (*got == 0) check_silence(*connection, deadline, end);
       call_sinks();

@@ -42,7 +42,7 @@ base::Status Session::post(FrameType type, Lane* lane, Block payload, bool may_w
 
 void Session::write_out(const std::shared_ptr<Connection>& held) {
   std::shared_ptr<Connection> connection = held;  // `held` may be the member, which may change
-  if (connection == nullptr || connection->writing) return;
+  if (connection == nullptr || connection->writing || connection->unwritable) return;
   connection->writing = true;
   while (connection == connection_ && (!connection->parts.empty() || build(*connection))) {
     auto& parts = connection->parts;
@@ -50,7 +50,8 @@ void Session::write_out(const std::shared_ptr<Connection>& held) {
     auto sent = connection->transport->send(std::span(parts).subspan(connection->first_part));
     mutex_.lock();
     if (!sent.ok()) {
-      if (connection == connection_) drop(*connection, sent.error());
+      // Why it is over may be among what came before: the reader drops it.
+      connection->unwritable = sent.error();
       break;
     }
     size_t left = *sent;
@@ -73,7 +74,7 @@ void Session::write_out(const std::shared_ptr<Connection>& held) {
     }
   }
   connection->writing = false;
-  bool left = !connection->parts.empty();
+  bool left = !connection->parts.empty() || connection->unwritable;
   if (left && connection == connection_ && !connection->waits_to_write) {
     if (connection->reading) connection->transport->wake();
     if (!connection->reading) wake_keeper();

@@ -36,6 +36,30 @@ TEST(Silence, APeerThatOwesBytesIsAskedAndThenGivenUp) {
   EXPECT_EQ(now, kBegin + 2 * kAllowed);
 }
 
+TEST(Silence, AQuietPeerThatIsWatchedIsAskedToo) {
+  Silence silence(kAllowed, false, true);
+  Nanos now = kBegin;
+  EXPECT_EQ(silence.waited(silence.plan(now), now + kAllowed), Verdict::kNone);  // woken early
+  EXPECT_EQ(wait(silence, now), Verdict::kAsk);
+  EXPECT_EQ(now, kBegin + 2 * kAllowed);
+  silence.heard(now, false);
+  EXPECT_EQ(wait(silence, now), Verdict::kAsk);
+  EXPECT_EQ(wait(silence, now), Verdict::kGiveUp);
+  EXPECT_EQ(now, kBegin + 5 * kAllowed);
+}
+
+TEST(Silence, AQuietPeerIsNotAskedOfItsOwnHost) {
+  Silence silence(kAllowed, true, true);
+  EXPECT_EQ(silence.plan(kBegin), 0);
+}
+
+TEST(Silence, WhoWasStoppedAsksAQuietPeerAnew) {
+  Silence silence(kAllowed, false, true);
+  Nanos now = kBegin;
+  EXPECT_EQ(wait(silence, now, 100 * kSecond), Verdict::kNone);
+  EXPECT_EQ(wait(silence, now), Verdict::kAsk);
+}
+
 TEST(Silence, ItsAnswerEndsThat) {
   Silence silence(kAllowed, false);
   Nanos now = kBegin;

@@ -47,6 +47,7 @@ class SocketTransport final : public Transport {
   }
   void wake() override { wait_.wake(); }
   void shutdown() override { ::shutdown(socket_.get(), SHUT_RDWR); }
+  void finish_sending() override { ::shutdown(socket_.get(), SHUT_WR); }
   const Peer& peer() const override { return peer_; }
   bool tells_end() const override { return local_; }
 

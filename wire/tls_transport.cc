@@ -124,6 +124,7 @@ class TlsTransport final : public Transport {
   }
   void wake() override { wait_.wake(); }
   void shutdown() override { ::shutdown(socket_.get(), SHUT_RDWR); }
+  void finish_sending() override { ::shutdown(socket_.get(), SHUT_WR); }
   const Peer& peer() const override { return peer_; }
 
  private:

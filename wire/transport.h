@@ -42,6 +42,8 @@ class Transport {
 
   virtual void wake() = 0;      // ends a present wait for kReadable, or else the next
   virtual void shutdown() = 0;  // both directions are over; waits end
+  // Nothing more is sent; what the peer still sends is let come, so that it reads all it was sent.
+  virtual void finish_sending() { shutdown(); }
   virtual const Peer& peer() const = 0;
 
   // False where bytes may change on the way: frames bear a checksum then.

@@ -205,12 +205,27 @@ class Tests:
             group.working()
             say(relay, "refuse on")
             say(relay, "cut silence")
-            group.nothing_left(12)
+            group.nothing_left(20)
             say(relay, "refuse off")
             out, errors = program.communicate(timeout=40)
             relay.kill()
             relay.communicate()
             expect("error -2" in out and program.returncode == 3, out + errors)
+
+    def case_silence_of_a_quiet_program(self):
+        """The same where nothing was due: a connection may end in the middle with both of its ends alive."""
+        with Group(self.build, "--grace", "3") as group:
+            relay = group.relay()
+            program = group.counter("--launches", "2", "--pause-us", "60000000", port=relay.port)
+            group.working()
+            time.sleep(10)
+            expect(group.sessions(), "a program that is quiet was given up")
+            say(relay, "refuse on")
+            say(relay, "cut silence")
+            group.nothing_left(30)
+            end(program)
+            relay.kill()
+            relay.communicate()
 
     def case_lease(self):
         """Leases are renewed while the agent lives; without it they run out, and then nothing goes on for ever."""
