@@ -34,7 +34,6 @@ struct Api::Move {
 namespace {
 
 constexpr uint64_t kMostPatience = 3600;  // seconds
-constexpr base::Nanos kAttaching = 2 * base::kSecond;
 
 // Without a name: it goes with whoever has it open.
 base::Result<Fd> nameless_file(const std::string& folder) {
@@ -140,16 +139,6 @@ void Api::order_all(const std::shared_ptr<Move>& move, OrderWord word) {
 void Api::heard(const std::shared_ptr<Move>& move, const std::string& session,
                 const base::Result<uint64_t>& moved) {
   const bool there = sessions_->all().count(session) != 0;  // one that has ended has no bytes
-  // A worker that has yet to attach to this agent, which is new, has no room for a moment.
-  if (there && !moved.ok() && moved.error().code == Code::kExhausted &&
-      move->to == Residency::kCard && base::monotonic_now() - move->began < kAttaching) {
-    loop_->at(base::monotonic_now() + kAttaching / 20, [this, move, session] {
-      sessions_->order(
-          session, {OrderWord::kSwapIn, 0, {}},
-          [this, move, session](base::Result<uint64_t> again) { heard(move, session, again); });
-    });
-    return;
-  }
   if (moved.ok()) {
     move->bytes += *moved;
     move->moved.push_back(session);

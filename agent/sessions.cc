@@ -47,6 +47,7 @@ struct Sessions::Reach {
 namespace {
 
 constexpr Nanos kLongestMove = 3600 * base::kSecond;
+constexpr Nanos kAttaching = 2 * base::kSecond;  // at most, of a worker to a new agent
 constexpr Nanos kTryAgain = base::kSecond / 2;
 constexpr Nanos kStartTime = 20 * base::kSecond;
 constexpr Nanos kLastWord = 300 * base::kMillisecond;  // from "end" to SIGKILL
@@ -377,8 +378,26 @@ void Sessions::end_run(uint64_t run, const std::string& why) {
   for (const auto& name : names) end(name, why);
 }
 
-// On a thread of its own: a worker takes as long as its bytes do.
 void Sessions::order(const std::string& name, remote::WorkerOrder order, Done done) {
+  if (order.word != remote::OrderWord::kSwapIn) return send_order(name, std::move(order), done);
+  send_order(name, std::move(order),
+             swap_in_again(name, base::monotonic_now() + kAttaching, std::move(done)));
+}
+
+// A worker that has yet to attach to this agent, which is new, has no room for a moment.
+Sessions::Done Sessions::swap_in_again(const std::string& name, Nanos until, Done done) {
+  return [this, name, until, done = std::move(done)](base::Result<uint64_t> moved) {
+    const bool early = !moved.ok() && moved.error().code == Code::kExhausted &&
+                       sessions_.count(name) != 0 && base::monotonic_now() < until;
+    if (!early) return done(std::move(moved));
+    loop_->at(base::monotonic_now() + kAttaching / 20, [this, name, until, done] {
+      send_order(name, {remote::OrderWord::kSwapIn, 0, {}}, swap_in_again(name, until, done));
+    });
+  };
+}
+
+// On a thread of its own: a worker takes as long as its bytes do.
+void Sessions::send_order(const std::string& name, remote::WorkerOrder order, Done done) {
   const std::string path = orders_of(name);
   auto wanted = std::make_shared<remote::WorkerOrder>(std::move(order));
   std::thread([reach = reach_, path, wanted, done = std::move(done)] {
@@ -398,8 +417,7 @@ bool Sessions::at_home(const ServedSession& session) const {
   return true;
 }
 
-// What an earlier agent had begun to take away, and did not write down as gone. A worker has room
-// for it again when it has attached to this agent.
+// What an earlier agent had begun to take away, and did not write down as gone.
 void Sessions::bring_back(const std::string& name) {
   auto it = sessions_.find(name);
   if (it == sessions_.end() || !at_home(it->second)) return;

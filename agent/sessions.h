@@ -80,7 +80,8 @@ class Sessions {
   const std::map<std::string, ServedSession>& all() const { return sessions_; }
   const SessionConfig& config() const { return config_; }
 
-  // Has the worker of a session do it; `done` is called on the loop when it has.
+  // Has the worker of a session do it; `done` is called on the loop when it has. Memory comes back
+  // when the worker has attached to this agent.
   using Done = std::function<void(base::Result<uint64_t>)>;
   void order(const std::string& name, remote::WorkerOrder order, Done done);
   // Names of the sessions that use this slice.
@@ -92,6 +93,9 @@ class Sessions {
   static bool is_name(const std::string& text);
 
  private:
+  Done swap_in_again(const std::string& name, base::Nanos until, Done done);
+  void send_order(const std::string& name, remote::WorkerOrder order, Done done);
+
   struct Starting;
   struct Credentials {
     remote::Appointment appointment;

@@ -1,12 +1,11 @@
 #include "remote/appointment.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "remote/worker_socket.h"
 #include "wire/hello.h"
 #include "wire/socket.h"
 
@@ -116,19 +115,8 @@ base::Result<std::vector<std::byte>> read_whole(int fd) {
 
 base::Status tell_worker(const std::string& socket, WorkerWord word, Bytes body,
                          const Fd* connection) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.size() >= sizeof address.sun_path)
-    return fail(Code::kInvalid, "socket path " + socket + " is longer than 107 bytes");
-  memcpy(address.sun_path, socket.c_str(), socket.size() + 1);
   // Never waits: a worker that does not take its messages is not there for the agent.
-  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return fail_errno("socket");
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    const bool nobody = errno == ENOENT || errno == ECONNREFUSED;
-    return fail(nobody ? Code::kNotFound : Code::kUnavailable,
-                socket + ": " + std::string(strerror(errno)));
-  }
+  FLEXAI_TRY_ASSIGN(const Fd fd, connect_worker(socket, SOCK_NONBLOCK));
   std::vector<std::byte> message{static_cast<std::byte>(word)};
   message.insert(message.end(), body.begin(), body.end());
   const int number = connection != nullptr ? connection->get() : -1;
@@ -137,34 +125,14 @@ base::Status tell_worker(const std::string& socket, WorkerWord word, Bytes body,
 }
 
 base::Result<WorkerMessage> read_worker_message(int connection, base::Nanos deadline) {
-  wire::wait_socket(connection, POLLIN, -1, deadline);
-  std::byte bytes[1 + wire::kMaxLease];
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
-  iovec part{bytes, sizeof bytes};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t n = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (n < 0) return fail_errno("recvmsg");
+  FLEXAI_TRY_ASSIGN(SocketMessage message,
+                    receive_message(connection, 1 + wire::kMaxLease, deadline));
   WorkerMessage read;
-  int fds = 0;
-  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; ++i, ++fds) {
-      int fd = -1;
-      memcpy(&fd, CMSG_DATA(each) + i * sizeof fd, sizeof fd);
-      read.connection = Fd(fd);
-    }
-  }
-  if (n == 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-    return fail(Code::kCorrupt, "no message, or too long a one");
-  read.word = static_cast<WorkerWord>(bytes[0]);
-  const bool wants = read.word == WorkerWord::kConnection;
-  if (wants != (fds == 1)) return fail(Code::kCorrupt, "a message without its connection");
-  read.body.assign(bytes + 1, bytes + n);
+  read.word = static_cast<WorkerWord>(message.bytes.front());
+  read.body.assign(message.bytes.begin() + 1, message.bytes.end());
+  read.connection = std::move(message.file);
+  if ((read.word == WorkerWord::kConnection) != read.connection.valid())
+    return fail(Code::kCorrupt, "a message without its connection, or with one too many");
   return read;
 }
 

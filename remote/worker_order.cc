@@ -1,14 +1,9 @@
 #include "remote/worker_order.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "remote/worker_socket.h"
 #include "wire/socket.h"
 
 namespace flexai::remote {
@@ -34,47 +29,6 @@ base::Status send_whole(int socket, const wire::Writer& writer) {
       static_cast<ssize_t>(bytes.size()))
     return fail_errno("telling the outcome of an order");
   return {};
-}
-
-// One message and at most one descriptor.
-Result<std::pair<std::vector<std::byte>, Fd>> receive(int socket, Nanos deadline) {
-  wire::wait_socket(socket, POLLIN, -1, deadline);
-  std::byte bytes[kMostMessage];
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  iovec part{bytes, sizeof bytes};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return fail(Code::kTimeout, "no answer");
-  if (n < 0) return fail_errno("recvmsg");
-  Fd file;
-  if (cmsghdr* head = CMSG_FIRSTHDR(&message);
-      head != nullptr && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    file = Fd(fd);
-  }
-  if (n == 0) return fail(Code::kUnavailable, "the worker has ended");
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-    return fail(Code::kCorrupt, "an order that is too long, or with too much");
-  return std::pair(std::vector<std::byte>(bytes, bytes + n), std::move(file));
-}
-
-Result<Fd> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(Code::kInvalid, "socket path " + path + " is longer than 107 bytes");
-  memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return fail_errno("socket");
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
-  const bool nobody = errno == ENOENT || errno == ECONNREFUSED;
-  return fail(nobody ? Code::kNotFound : Code::kUnavailable,
-              path + ": " + std::string(strerror(errno)));
 }
 
 }  // namespace
@@ -105,7 +59,7 @@ Result<uint64_t> decode_outcome(Bytes bytes) {
 }
 
 Result<uint64_t> order_worker(const std::string& socket, const WorkerOrder& order, Nanos more) {
-  FLEXAI_TRY_ASSIGN(const Fd connection, connect_to(socket));
+  FLEXAI_TRY_ASSIGN(const Fd connection, connect_worker(socket));
   wire::Writer writer;
   writer.u8(kVersion);
   writer.u8(static_cast<uint8_t>(order.word));
@@ -113,47 +67,29 @@ Result<uint64_t> order_worker(const std::string& socket, const WorkerOrder& orde
   const int file = order.file.get();
   FLEXAI_TRY(wire::send_with_fds(connection.get(), writer.bytes(),
                                  std::span(&file, order.file.valid() ? 1u : 0u)));
-  FLEXAI_TRY_ASSIGN(auto answer,
-                    receive(connection.get(), base::monotonic_now() + order.patience + more));
-  return decode_outcome(answer.first);
+  FLEXAI_TRY_ASSIGN(const SocketMessage answer,
+                    receive_message(connection.get(), kMostMessage,
+                                    base::monotonic_now() + order.patience + more));
+  return decode_outcome(answer.bytes);
 }
 
 Result<std::unique_ptr<OrderDoor>> OrderDoor::open(Fd listener, CarryOut carry_out) {
-  Fd stop(::eventfd(0, EFD_CLOEXEC));
-  if (!stop.valid()) return fail_errno("eventfd");
-  return std::unique_ptr<OrderDoor>(
-      new OrderDoor(std::move(listener), std::move(stop), std::move(carry_out)));
-}
-
-OrderDoor::OrderDoor(Fd listener, Fd stop, CarryOut carry_out)
-    : listener_(std::move(listener)),
-      stop_(std::move(stop)),
-      carry_out_(std::move(carry_out)),
-      thread_([this] { run(); }) {}
-
-OrderDoor::~OrderDoor() {
-  stopping_ = true;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t told = ::write(stop_.get(), &one, sizeof one);
-  thread_.join();
-}
-
-void OrderDoor::run() {
-  while (!stopping_) {
-    pollfd both[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    if (::poll(both, 2, -1) < 0 || both[1].revents != 0) continue;
-    const Fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection.valid()) serve(connection);
-  }
+  std::unique_ptr<OrderDoor> door(new OrderDoor(std::move(carry_out)));
+  // A connection counts as greeted until it is answered: one order after the other.
+  FLEXAI_TRY_ASSIGN(door->acceptor_, wire::Acceptor::open(std::move(listener), {1, 0, nullptr},
+                                                          [raw = door.get()](Fd connection, auto&) {
+                                                            raw->serve(connection);
+                                                          }));
+  return door;
 }
 
 void OrderDoor::serve(const Fd& connection) {
-  auto message = receive(connection.get(), base::monotonic_now() + kGreeting);
-  auto order = message.ok() ? decode_order(message->first) : Result<WorkerOrder>(message.error());
+  auto message = receive_message(connection.get(), kMostMessage, base::monotonic_now() + kGreeting);
+  auto order = message.ok() ? decode_order(message->bytes) : Result<WorkerOrder>(message.error());
   if (!order.ok())
     return base::log(base::Level::kInfo, "worker", "order dropped",
                      {{"why", order.error().message}});
-  order->file = std::move(message->second);
+  order->file = std::move(message->file);
   const auto outcome = carry_out_(std::move(*order));
   wire::Writer writer;
   writer.u8(kVersion);

@@ -7,11 +7,11 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "wire/acceptor.h"
 #include "wire/codec.h"
 
 namespace flexai::remote {
@@ -38,18 +38,13 @@ class OrderDoor {
   using CarryOut = std::function<base::Result<uint64_t>(WorkerOrder)>;
   // `listener` listens. The destructor waits for the order in hand.
   static base::Result<std::unique_ptr<OrderDoor>> open(base::Fd listener, CarryOut carry_out);
-  ~OrderDoor();
 
  private:
-  OrderDoor(base::Fd listener, base::Fd stop, CarryOut carry_out);
-  void run();
+  explicit OrderDoor(CarryOut carry_out) : carry_out_(std::move(carry_out)) {}
   void serve(const base::Fd& connection);
 
-  const base::Fd listener_;
-  const base::Fd stop_;  // eventfd
   const CarryOut carry_out_;
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  std::unique_ptr<wire::Acceptor> acceptor_;
 };
 
 // For tests and the fuzzer: one message.

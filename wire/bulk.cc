@@ -19,7 +19,7 @@ constexpr uint32_t kReady = 1;  // id, size: the receiver has a place
 constexpr uint32_t kWrong = 2;  // id: the sender has another size
 constexpr uint32_t kOver = 3;   // stripe, epoch: the host has given that connection up
 constexpr size_t kMostEarly = 4096, kMostStripes = 16;
-constexpr Nanos kLook = 100 * base::kMillisecond;  // how often a wait looks at the session
+constexpr Nanos kLook = 100 * base::kMillisecond;
 
 uint64_t chunks_of(size_t size) { return (size + kMaxChunk - 1) / kMaxChunk; }
 
@@ -172,10 +172,9 @@ base::Status Bulk::wait_received(uint64_t id, Nanos deadline) {
         return session_.status();
       }
     }
-    Nanos now = monotonic_now();
-    if (deadline != 0 && now >= deadline) return fail(Code::kTimeout, "bulk data is late");
-    base::futex_wait(&changed_, seen,
-                     deadline == 0 ? now + kLook : std::min(deadline, now + kLook));
+    if (deadline != 0 && monotonic_now() >= deadline)
+      return fail(Code::kTimeout, "bulk data is late");
+    rest(seen, deadline);
   }
 }
 
@@ -204,10 +203,9 @@ base::Status Bulk::wait_sent(uint64_t id, Nanos deadline) {
       FLEXAI_TRY(lane_->send(kWrong, writer.bytes(), {}, Push::kNow));
       return fail(Code::kCorrupt, "the peer expects another size than is sent");
     }
-    Nanos now = monotonic_now();
-    if (deadline != 0 && now >= deadline) return fail(Code::kTimeout, "bulk data is not taken");
-    base::futex_wait(&changed_, seen,
-                     deadline == 0 ? now + kLook : std::min(deadline, now + kLook));
+    if (deadline != 0 && monotonic_now() >= deadline)
+      return fail(Code::kTimeout, "bulk data is not taken");
+    rest(seen, deadline);
   }
 }
 
@@ -232,7 +230,7 @@ void Bulk::cancel_receive(uint64_t id) {
       MutexLock lock(mutex_);
       forgotten = forget(incoming_, id, [](const Incoming& in) { return !in.writing.empty(); });
     }
-    if (!forgotten) base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+    if (!forgotten) rest(seen);
   }
 }
 
@@ -243,8 +241,13 @@ void Bulk::cancel_send(uint64_t id) {
       MutexLock lock(mutex_);
       forgotten = forget(outgoing_, id, [](const Outgoing& out) { return out.senders != 0; });
     }
-    if (!forgotten) base::futex_wait(&changed_, seen, monotonic_now() + kLook);
+    if (!forgotten) rest(seen);
   }
+}
+
+void Bulk::rest(uint32_t seen, Nanos deadline) {
+  const Nanos look = monotonic_now() + kLook;
+  base::futex_wait(&changed_, seen, deadline == 0 ? look : std::min(deadline, look));
 }
 
 void Bulk::cut() {

@@ -73,6 +73,8 @@ class Bulk {
   base::Status start();
   void attach(std::unique_ptr<Transport> transport, uint8_t stripe, uint32_t epoch);
   void wake_stripes() FLEXAI_REQUIRES(mutex_);
+  // Until `changed_` is no longer `seen`, `deadline`, or it is time to look at the session.
+  void rest(uint32_t seen, base::Nanos deadline = 0);
   // False: somebody still looks at its memory.
   template <typename Transfers, typename Busy>
   bool forget(Transfers& transfers, uint64_t id, const Busy& busy) FLEXAI_REQUIRES(mutex_);

@@ -11,9 +11,7 @@ using base::Code;
 using base::fail;
 using base::MutexLock;
 
-namespace {
-constexpr base::Nanos kLook = 100 * base::kMillisecond;  // how often a wait looks at the session
-}
+namespace {}
 
 bool Bulk::take_chunk(Chunk& chunk) {
   MutexLock lock(mutex_);
@@ -83,7 +81,7 @@ base::Result<std::span<std::byte>> Bulk::place_of(Stripe& stripe, uint64_t id, u
       at->second->cut();
       in.awaited = true;
     }
-    base::futex_wait(&changed_, seen, base::monotonic_now() + kLook);
+    rest(seen);
   }
   return std::span<std::byte>{};
 }

@@ -59,7 +59,7 @@ struct Data {
   size_t size = 0;
 };
 
-// Asked of the driver also when the client wants none: see Worker::last_command.
+// Asked of the driver also when the client wants none: see Worker::put_last.
 struct MadeEvent {
   cl_event event = nullptr;
   cl_event* place(ObjectId) { return &event; }

@@ -50,6 +50,10 @@ class Tests:
         expect(back["residency"] == "card" and back["moved_bytes"] == told["moved_bytes"], f"{told} {back}")
         return told, back
 
+    def counts_all(self, program):
+        out, errors = program.communicate(timeout=100)
+        expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+
     def case_counter(self):
         """Every command of a program runs exactly once, however often its memory goes and comes."""
         with Group(self.build) as group:
@@ -58,8 +62,7 @@ class Tests:
             for to in ("memory", "disk", "memory"):
                 self.swap(group, name, to)
                 time.sleep(0.2)
-            out, errors = program.communicate(timeout=100)
-            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+            self.counts_all(program)
 
     def case_training(self):
         """The losses of a training that was paused and swapped are those of one that was not."""
@@ -102,8 +105,7 @@ class Tests:
             time.sleep(0.5)
             expect(program.poll() is None, f"it ended without its memory: {program.poll()}")
             expect(group.here("slice", "resume", name)["moved_bytes"] > 0, "nothing came back")
-            out, errors = program.communicate(timeout=100)
-            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+            self.counts_all(program)
 
     def case_agent_killed_in_between(self):
         """The agent is killed at any moment of a move: the next one knows, or finds out, where the memory is."""
@@ -120,8 +122,7 @@ class Tests:
                 group.start()
             if self.residency(group, name) != "card":
                 group.here("slice", "resume", name)
-            out, errors = program.communicate(timeout=100)
-            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+            self.counts_all(program)
 
     def case_written_but_not_told(self):
         """The agent died after it had written that the memory comes back, and before it told the worker."""
@@ -133,8 +134,7 @@ class Tests:
             with contextlib.closing(sqlite3.connect(group.place / "state" / "state.db")) as state, state:
                 state.execute("UPDATE slices SET residency='card'")
             group.start()
-            out, errors = program.communicate(timeout=60)
-            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+            self.counts_all(program)
 
     def case_no_room(self):
         """While its memory was away others took its place: it stays away, in order, until there is room."""
@@ -148,8 +148,7 @@ class Tests:
             expect(done.returncode != 0 and "memory left to promise" in done.stderr, done.stderr)
             group.here("slice", "delete", "other")
             group.here("slice", "resume", name)
-            out, errors = program.communicate(timeout=100)
-            expect(program.returncode == 0 and counted(LAUNCHES) in out, f"{out}{errors}")
+            self.counts_all(program)
 
     def case_ended(self):
         """A program that is killed while its memory is away leaves nothing."""
