@@ -204,8 +204,9 @@ base::Status Swap::save_hidden(const Away& one, cl_command_queue queue, std::byt
 base::Status Swap::unmap_all() {
   const Table& table = worker_.table();
   for (auto& [id, mapping] : worker_.mappings()) {
-    const auto of = std::find_if(away_.begin(), away_.end(),
-                                 [&](const Away& one) { return one.object == mapping.object; });
+    const auto of =
+        std::find_if(away_.begin(), away_.end(),
+                     [object = mapping.object](const Away& one) { return one.object == object; });
     if (of == away_.end())
       return fail(Code::kUnsupported, "the program keeps a mapping of memory that it has given up");
     FLEXAI_TRY_ASSIGN(auto* const queue, queue_of(of->facts.context));
