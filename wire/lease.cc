@@ -35,6 +35,7 @@ Lease read_body(Reader& reader) {
   lease.not_before = reader.i64("not_before");
   lease.expires = reader.i64("expires");
   if (lease.share > kWholeCard) reader.refuse("share", "is more than the card");
+  if (lease.not_before < 0 || lease.expires < 0) reader.refuse("expires", "is before 1970");
   return lease;
 }
 

@@ -55,6 +55,19 @@ TEST(Lease, EveryChangedBitIsNoticed) {
     ASSERT_FALSE(verify(Bytes(*token).first(size), keys->public_key, 1000300).ok());
 }
 
+TEST(Lease, OfTimesThatAreNoneIsNotRead) {
+  auto keys = make_lease_keys();
+  for (int64_t time : {INT64_MIN, int64_t{-1}}) {
+    Lease old = lease();
+    old.not_before = old.expires = time;
+    auto token = sign(old, keys->private_key);
+    EXPECT_EQ(verify(*token, keys->public_key, 1000300).error().code, base::Code::kCorrupt);
+  }
+  Lease late = lease();
+  late.not_before = late.expires = INT64_MAX;
+  EXPECT_FALSE(verify(*sign(late, keys->private_key), keys->public_key, 1000300).ok());
+}
+
 TEST(Lease, OfAnotherIssuerIsDenied) {
   auto keys = make_lease_keys(), others = make_lease_keys();
   auto token = sign(lease(), others->private_key);
