@@ -20,6 +20,7 @@
 #include "limit/attach.h"
 #include "remote/knock.h"
 #include "wire/pki.h"
+#include "wire/socket.h"
 
 namespace flexai::agent {
 
@@ -320,13 +321,32 @@ void Sessions::answer_door(uint64_t id) {
   auto knocked =
       std::make_shared<Fd>(::accept4(doors_[id].listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!knocked->valid()) return;
-  Answer answer = [knocked](base::Result<remote::Introduction> result) {
-    remote::answer_knock(knocked->get(), result);
+  auto name = std::make_shared<std::string>();
+  Answer answer = [this, knocked, name](base::Result<remote::Introduction> result) {
+    if (!remote::answer_knock(knocked->get(), result)) end(*name, "its program did not wait");
   };
   Run* run = runs_->by_id(id);
   if (run == nullptr) return answer(fail(Code::kDenied, "this run is over"));
   auto begun = begin(run, "", SOCK_STREAM, answer);
-  if (!begun.ok()) answer(begun.error());
+  if (!begun.ok()) return answer(begun.error());
+  *name = *begun;
+  watch_client(*begun, knocked->get());
+}
+
+// Until its worker has the program and watches it itself.
+void Sessions::watch_client(const std::string& name, int connection) {
+  auto process = open_pidfd(wire::peer_of(connection, wire::Carrier::kUnix).pid);
+  if (!process.ok()) return;  // gone: the answer will not reach it
+  const int client = process->get();
+  sessions_[name].client = std::move(*process);
+  base::Status watched = loop_->watch(client, EPOLLIN, [this, name, client](uint32_t) {
+    loop_->unwatch(client);
+    auto it = sessions_.find(name);
+    if (it != sessions_.end() && !attachments_->attached(it->second.pid))
+      end(name, "the program's process has ended");
+  });
+  if (!watched.ok())
+    base::log(Level::kWarn, "sessions", "program not watched", {{"why", watched.error().message}});
 }
 
 void Sessions::watch_end(const std::string& name) {
@@ -341,6 +361,7 @@ void Sessions::ended(const std::string& name) {
   if (it == sessions_.end()) return;
   ServedSession session = std::move(it->second);
   loop_->unwatch(session.pidfd.get());
+  if (session.client.valid()) loop_->unwatch(session.client.get());
   sessions_.erase(it);
   const std::string how = how_it_ended(session.pid, session.child);
   remember(name, how);

@@ -53,6 +53,7 @@ struct ServedSession {
   int64_t since_ms = 0;  // since 1970
   std::string group;     // control group folder, or empty
   base::Fd pidfd;
+  base::Fd client;     // pidfd of the program, when it is of this host and knocked here
   bool child = false;  // of this agent: its end can be collected
 };
 
@@ -114,6 +115,7 @@ class Sessions {
   base::Status watch_door(uint64_t run, Door door);
   void drop_door(uint64_t run);
   void answer_door(uint64_t run);
+  void watch_client(const std::string& name, int connection);
   base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer);
   base::Result<Credentials> credentials(const Run& run, const std::string& name,
                                         const std::string& address);

@@ -15,7 +15,7 @@ using base::monotonic_now;
 
 namespace {
 
-constexpr int kMostGreetings = 32;
+constexpr int kMostMessages = 32, kMostGreetings = 64, kMostOfAnAddress = 8;
 
 // Of a connection that somebody else accepted.
 void prepare(int socket) {
@@ -30,19 +30,21 @@ base::Result<std::unique_ptr<HandedDoor>> HandedDoor::make(Fd listener,
                                                            wire::Host& host, Calls calls) {
   std::unique_ptr<HandedDoor> door(new HandedDoor(std::move(tls), host, std::move(calls)));
   HandedDoor* raw = door.get();
-  FLEXAI_TRY_ASSIGN(
-      door->acceptor_,
-      wire::Acceptor::open(
-          std::move(listener), {kMostGreetings, 0, [raw] { raw->calls_.on_tick(); }},
-          [raw](Fd connection, wire::Acceptor::Greeting&) { raw->take(std::move(connection)); }));
+  FLEXAI_TRY_ASSIGN(door->acceptor_,
+                    wire::Acceptor::open(std::move(listener),
+                                         {kMostMessages, 0, [raw] { raw->calls_.on_tick(); }},
+                                         [raw](Fd connection, wire::Acceptor::Greeting& greeting) {
+                                           raw->take(std::move(connection), greeting);
+                                         }));
   return door;
 }
 
 HandedDoor::HandedDoor(std::shared_ptr<wire::TlsContext> tls, wire::Host& host, Calls calls)
     : tls_(std::move(tls)), host_(host), calls_(std::move(calls)) {}
 
-void HandedDoor::take(Fd connection) {
+void HandedDoor::take(Fd connection, wire::Acceptor::Greeting& greeting) {
   auto message = read_worker_message(connection.get(), monotonic_now() + kSecond);
+  greeting.over();
   if (!message.ok())
     return base::log(base::Level::kInfo, "worker", "message dropped",
                      {{"why", message.error().message}});
@@ -56,7 +58,29 @@ void HandedDoor::take(Fd connection) {
     default:
       return;
   }
+  const std::string source = wire::source_of(message->connection.get());
+  if (!enter(source))
+    return base::log(base::Level::kInfo, "worker", "connection closed: too many of its address");
   greet(std::move(message->connection));
+  leave(source);
+}
+
+bool HandedDoor::enter(const std::string& source) {
+  base::MutexLock lock(mutex_);
+  int& from = from_[source];
+  const bool full = greeting_ >= kMostGreetings || (!source.empty() && from >= kMostOfAnAddress);
+  if (full && from == 0) from_.erase(source);
+  if (full) return false;
+  ++from;
+  ++greeting_;
+  return true;
+}
+
+void HandedDoor::leave(const std::string& source) {
+  base::MutexLock lock(mutex_);
+  --greeting_;
+  if (auto found = from_.find(source); found != from_.end() && --found->second == 0)
+    from_.erase(found);
 }
 
 void HandedDoor::greet(Fd socket) {

@@ -1,13 +1,18 @@
 // HandedDoor: a worker's way in when it may not listen on the network itself: the agent hands it
 // the connections that ask for its session (remote/appointment.h); each gets its TLS handshake and
-// its greeting on a thread of its own, at most 32 at once. Leases and the order to end come the
-// same way. Threads: make() and the destructor on one; the callbacks run on the door's threads.
+// its greeting on a thread of its own, at most 64 at once and 8 of one address (as wire::Acceptor
+// counts them): further ones are closed, and may come again. Leases and the order to end come the
+// same way and wait for none of them.
+// Threads: make() and the destructor on one; the callbacks run on the door's threads.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "remote/appointment.h"
 #include "wire/acceptor.h"
 #include "wire/host.h"
@@ -28,12 +33,17 @@ class HandedDoor {
 
  private:
   HandedDoor(std::shared_ptr<wire::TlsContext> tls, wire::Host& host, Calls calls);
-  void take(base::Fd connection);
+  void take(base::Fd connection, wire::Acceptor::Greeting& greeting);
   void greet(base::Fd socket);
+  bool enter(const std::string& source);
+  void leave(const std::string& source);
 
   const std::shared_ptr<wire::TlsContext> tls_;
   wire::Host& host_;
   const Calls calls_;
+  base::Mutex mutex_;
+  std::map<std::string, int> from_ FLEXAI_GUARDED_BY(mutex_);  // greetings of each address
+  int greeting_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<wire::Acceptor> acceptor_;  // last: it uses the others
 };
 

@@ -1,5 +1,6 @@
 #include "remote/host_session.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -28,6 +29,7 @@ wire::HostOptions HostSession::host_options() {
   host.admit = [this](const wire::Hello& hello, const wire::Peer& peer) {
     return admit(hello, peer);
   };
+  host.on_given_up = [this](const wire::Peer& peer) { given_up(peer); };
   host.on_session = [this](auto session) { took(std::move(session)); };
   return host;
 }
@@ -97,6 +99,19 @@ base::Result<std::vector<std::byte>> HostSession::admit(const wire::Hello& hello
   }
   admitted_ = true;
   return std::vector<std::byte>{};
+}
+
+// It may come again. One whose process has ended does not.
+void HostSession::given_up(const wire::Peer& peer) {
+  {
+    MutexLock lock(mutex_);
+    admitted_ = false;
+  }
+  if (peer.pid == 0) return;
+  const base::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (!process.valid() ? errno == ESRCH : ::poll(&ended, 1, 0) == 1)
+    end(wire::RefusalCode::kEnded, "the client's process has ended");
 }
 
 base::Status HostSession::check_lease(wire::Bytes token) {

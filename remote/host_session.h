@@ -43,6 +43,7 @@ class HostSession {
   wire::HostOptions host_options();
   base::Result<std::vector<std::byte>> admit(const wire::Hello& hello, const wire::Peer& peer);
   base::Status check_lease(wire::Bytes token) FLEXAI_REQUIRES(mutex_);
+  void given_up(const wire::Peer& peer);
   void renew(std::vector<std::byte> token);
   void check_expiry();
   void end(wire::RefusalCode code, const std::string& why);

@@ -2,15 +2,19 @@
 // ends.
 #include "remote/host_session.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <filesystem>
 
 #include "wire/dial.h"
+#include "wire/frame.h"
 #include "wire/pki.h"
 #include "wire/socket.h"
 
@@ -84,6 +88,18 @@ class HostSessionTest : public testing::Test {
     return session;
   }
 
+  base::Fd connect_from(const char* address) const {
+    base::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in from{}, to{};
+    from.sin_family = to.sin_family = AF_INET;
+    ::inet_pton(AF_INET, address, &from.sin_addr);
+    ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    to.sin_port = htons(port_);
+    EXPECT_EQ(::bind(made.get(), reinterpret_cast<sockaddr*>(&from), sizeof from), 0);
+    EXPECT_EQ(::connect(made.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    return made;
+  }
+
   Keys keys_;
   wire::LeaseKeys issuer_;
   std::string folder_;
@@ -122,6 +138,65 @@ TEST_F(HostSessionTest, OthersDoNot) {
   auto second = come(keys_.client, lease(60));
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().message.find("this worker has its client"), std::string::npos);
+}
+
+// Who knows a session's name, which is in the clear, keeps neither its client out nor the agent.
+TEST_F(HostSessionTest, HandshakesThatAreNeverFinishedKeepNobodyOut) {
+  auto host = open(lease(60));
+  ASSERT_TRUE(host.ok());
+  std::vector<base::Fd> strangers;
+  for (int i = 0; i < 80; ++i) {
+    strangers.push_back(connect_from("127.0.0.2"));
+    auto accepted = wire::accept_socket(listener_.get(), monotonic_now() + 20 * kSecond);
+    ASSERT_TRUE(accepted.ok());
+    while (!tell_worker(socket(), WorkerWord::kConnection, {}, &*accepted).ok()) ::usleep(1000);
+  }
+  auto client = come(keys_.client, lease(60));
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  ASSERT_TRUE(tell_worker(socket(), WorkerWord::kEnd, wire::bytes_of("it was deleted")).ok());
+  [[maybe_unused]] auto waited =
+      (*client)->wait([&] { return (*client)->ended(); }, monotonic_now() + 20 * kSecond);
+  EXPECT_TRUE((*client)->ended());
+}
+
+// A client of this host that is gone before it could be told that it may come in.
+TEST_F(HostSessionTest, AWorkerIsFreeAgainWhenItsClientGaveUp) {
+  base::Fd listener(wire::listen_socket({wire::Carrier::kUnix, socket(), 0, ""}).value());
+  HostSessionOptions options;
+  options.patience = 20 * kSecond;
+  auto host = HostSession::open_on(std::move(listener), std::nullopt, std::move(options));
+  ASSERT_TRUE(host.ok());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto gone = wire::connect_socket({wire::Carrier::kUnix, socket(), 0, ""}, 0);
+    wire::Hello hello;
+    hello.window = hello.lane_window = 256u << 10;
+    wire::Writer body, frame;
+    encode(hello, body);
+    wire::FrameHeader header;
+    header.type = wire::FrameType::kHello;
+    header.length = static_cast<uint32_t>(body.bytes().size());
+    frame.raw(encode_header(header));
+    frame.raw(body.bytes());
+    // It stops reading, says hello, and ends.
+    if (!gone.ok() || ::shutdown(gone->get(), SHUT_RD) != 0) ::_exit(1);
+    const auto bytes = frame.bytes();
+    [[maybe_unused]] auto sent = ::send(gone->get(), bytes.data(), bytes.size(), 0);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  const base::Nanos begin = monotonic_now();
+  auto over = (*host)->wait();
+  if (over.ok()) {  // it was told before it had ended: then it is watched
+    [[maybe_unused]] auto waited =
+        (*over)->wait([&] { return (*over)->ended(); }, monotonic_now() + 20 * kSecond);
+    EXPECT_TRUE((*over)->ended());
+  } else {
+    EXPECT_NE(over.error().message.find("process has ended"), std::string::npos);
+  }
+  EXPECT_LT(monotonic_now() - begin, 15 * kSecond);
 }
 
 TEST_F(HostSessionTest, AWorkerWithoutAValidLeaseDoesNotBegin) {

@@ -54,7 +54,7 @@ base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadli
   return decode_introduction(wire::bytes_of(*answer).subspan(kGood.size()));
 }
 
-void answer_knock(int connection, const base::Result<Introduction>& answer) {
+bool answer_knock(int connection, const base::Result<Introduction>& answer) {
   std::string text;
   wire::Writer writer;
   base::Status encoded = answer.ok() ? encode(*answer, writer) : base::Status(answer.error());
@@ -63,9 +63,12 @@ void answer_knock(int connection, const base::Result<Introduction>& answer) {
   } else {
     text = std::string(kError) + encoded.error().message + "\n";
   }
+  // It says nothing, so that its end is all that can be there.
+  pollfd left{connection, POLLIN | POLLRDHUP, 0};
+  if (::poll(&left, 1, 0) != 0 && (left.revents & (POLLHUP | POLLERR)) != 0) return false;
   // A fresh socket takes far more than this at once.
-  [[maybe_unused]] const ssize_t told =
-      ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+         static_cast<ssize_t>(text.size());
 }
 
 }  // namespace flexai::remote

@@ -17,7 +17,8 @@ namespace flexai::remote {
 base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline);
 bool is_door(const std::string& endpoint);
 
-// The door's side, on a connection: never blocks. The caller then closes it.
-void answer_knock(int connection, const base::Result<Introduction>& answer);
+// The door's side, on a connection: never blocks. The caller then closes it. False: whoever knocked
+// is gone.
+bool answer_knock(int connection, const base::Result<Introduction>& answer);
 
 }  // namespace flexai::remote

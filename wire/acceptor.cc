@@ -19,10 +19,7 @@ using base::Fd;
 using base::kSecond;
 using base::monotonic_now;
 
-namespace {
-
-// Empty: of this host.
-std::string address_of(int socket) {
+std::string source_of(int socket) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (::getpeername(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "";
@@ -38,8 +35,6 @@ std::string address_of(int socket) {
   if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) return std::string(bytes + 12, 4);
   return std::string(bytes, 8);
 }
-
-}  // namespace
 
 base::Result<std::unique_ptr<Acceptor>> Acceptor::open(Fd listener, Options options, Serve serve) {
   Fd stop(::eventfd(0, EFD_CLOEXEC));
@@ -95,7 +90,7 @@ void Acceptor::run() {
       changed_.wait_for(lock, std::chrono::milliseconds(50), [this] { return stopping_; });
       continue;
     }
-    std::string address = address_of(socket->get());
+    std::string address = source_of(socket->get());
     if (full(address)) continue;
     changed_.wait(lock, [this] { return stopping_ || greeting_ < options_.greetings; });
     if (stopping_) return;

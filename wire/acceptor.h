@@ -19,6 +19,9 @@
 
 namespace flexai::wire {
 
+// Whose connection it is, as bytes: what is counted above. Empty: of this host.
+std::string source_of(int socket);
+
 class Acceptor {
  public:
   struct Options {

@@ -51,6 +51,18 @@ base::Status Host::begin(std::unique_ptr<Transport> transport, const Hello& hell
     }
     note = std::move(admitted).value();
   }
+  const Peer peer = transport->peer();
+  auto opened = open(std::move(transport), hello, note);
+  if (!opened.ok()) {
+    if (options_.on_given_up) options_.on_given_up(peer);
+    return opened.error();
+  }
+  if (options_.on_session) options_.on_session(std::move(*opened));
+  return {};
+}
+
+base::Result<std::shared_ptr<Session>> Host::open(std::unique_ptr<Transport> transport,
+                                                  const Hello& hello, Bytes note) {
   FLEXAI_TRY_ASSIGN(std::shared_ptr<Session> session,
                     Session::prepare(transport->peer(), hello, options_.session));
   // Known before the client is told: it may lose its connection and ask for it at once.
@@ -60,8 +72,7 @@ base::Status Host::begin(std::unique_ptr<Transport> transport, const Hello& hell
     sessions_[session->id()] = session;
   }
   FLEXAI_TRY(session->open(std::move(transport), hello, note));
-  if (options_.on_session) options_.on_session(std::move(session));
-  return {};
+  return session;
 }
 
 base::Status Host::again(std::unique_ptr<Transport> transport, const Hello& hello) {

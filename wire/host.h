@@ -16,6 +16,8 @@ struct HostOptions {
   // Whether the client may have a session: the opaque note for its welcome, or an error whose code
   // becomes the refusal's (kExhausted: full; others: denied). Not set: everybody may.
   std::function<base::Result<std::vector<std::byte>>(const Hello&, const Peer&)> admit;
+  // Whoever was admitted could not be told so and has no session: it may come again, or be gone.
+  std::function<void(const Peer&)> on_given_up;
   // A session was made; whoever keeps the pointer keeps the session. Called in serve().
   std::function<void(std::shared_ptr<Session>)> on_session;
 };
@@ -32,6 +34,8 @@ class Host {
  private:
   base::Status refuse(Transport& transport, RefusalCode code, const std::string& text);
   base::Status begin(std::unique_ptr<Transport> transport, const Hello& hello);
+  base::Result<std::shared_ptr<Session>> open(std::unique_ptr<Transport> transport,
+                                              const Hello& hello, Bytes note);
   base::Status again(std::unique_ptr<Transport> transport, const Hello& hello);
   std::shared_ptr<Session> find(const SessionId& id);
 

@@ -104,8 +104,10 @@ class Door {
     Process process;
     process.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
     auto introduction = introduce(&process.session);
-    remote::answer_knock(program.get(), introduction);
-    if (introduction.ok() && process.pidfd.valid()) clients_.push_back(std::move(process));
+    const bool there = remote::answer_knock(program.get(), introduction);
+    if (!introduction.ok()) return;
+    if (there && process.pidfd.valid()) return clients_.push_back(std::move(process));
+    [[maybe_unused]] auto removed = client_.remove("/v1/sessions/" + process.session);
   }
 
   base::Result<remote::Introduction> introduce(std::string* name) {
