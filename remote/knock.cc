@@ -48,7 +48,7 @@ base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadli
   if (answer->starts_with(kError)) {
     std::string text = answer->substr(kError.size());
     if (const size_t end = text.find('\n'); end != std::string::npos) text.resize(end);
-    return fail(Code::kUnavailable, text);
+    return fail(Code::kUnavailable, text.empty() ? endpoint + " says no, and not why" : text);
   }
   if (!answer->starts_with(kGood)) return fail(Code::kUnavailable, endpoint + " said nothing");
   return decode_introduction(wire::bytes_of(*answer).subspan(kGood.size()));

@@ -27,7 +27,7 @@ class Input {
   }
   void take_into(void* out, size_t size) {
     size_t n = std::min(size, size_);
-    memcpy(out, data_, n);
+    if (n != 0) memcpy(out, data_, n);
     data_ += n;
     size_ -= n;
   }
