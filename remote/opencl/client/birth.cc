@@ -6,12 +6,13 @@
 namespace flexai::remote::opencl {
 
 ObjectId take_id() {
+  if (Client::get().in_child()) return 0;
   auto id = Client::get().ids().take();
   return id.ok() ? *id : 0;
 }
 
 void give_back_id(ObjectId id) {
-  if (id != 0) Client::get().ids().give_back(id);
+  if (id != 0 && !Client::get().in_child()) Client::get().ids().give_back(id);
 }
 
 Birth::Birth(cl_command_queue command_queue, cl_command_type command, cl_event* event, bool always)
@@ -30,7 +31,7 @@ Birth::~Birth() {
 }
 
 cl_int Birth::done(cl_int code) {
-  if (full_) return CL_OUT_OF_HOST_MEMORY;
+  if (full_) return Client::get().in_child() ? kGone : CL_OUT_OF_HOST_MEMORY;
   if (event_ == nullptr) return code;
   if (code != CL_SUCCESS) {
     event_->let_go();

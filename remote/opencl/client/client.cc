@@ -84,6 +84,7 @@ const std::vector<Device*>& Client::devices() {
 }
 
 void Client::expect(Event* event) {
+  if (in_child()) return;
   hold(event);
   if (event->queue() != nullptr) event->queue()->begun.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(events_mutex_);
@@ -96,6 +97,7 @@ void Client::forget(Event* event) {
 }
 
 Event* Client::pending(ObjectId id, bool take) {
+  if (in_child()) return nullptr;
   MutexLock lock(events_mutex_);
   auto found = events_.find(id);
   if (found == events_.end()) return nullptr;
@@ -180,11 +182,13 @@ void Client::tell(const Listener& listener, std::string text, wire::Bytes more) 
 }
 
 void Client::add_listener(ObjectId context, ContextNotify notify, void* user_data) {
+  if (in_child()) return;
   MutexLock lock(listeners_mutex_);
   listeners_[context] = {notify, user_data};
 }
 
 void Client::remove_listener(ObjectId context) {
+  if (in_child()) return;
   MutexLock lock(listeners_mutex_);
   listeners_.erase(context);
 }
@@ -209,22 +213,26 @@ void Client::on_end(const base::Error& why) {
 }
 
 void Client::add_argument(const Object* object) {
+  if (in_child()) return;
   MutexLock lock(arguments_mutex_);
   arguments_.insert(object);
 }
 
 void Client::remove_argument(const Object* object) {
+  if (in_child()) return;
   MutexLock lock(arguments_mutex_);
   arguments_.erase(object);
 }
 
 const Object* Client::argument_at(uint64_t value) {
+  if (in_child()) return nullptr;
   const auto* object = reinterpret_cast<const Object*>(value);
   MutexLock lock(arguments_mutex_);
   return arguments_.count(object) == 0 ? nullptr : object;
 }
 
 void Client::drop_later(Object* object) {
+  if (in_child()) return;
   MutexLock lock(drops_mutex_);
   drops_.push_back(object);
   drops_wait_.store(true, std::memory_order_release);

@@ -30,7 +30,9 @@ class Client {
   Platform* platform() { return &platform_; }
   const std::vector<Device*>& devices();  // the cards, asked once
   // The worker, or this is a forked child: nothing of the session may be touched there.
-  bool gone() const { return gone_.load(std::memory_order_acquire) || fork_.in_child(); }
+  bool gone() const { return gone_.load(std::memory_order_acquire) || in_child(); }
+  // A forked child: another thread of its parent may have held any lock of this when it was forked.
+  bool in_child() const { return fork_.in_child(); }
 
   // Every call is asked.
   bool strict() const { return strict_; }
@@ -56,7 +58,9 @@ class Client {
   void add_listener(ObjectId context, ContextNotify notify, void* user_data);
   void remove_listener(ObjectId context);
 
-  void call_back(std::function<void()> call) { callbacks_.post(std::move(call)); }
+  void call_back(std::function<void()> call) {
+    if (!in_child()) callbacks_.post(std::move(call));
+  }
   // To be dropped by a later call, because here nothing may be sent.
   void drop_later(Object* object);
   void drop_waiting();

@@ -8,6 +8,7 @@ bool Event::expect(const Landing& into) {
   landing = into;
   wire::Bulk* to = Client::get().bulk();
   if (to == nullptr || into.at == nullptr || into.size() < kBulkBytes) return true;
+  if (Client::get().in_child()) return false;
   std::byte* place = into.at;
   if (!into.whole()) {
     bulk.reset(new (std::nothrow) std::byte[into.size()]);
@@ -19,12 +20,13 @@ bool Event::expect(const Landing& into) {
 
 bool Event::send(wire::Bytes bytes, std::unique_ptr<std::byte[]> gathered) {
   wire::Bulk* to = Client::get().bulk();
-  sends = to != nullptr && to->send(id, bytes).ok();
+  sends = to != nullptr && !Client::get().in_child() && to->send(id, bytes).ok();
   if (sends) bulk = std::move(gathered);
   return sends;
 }
 
 void Event::let_go() {
+  if (Client::get().in_child()) return;  // its bulk transfers are the parent's
   if (receives) Client::get().bulk()->cancel_receive(id);
   if (sends) Client::get().bulk()->cancel_send(id);
   receives = sends = false;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <new>
 
+#include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
 #include "remote/opencl/client/outgoing.h"
 
@@ -137,7 +138,7 @@ void drop(Object* object) {
     Object* const parent2 = object->parent2;
     const ObjectId id = object->id;
     end(object);
-    Client::get().ids().give_back(id);
+    give_back_id(id);
     drop(parent2);
     object = parent;
   }

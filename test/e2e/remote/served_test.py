@@ -190,6 +190,32 @@ class Tests:
                 worker.process.wait(1.5)
                 expect("the client's process has ended" in worker.said(), worker.said())
 
+    def case_forked(self):
+        """A forked child has no card: each call says so and none waits; the parent goes on."""
+        for carrier in ("unix", "shm", "tcp"):
+            out = self.run([self.tool("opencl-forked-child"), "20"], carrier=carrier)
+            expect("20 children, 0 wrong; the parent counted right" in out.stdout and out.returncode == 0,
+                   f"{carrier}: exit {out.returncode}: {out.stdout}{out.stderr}")
+
+    def case_context_callback(self):
+        """When the card is gone the callbacks of the contexts that are left hear it once, with the reason."""
+        with Worker(self.build, "unix") as worker:
+            program = subprocess.Popen([self.tool("opencl-listener")], env=worker.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            expect(program.stdout.readline() == "works\n", "it does not work")
+            worker.process.kill()
+            out, errors = program.communicate(timeout=30)
+        heard = sorted(line for line in out.splitlines() if "heard" in line)
+        expect([line.split(": ")[0] for line in heard] == ["first heard (0 bytes)", "third heard (0 bytes)"]
+               and all("the card is gone: " in line for line in heard), out + errors)
+        expect("the last call said -2" in out, out)
+        # Where nothing goes wrong, nothing is heard.
+        with Worker(self.build, "unix") as worker:
+            program = subprocess.Popen([self.tool("opencl-listener")], env=worker.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            program.stdout.readline()
+            out, _ = program.communicate(timeout=30)
+            expect(out == "the last call said 0\nover\n", out)
+
     def case_no_worker(self):
         """Without one there is a line that says why, and no card."""
         env = {**os.environ, "OCL_ICD_VENDORS": f"{self.build}/lib/libflexai_opencl.so"}
