@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "wire/shm_layout.h"
 #include "wire/shm_transport.h"
@@ -18,6 +19,7 @@ namespace {
 
 // Bulk data wants more room than commands.
 constexpr uint64_t kBulkRing = 4u << 20;
+constexpr unsigned kLookAgain = 2000;  // microseconds
 
 Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
                                             const std::shared_ptr<TlsContext>& tls, Nanos deadline,
@@ -71,7 +73,11 @@ Result<std::unique_ptr<Transport>> greet_carrier(base::Fd socket, Carrier carrie
       return take_shared_memory(std::move(socket), deadline);
     if (n == sizeof magic) return make_socket_transport(std::move(socket), Carrier::kUnix);
     if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "the client says nothing");
-    wait_socket(socket.get(), POLLIN, -1, deadline);
+    if (n > 0) {  // readable all the time, but not all of it is there
+      ::usleep(kLookAgain);
+    } else {
+      wait_socket(socket.get(), POLLIN, -1, deadline);
+    }
   }
 }
 
