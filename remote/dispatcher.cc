@@ -125,6 +125,7 @@ base::Status Dispatcher::take(const wire::Message& message) {
   std::vector<std::byte> whole;
   whole.swap(parts_);
   call.body = whole;
+  call.stays = true;
   return handler_(call);
 }
 

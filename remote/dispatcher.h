@@ -26,6 +26,7 @@ struct Call {
   uint16_t entry = 0;
   uint32_t number = 0;  // 0: told, no reply is due
   wire::Bytes body;     // valid until the handler returns or steps aside
+  bool stays = false;   // it came in parts: the body is valid until the handler returns
 };
 
 class Dispatcher {

@@ -11,6 +11,10 @@ namespace {
 
 constexpr cl_mem_flags kCopies = CL_MEM_COPY_HOST_PTR | CL_MEM_USE_HOST_PTR;
 
+// From here on the worker takes longer to copy than it takes to ask: then other threads' calls need
+// not wait for it.
+constexpr size_t kLongBytes = 4u << 20;
+
 // At most one of the access flags and no contradiction: nothing a driver could refuse but for want
 // of memory.
 bool flags_are_plain(cl_mem_flags flags) {
@@ -65,8 +69,9 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
                                              mem->id);
   } else {
     mem->granted = take_plain(mem->context(), flags, size, host_ptr);
-    code = wire_clCreateBuffer(mem->granted ? Mode::kTell : Mode::kAsk, context, flags, size,
-                               payload, mem->id);
+    const bool tell = mem->granted && payload.bytes.size() < kLongBytes;
+    code = wire_clCreateBuffer(tell ? Mode::kTell : Mode::kAsk, context, flags, size, payload,
+                               mem->id);
   }
   if (code == CL_SUCCESS && later) {
     code = write_later(mem, host_ptr);

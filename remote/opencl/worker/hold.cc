@@ -25,11 +25,23 @@ void Hold::leave() {
   if (held_) changed_.notify_all();
 }
 
+void Hold::leave_making() {
+  std::unique_lock lock(mutex_);
+  inside_ = false;
+  ++making_;
+}
+
+void Hold::made() {
+  std::unique_lock lock(mutex_);
+  --making_;
+  if (held_) changed_.notify_all();
+}
+
 bool Hold::take(base::Nanos deadline) {
   std::unique_lock lock(mutex_);
   if (held_) return false;
   held_ = true;
-  const auto free = [this] { return !inside_; };
+  const auto free = [this] { return !inside_ && making_ == 0; };
   const std::chrono::nanoseconds left(std::max<base::Nanos>(deadline - base::monotonic_now(), 0));
   if (changed_.wait_for(lock, left, free)) return true;
   held_ = false;

@@ -147,6 +147,7 @@ class Incoming {
   Worker& worker() { return worker_; }
   const Table& table() const;
   uint32_t call_number() const { return call_.number; }
+  bool bytes_stay() const { return call_.stays; }   // also when the call steps aside
   ObjectId first_object() const { return first_; }  // the queue of an enqueue
   ObjectId event() const { return event_; }
 

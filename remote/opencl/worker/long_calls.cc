@@ -1,7 +1,5 @@
 #include "remote/opencl/worker/long_calls.h"
 
-#include "remote/dispatcher.h"
-
 namespace flexai::remote::opencl {
 
 using driver::opencl::Table;
@@ -73,6 +71,23 @@ Table with_long_calls(const Table& driver, Hold& hold) {
     table.clCompileProgram = Long<&Table::clCompileProgram>::call;
   if (driver.clLinkProgram != nullptr) table.clLinkProgram = Long<&Table::clLinkProgram>::call;
   return table;
+}
+
+Making::Making(const Table& table, Hold& hold, cl_context context)
+    : table_(table), hold_(hold), context_(context) {
+  if (context_ != nullptr) table_.clRetainContext(context_);
+  if (!of_a_call_) return;
+  hold_.leave_making();
+  away_.emplace();
+}
+
+Making::~Making() {
+  if (of_a_call_) {
+    hold_.made();
+    away_.reset();
+    [[maybe_unused]] const bool alive = hold_.enter();
+  }
+  if (context_ != nullptr) table_.clReleaseContext(context_);
 }
 
 }  // namespace flexai::remote::opencl

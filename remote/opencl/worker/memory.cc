@@ -1,6 +1,7 @@
 // Buffers, images and what they are made of.
 #include "remote/opencl/image_format.h"
 #include "remote/opencl/serve.h"
+#include "remote/opencl/worker/long_calls.h"
 #include "remote/opencl/worker/worker.h"
 
 namespace flexai::remote::opencl {
@@ -19,27 +20,46 @@ bool keeps_pointer(cl_mem_flags flags, const Data& host) {
   return (flags & CL_MEM_USE_HOST_PTR) != 0 && host.there;
 }
 
-cl_int create_buffer(Incoming& call, cl_context context, const cl_mem_properties* properties,
-                     cl_mem_flags flags, size_t size, const Data& host, ObjectId result) {
-  call.may_make<cl_mem>(result);
-  if (host.there && host.size < size) return CL_INVALID_HOST_PTR;
-  const Staging from = host.there ? call.worker().take(host) : Staging{};
-  if (host.there && from.data() == nullptr) return CL_OUT_OF_HOST_MEMORY;
-  const cl_mem_flags used = local_flags(flags);
-  const Table& table = call.table();
+// Whether the driver may work on that many bytes beside other calls. What is told does not wait:
+// the next call may name the object.
+bool takes_long(const Incoming& call, const Data& host) {
+  return host.there && host.size >= kBulkBytes && call.call_number() != 0;
+}
+
+// Makes an object by `make`, which leaves its code, and keeps it.
+template <typename Make>
+cl_int keep_made(Incoming& call, cl_mem_flags used, const Data& host, ObjectId result,
+                 const Make& make) {
   cl_int code = CL_SUCCESS;
-  cl_mem made = nullptr;
-  if (properties == nullptr) {
-    made = table.clCreateBuffer(context, used, size, from.data(), &code);
-  } else {
-    made = table.clCreateBufferWithProperties(context, properties, used, size, from.data(), &code);
-  }
+  const cl_mem made = make(&code);
   if (made != nullptr && keeps_pointer(used, host)) {
-    table.clReleaseMemObject(made);
+    call.table().clReleaseMemObject(made);
     return CL_INVALID_VALUE;
   }
   call.keep(result, made, code);
   return code;
+}
+
+cl_int create_buffer(Incoming& call, cl_context context, const cl_mem_properties* properties,
+                     cl_mem_flags flags, size_t size, const Data& host, ObjectId result) {
+  call.may_make<cl_mem>(result);
+  if (host.there && host.size < size) return CL_INVALID_HOST_PTR;
+  const bool beside = takes_long(call, host);
+  const bool in_place = beside && host.bulk == 0 && call.bytes_stay();
+  const Staging copy = host.there && !in_place ? call.worker().take(host) : Staging{};
+  // What makes a copy of it does not write there.
+  auto* const from = in_place ? const_cast<std::byte*>(host.bytes.data()) : copy.data();
+  if (host.there && from == nullptr) return CL_OUT_OF_HOST_MEMORY;
+  const cl_mem_flags used = local_flags(flags);
+  const Table& table = call.table();
+  const auto make = [&](cl_int* code) {
+    return properties == nullptr
+               ? table.clCreateBuffer(context, used, size, from, code)
+               : table.clCreateBufferWithProperties(context, properties, used, size, from, code);
+  };
+  if (!beside) return keep_made(call, used, host, result, make);
+  const Making making(table, call.worker().hold(), context);
+  return keep_made(call, used, host, result, make);
 }
 
 // The program's pixels as they lie in its memory, so that the driver judges its pitches. Null:
@@ -78,20 +98,17 @@ cl_int create_image(Incoming& call, cl_context context, const cl_mem_properties*
   const cl_mem_flags used = local_flags(flags);
   const Table& table = call.table();
   const cl_image_desc* const use = image_desc.there ? &desc : nullptr;
-  cl_int code = CL_SUCCESS;
-  cl_mem made = nullptr;
-  if (properties == nullptr) {
-    made = table.clCreateImage(context, used, format.data(), use, from.data(), &code);
-  } else {
-    made = table.clCreateImageWithProperties(context, properties, used, format.data(), use,
-                                             from.data(), &code);
-  }
-  if (made != nullptr && keeps_pointer(used, host)) {
-    table.clReleaseMemObject(made);
-    return CL_INVALID_VALUE;
-  }
-  call.keep(result, made, code);
-  return code;
+  const auto make = [&](cl_int* code) {
+    return properties == nullptr
+               ? table.clCreateImage(context, used, format.data(), use, from.data(), code)
+               : table.clCreateImageWithProperties(context, properties, used, format.data(), use,
+                                                   from.data(), code);
+  };
+  // Another call may release what it is made from.
+  const bool alone = !takes_long(call, host) || desc.mem_object != nullptr;
+  if (alone) return keep_made(call, used, host, result, make);
+  const Making making(table, call.worker().hold(), context);
+  return keep_made(call, used, host, result, make);
 }
 
 }  // namespace
