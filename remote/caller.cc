@@ -51,6 +51,8 @@ base::Result<Answer> Caller::ask(uint16_t entry, wire::Bytes body) {
     pending_[number] = &pending;
   }
   counts_->asked.fetch_add(1, std::memory_order_relaxed);
+  if (entry < CallCounts::kEntries)
+    counts_->asked_of[entry].fetch_add(1, std::memory_order_relaxed);
   wire::Writer head;
   head.u32(number);
   auto status = send(entry | kAsked, head.bytes(), body, Push::kNow);

@@ -26,7 +26,9 @@ struct Answer {
 // What a session's calls cost. A round trip is a call that was asked, or a wait for what the worker
 // pushes that had not come yet.
 struct CallCounts {
+  static constexpr size_t kEntries = 512;
   std::atomic<uint64_t> told{0}, asked{0}, waited{0};
+  std::atomic<uint32_t> asked_of[kEntries] = {};  // by entry; those above are not told apart
 };
 
 class Caller {

@@ -5,10 +5,14 @@ import argparse
 import sys
 
 import carriers
+import idle
+import links
 import moves
+import round_trips
+import served_shares
 from harness import Figures, build_dir
 
-PARTS = ["carriers", "moves"]
+PARTS = ["carriers", "moves", "links", "programs", "shares", "idle", "runs"]
 
 
 def main():
@@ -19,7 +23,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.5, help="of each figure of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--carriers", type=lambda text: text.split(","), default=carriers.CARRIERS)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--runs", type=int, default=0, help="short runs of which none may fail; default 1000, or 100 with --quick")
     options = parser.parse_args()
+    quick = options.quick
+    if quick:
+        options.rounds, options.seconds = min(options.rounds, 2), min(options.seconds, 0.2)
     parts = options.only.split(",")
     unknown = [p for p in parts if p not in PARTS]
     if unknown:
@@ -29,6 +38,17 @@ def main():
         carriers.measure(figures, options)
     if "moves" in parts:
         moves.measure(figures, options.rounds)
+    if "links" in parts:
+        links.launches(figures, options.build, options.rounds, options.seconds)
+        links.training(figures, options.build, options.rounds)
+    if "programs" in parts:
+        round_trips.programs(figures, options.build)
+    if "shares" in parts:
+        served_shares.measure(figures, 2 if quick else 5, 3 if quick else 10)
+    if "idle" in parts:
+        idle.measure(figures, options.build, [*options.carriers, "tls"], 1 if quick else 3, 3 if quick else 10)
+    if "runs" in parts:
+        round_trips.failed_runs(figures, options.build, options.runs or (100 if quick else 1000))
     sys.exit(figures.finish(options.json))
 
 

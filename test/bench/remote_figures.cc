@@ -2,7 +2,9 @@
 // microseconds (and megabytes a second), each with the round trips of one, as one line of JSON. Run
 // natively and served, the difference is what the wire costs.
 //
-// usage: opencl-figures [--seconds S]     for each figure
+// usage: opencl-figures [--seconds S] [--launches N]
+//   --seconds   for each figure
+//   --launches  only: so many launches and a clFinish, in all
 #include <CL/cl.h>
 
 #include <algorithm>
@@ -32,6 +34,7 @@ struct Card {
 
 constexpr size_t kLarge = 64u << 20;
 double g_seconds = 0.5;
+int g_launches = 0;
 
 // Round trips so far, where FLEXAI_COUNTS says that somebody counts them; see
 // docs/remote-semantics.md.
@@ -153,7 +156,20 @@ void figures(const Card& card) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::string(argv[1]) == "--seconds") g_seconds = std::atof(argv[2]);
-  figures(open());
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string name = argv[i];
+    if (name == "--seconds") g_seconds = std::atof(argv[i + 1]);
+    if (name == "--launches") g_launches = std::atoi(argv[i + 1]);
+  }
+  const Card card = open();
+  if (g_launches == 0) {
+    figures(card);
+    return 0;
+  }
+  const Figure all = median(1, [&] {
+    for (int i = 0; i < g_launches; ++i) launch(card);
+    need(clFinish(card.queue));
+  });
+  std::printf("{\"launches_us\": [%.3f, %.3f]}\n", all.median, all.trips);
   return 0;
 }
