@@ -3,10 +3,14 @@
 // platforms; every object it hands out begins with the dispatch table made here. Threads: any.
 // Nothing runs before the first call: no constructor. FLEXAI_TRACE as in the layer is not here.
 #include <CL/cl_icd.h>
-#include <string.h>
 
 #include "remote/opencl/calls.h"
+#include "remote/opencl/client/by_name.h"
 #include "remote/opencl/client/object.h"
+
+#define FLEXAI_EXPORT extern "C" __attribute__((visibility("default")))
+
+FLEXAI_EXPORT cl_int CL_API_CALL clIcdGetPlatformIDsKHR(cl_uint, cl_platform_id*, cl_uint*);
 
 namespace {
 
@@ -17,14 +21,13 @@ const Table& table() {
     auto* table = new Table(flexai::remote::opencl::client_table());
     flexai::remote::opencl::set_dispatch(
         new cl_icd_dispatch(flexai::driver::opencl::dispatch_from_table(*table)));
+    flexai::remote::opencl::set_icd_function(reinterpret_cast<void*>(&clIcdGetPlatformIDsKHR));
     return table;
   }();
   return *made;
 }
 
 }  // namespace
-
-#define FLEXAI_EXPORT extern "C" __attribute__((visibility("default")))
 
 FLEXAI_EXPORT cl_int CL_API_CALL clIcdGetPlatformIDsKHR(cl_uint num_entries,
                                                         cl_platform_id* platforms,
@@ -33,10 +36,7 @@ FLEXAI_EXPORT cl_int CL_API_CALL clIcdGetPlatformIDsKHR(cl_uint num_entries,
 }
 
 FLEXAI_EXPORT void* CL_API_CALL clGetExtensionFunctionAddress(const char* name) {
-  const Table& all = table();
-  if (name != nullptr && strcmp(name, "clIcdGetPlatformIDsKHR") == 0)
-    return reinterpret_cast<void*>(&clIcdGetPlatformIDsKHR);
-  return all.clGetExtensionFunctionAddress(name);
+  return table().clGetExtensionFunctionAddress(name);
 }
 
 FLEXAI_EXPORT cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform,

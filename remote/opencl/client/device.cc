@@ -105,8 +105,6 @@ cl_int CL_API_CALL client_clGetDeviceInfo(cl_device_id device, cl_device_info pa
       return place.give(cl_device_svm_capabilities{0});
     case CL_DEVICE_EXECUTION_CAPABILITIES:
       return place.give(cl_device_exec_capabilities{CL_EXEC_KERNEL});
-    case CL_DEVICE_HOST_UNIFIED_MEMORY:
-      return place.give(cl_bool{CL_FALSE});
     default:
       if (is_fixed(param_name))
         return known->infos.give({param_name, 0}, place, Asked{device, param_name});

@@ -1,5 +1,6 @@
 // The one platform, "Flexai", its cards and its functions by name.
 #include <algorithm>
+#include <cstring>
 
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/by_name.h"
@@ -25,7 +26,7 @@ cl_int CL_API_CALL client_clGetPlatformInfo(cl_platform_id platform, cl_platform
                                             size_t param_value_size, void* param_value,
                                             size_t* param_value_size_ret) {
   const InfoPlace place{param_value_size, param_value, param_value_size_ret};
-  if (platform != nullptr && get(platform) == nullptr) return CL_INVALID_PLATFORM;
+  if (get(platform) == nullptr) return CL_INVALID_PLATFORM;
   switch (param_name) {
     case CL_PLATFORM_PROFILE:
       return place.give_text("FULL_PROFILE");
@@ -43,7 +44,7 @@ cl_int CL_API_CALL client_clGetPlatformInfo(cl_platform_id platform, cl_platform
     case CL_PLATFORM_ICD_SUFFIX_KHR:
       return place.give_text("FLEXAI");
     case CL_PLATFORM_HOST_TIMER_RESOLUTION:
-      return place.give(cl_ulong{1});
+      return place.give(cl_ulong{0});  // none: the driver's host is another one
     default:
       return CL_INVALID_VALUE;
   }
@@ -75,8 +76,14 @@ cl_int CL_API_CALL client_clGetDeviceIDs(cl_platform_id platform, cl_device_type
   constexpr cl_device_type kKnown = CL_DEVICE_TYPE_DEFAULT | CL_DEVICE_TYPE_CPU |
                                     CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR |
                                     CL_DEVICE_TYPE_CUSTOM;
-  if (device_type != CL_DEVICE_TYPE_ALL && ((device_type & ~kKnown) != 0 || device_type == 0)) {
-    const cl_int code = wire_clGetDeviceIDs(Mode::kAsk, device_type, 0, nullptr, nullptr);
+  const bool odd_type =
+      device_type != CL_DEVICE_TYPE_ALL && ((device_type & ~kKnown) != 0 || device_type == 0);
+  // So is a number of entries without a place for them: the driver has its own word for both.
+  const cl_uint no_place = devices == nullptr ? num_entries : 0;
+  if (odd_type || no_place != 0) {
+    const cl_int code = wire_clGetDeviceIDs(Mode::kAsk, device_type, no_place, nullptr, nullptr);
+    if (code != CL_SUCCESS && no_place != 0 && num_devices != nullptr)
+      *num_devices = static_cast<cl_uint>(devices_of(device_type).size());
     if (code != CL_SUCCESS) return code;
   }
   const auto found = devices_of(device_type);
@@ -87,8 +94,16 @@ cl_int CL_API_CALL client_clGetDeviceIDs(cl_platform_id platform, cl_device_type
   return CL_SUCCESS;
 }
 
+namespace {
+void* g_icd_function = nullptr;
+}
+
+void set_icd_function(void* function) { g_icd_function = function; }
+
 void* CL_API_CALL client_clGetExtensionFunctionAddress(const char* func_name) {
-  return func_name == nullptr ? nullptr : function_named(func_name);
+  if (func_name == nullptr) return nullptr;
+  if (std::strcmp(func_name, "clIcdGetPlatformIDsKHR") == 0) return g_icd_function;
+  return function_named(func_name);
 }
 
 void* CL_API_CALL client_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform,

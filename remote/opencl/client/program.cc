@@ -82,18 +82,37 @@ cl_program CL_API_CALL client_clCreateProgramWithBuiltInKernels(cl_context conte
   return give(program, num_devices, device_list, code, errcode_ret);
 }
 
+namespace {
+
+// More than a call carries does not travel. What the driver has against any of it, it says of its
+// beginning.
+template <typename Send>
+cl_program create_from_il(cl_context context, size_t length, cl_int* errcode_ret, Send send) {
+  constexpr size_t kBeginning = 64;
+  Program* program = new_program(context);
+  const bool whole = length <= kMostCall;
+  cl_int code = send(whole ? length : kBeginning, program->id);
+  if (code == CL_SUCCESS && !whole) {
+    wire_clReleaseProgram(Mode::kTell, handle_of<cl_program>(program));
+    code = CL_OUT_OF_HOST_MEMORY;
+  }
+  return give(program, 0, nullptr, code, errcode_ret);
+}
+
+}  // namespace
+
 cl_program CL_API_CALL client_clCreateProgramWithIL(cl_context context, const void* il,
                                                     size_t length, cl_int* errcode_ret) {
-  Program* program = new_program(context);
-  const cl_int code = wire_clCreateProgramWithIL(Mode::kAsk, context, il, length, program->id);
-  return give(program, 0, nullptr, code, errcode_ret);
+  return create_from_il(context, length, errcode_ret, [&](size_t size, ObjectId id) {
+    return wire_clCreateProgramWithIL(Mode::kAsk, context, il, size, id);
+  });
 }
 
 cl_program CL_API_CALL client_clCreateProgramWithILKHR(cl_context context, const void* il,
                                                        size_t length, cl_int* errcode_ret) {
-  Program* program = new_program(context);
-  const cl_int code = wire_clCreateProgramWithILKHR(Mode::kAsk, context, il, length, program->id);
-  return give(program, 0, nullptr, code, errcode_ret);
+  return create_from_il(context, length, errcode_ret, [&](size_t size, ObjectId id) {
+    return wire_clCreateProgramWithILKHR(Mode::kAsk, context, il, size, id);
+  });
 }
 
 namespace {

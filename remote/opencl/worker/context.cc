@@ -5,12 +5,12 @@
 namespace flexai::remote::opencl {
 
 // The client gives the ids: as many as it has room for.
-cl_int handle_clGetDeviceIDs(Incoming& call, cl_device_type device_type, cl_uint,
+cl_int handle_clGetDeviceIDs(Incoming& call, cl_device_type device_type, cl_uint entries,
                              const Values<ObjectId>& devices, Out<cl_uint>& num_devices) {
   cl_uint found = 0;
-  if (!devices.there)  // the driver's word for a type
-    return call.table().clGetDeviceIDs(call.worker().granted().platform, device_type, 0, nullptr,
-                                       &found);
+  if (!devices.there)  // the driver's word for a type, or for entries without a place
+    return call.table().clGetDeviceIDs(call.worker().granted().platform, device_type, entries,
+                                       nullptr, &found);
   const auto& granted = call.worker().granted().devices;
   const size_t count = std::min(granted.size(), devices.count);
   for (size_t i = 0; i < count; ++i)
