@@ -7,6 +7,13 @@ sanitized() {  # PRESET TARGETS CTEST-ARGUMENTS...
     ctest --test-dir "build/$preset" --output-on-failure "$@"
 }
 
+served_sanitized() {  # PRESET: a short served run with everything but the driver built that way
+  local preset="$1"
+  echo "dev: $preset: building what is served"
+  dev_configure "$preset" && cmake --build "build/$preset" --target served_programs &&
+    python3 -B test/e2e/remote/sanitized_test.py "$PWD/build/$preset"
+}
+
 fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it finds stays in build/fuzz/found
   local program name found
   echo "dev: fuzz: building"
@@ -21,7 +28,7 @@ fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it fi
 }
 
 dev_test() {
-  local full=""
+  local full="" preset
   case "${1:-}" in
     "") ;;
     --full) full=yes ;;
@@ -31,6 +38,9 @@ dev_test() {
   if [ -n "$full" ]; then
     sanitized asan "unit_tests arbiter_scenarios sched_scenarios hi-sim" -L "unit|scenario" || { echo "dev: AddressSanitizer run failed" >&2; return 1; }
     sanitized tsan tests_threads -L threads || { echo "dev: ThreadSanitizer run failed" >&2; return 1; }
+    for preset in asan tsan; do
+      served_sanitized "$preset" || { echo "dev: the served run under $preset failed" >&2; return 1; }
+    done
     dev_packages ffmpeg || return  # 90 packages, 157 MB on disk: too much for every run
     export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1
     fuzzed || { echo "dev: a fuzz target failed; its input is in build/fuzz/found, add it to test/fuzz/corpus" >&2; return 1; }
