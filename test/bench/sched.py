@@ -102,7 +102,7 @@ class Bench:
         """Each kind of waiting task is asked for once a plan, a plan being 1,000 decisions. Paired, alternating, processor time."""
         for kinds in ("100", "1000"):
             ratios = []
-            for _ in range(5):
+            for _ in range(9):
                 without = sim("bench")["decisions_per_cpu_second"]
                 ratios.append(sim("bench", "--pending", "20000", "--pending-kinds", kinds)["decisions_per_cpu_second"] / without)
             slower = 100 * (1 - statistics.median(ratios))
