@@ -15,6 +15,8 @@
 #include "remote/host_session.h"
 #include "remote/isolation.h"
 #include "remote/opencl/version.h"
+#include "remote/opencl/worker/arrive.h"
+#include "remote/opencl/worker/depart.h"
 #include "remote/opencl/worker/granted.h"
 #include "remote/opencl/worker/swap.h"
 #include "remote/worker_order.h"
@@ -49,8 +51,20 @@ base::Result<std::unique_ptr<remote::HostSession>> open_session(
                                       std::move(host));
 }
 
+// The session goes on at another host; then this process shows its client the way, and ends.
+base::Result<uint64_t> move_on(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
+                               const remote::WorkerOrder& order) {
+  if (swap.is_out())
+    return base::fail(base::Code::kConflict, "the session's memory is not on its card");
+  FLEXAI_TRY_ASSIGN(const size_t moved, depart.go(order.file, order.patience));
+  std::thread([&depart] { depart.follow(); }).detach();
+  return uint64_t{moved};
+}
+
 // Told twice is done once: the agent may have been another one in between.
-base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::WorkerOrder order) {
+base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
+                                 remote::WorkerOrder order) {
+  if (order.word == remote::OrderWord::kMove) return move_on(swap, depart, order);
   const bool away = order.word == remote::OrderWord::kSwapOut;
   if (swap.is_out() == away) return uint64_t{0};
   auto moved =
@@ -59,7 +73,25 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::WorkerOrder
   return uint64_t{*moved};
 }
 
-// The driver's first instruction runs when the client is known: before that nobody has one.
+// Of a client that is new here. The driver's first instruction runs when the client is known:
+// before that nobody has one.
+base::Result<remote::opencl::Arrived> meet(const apps::WorkerOptions& options,
+                                           remote::HostSession& door,
+                                           remote::opencl::Granted granted) {
+  remote::opencl::Arrived met;
+  FLEXAI_TRY_ASSIGN(met.session, door.wait());
+  if (granted.devices.empty()) {
+    auto loaded = remote::opencl::grant(options.icd);
+    if (!loaded.ok()) {
+      met.session->end({.code = wire::RefusalCode::kEnded, .text = loaded.error().message});
+      return loaded.error();
+    }
+    granted = std::move(*loaded);
+  }
+  FLEXAI_TRY_ASSIGN(met.worker, remote::opencl::Worker::make(*met.session, std::move(granted)));
+  return met;
+}
+
 base::Status work(const apps::WorkerOptions& options) {
   remote::opencl::Granted granted;
   const bool early = options.session < 0;
@@ -67,24 +99,23 @@ base::Status work(const apps::WorkerOptions& options) {
     FLEXAI_TRY_ASSIGN(granted, remote::opencl::grant(options.icd));
   }
   FLEXAI_TRY_ASSIGN(auto door, open_session(options));
+  // A session that comes from elsewhere is at work there: all is ready before it stands still.
+  if (door->adopts()) {
+    FLEXAI_TRY_ASSIGN(granted, remote::opencl::grant(options.icd));
+  }
   printf("%s\n", text_of(door->endpoint()).c_str());
   fflush(stdout);
-  FLEXAI_TRY_ASSIGN(auto session, door->wait());
-  if (!early) {
-    auto loaded = remote::opencl::grant(options.icd);
-    if (!loaded.ok()) {
-      session->end({.code = wire::RefusalCode::kEnded, .text = loaded.error().message});
-      return loaded.error();
-    }
-    granted = std::move(*loaded);
-  }
-  FLEXAI_TRY_ASSIGN(auto worker, remote::opencl::Worker::make(*session, std::move(granted)));
+  FLEXAI_TRY_ASSIGN(auto met, door->adopts() ? remote::opencl::arrive(*door, std::move(granted))
+                                             : meet(options, *door, std::move(granted)));
+  const auto& session = met.session;
+  const auto& worker = met.worker;
   FLEXAI_TRY(worker->take_output());
   remote::opencl::Swap swap(*worker);
+  remote::opencl::Depart depart(*worker);
   std::unique_ptr<remote::OrderDoor> orders;
   if (options.orders >= 0) {
     FLEXAI_TRY_ASSIGN(orders, remote::OrderDoor::open(base::Fd(options.orders), [&](auto order) {
-                        return carry_out(swap, std::move(order));
+                        return carry_out(swap, depart, std::move(order));
                       }));
   }
   const auto ended = worker->run();
