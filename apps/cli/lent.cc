@@ -34,6 +34,7 @@ namespace {
 
 constexpr base::Nanos kGoodbye = 3 * base::kSecond;
 constexpr base::Nanos kSettled = 2 * base::kSecond;  // below kGoodbye
+constexpr int kMostMoves = 64;                       // since it was last asked
 constexpr int kSessionWait = 40;                     // seconds: a worker starts
 
 std::vector<std::byte> bytes_of_hex(const std::string& hex) {
@@ -82,19 +83,22 @@ class Door {
 
   // False: there is no such run any more.
   bool attend() {
-    auto alive = client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5);
-    if (alive.ok() && alive->value("state", "") == "moved") follow(*alive);
-    return alive.ok() || alive.error().code != Code::kNotFound;
+    for (int moves = 0; moves < kMostMoves; ++moves) {
+      auto alive = client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5);
+      if (!alive.ok()) return alive.error().code != Code::kNotFound;
+      if (alive->value("state", "") != "moved" || !follow(*alive)) return true;
+    }
+    return true;
   }
 
   // The run goes on at another host, in the same sessions under other names.
-  void follow(const json& moved) {
-    if (!client_.use_host(moved.value("to", ""), client_.link()->pki()).ok()) return;
+  bool follow(const json& moved) {
+    if (!client_.use_host(moved.value("to", ""), client_.link()->pki()).ok()) return false;
     run_ = std::to_string(moved.value("run", uint64_t{0}));
     const json names = moved.value("sessions", json::object());
     for (Process& process : clients_)
       process.session = names.value(process.session, process.session);
-    [[maybe_unused]] auto there = client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5);
+    return true;
   }
 
   // So that the next command finds free what this one had: workers take a moment to end.
