@@ -7,17 +7,11 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <thread>
 
-#include "apps/worker_options.h"
+#include "apps/worker_session.h"
 #include "base/futex.h"
-#include "remote/host_session.h"
-#include "remote/isolation.h"
-#include "remote/opencl/version.h"
-#include "remote/opencl/worker/arrive.h"
 #include "remote/opencl/worker/depart.h"
-#include "remote/opencl/worker/granted.h"
 #include "remote/opencl/worker/swap.h"
 #include "remote/worker_order.h"
 
@@ -26,30 +20,6 @@ namespace {
 using namespace flexai;
 
 constexpr base::Nanos kLeaving = 700 * base::kMillisecond;  // to overwrite the memory of cards
-
-base::Result<std::unique_ptr<remote::HostSession>> open_session(
-    const apps::WorkerOptions& options) {
-  remote::HostSessionOptions host;
-  host.version = remote::opencl::wire_version();
-  host.pki = options.pki;
-  host.patience = options.patience * base::kSecond;
-  host.grace = options.grace * base::kSecond;
-  if (options.session < 0) {
-    FLEXAI_TRY_ASSIGN(const wire::Endpoint endpoint, wire::parse_endpoint(options.listen));
-    return remote::HostSession::open(endpoint, std::move(host));
-  }
-  std::optional<remote::Appointment> appointment;
-  if (options.appointment >= 0) {
-    const base::Fd pipe(options.appointment);
-    FLEXAI_TRY_ASSIGN(const auto bytes, remote::read_whole(pipe.get()));
-    FLEXAI_TRY_ASSIGN(appointment, remote::decode_appointment(bytes));
-  }
-  bool filtered = false;
-  FLEXAI_TRY(remote::confine({options.user, true}, &filtered));
-  if (!filtered) fputs("flexai-worker: this kernel has no system call filter\n", stderr);
-  return remote::HostSession::open_on(base::Fd(options.session), std::move(appointment),
-                                      std::move(host));
-}
 
 // The session goes on at another host; then this process shows its client the way, and ends.
 base::Result<uint64_t> move_on(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
@@ -73,40 +43,10 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Dep
   return uint64_t{*moved};
 }
 
-// Of a client that is new here. The driver's first instruction runs when the client is known:
-// before that nobody has one.
-base::Result<remote::opencl::Arrived> meet(const apps::WorkerOptions& options,
-                                           remote::HostSession& door,
-                                           remote::opencl::Granted granted) {
-  remote::opencl::Arrived met;
-  FLEXAI_TRY_ASSIGN(met.session, door.wait());
-  if (granted.devices.empty()) {
-    auto loaded = remote::opencl::grant(options.icd);
-    if (!loaded.ok()) {
-      met.session->end({.code = wire::RefusalCode::kEnded, .text = loaded.error().message});
-      return loaded.error();
-    }
-    granted = std::move(*loaded);
-  }
-  FLEXAI_TRY_ASSIGN(met.worker, remote::opencl::Worker::make(*met.session, std::move(granted)));
-  return met;
-}
-
 base::Status work(const apps::WorkerOptions& options) {
-  remote::opencl::Granted granted;
-  const bool early = options.session < 0;
-  if (early) {
-    FLEXAI_TRY_ASSIGN(granted, remote::opencl::grant(options.icd));
-  }
-  FLEXAI_TRY_ASSIGN(auto door, open_session(options));
-  // A session that comes from elsewhere is at work there: all is ready before it stands still.
-  if (door->adopts()) {
-    FLEXAI_TRY_ASSIGN(granted, remote::opencl::grant(options.icd));
-  }
-  printf("%s\n", text_of(door->endpoint()).c_str());
-  fflush(stdout);
-  FLEXAI_TRY_ASSIGN(auto met, door->adopts() ? remote::opencl::arrive(*door, std::move(granted))
-                                             : meet(options, *door, std::move(granted)));
+  FLEXAI_TRY_ASSIGN(auto served, apps::begin_session(options));
+  const auto& door = served.door;
+  const auto& met = served.met;
   const auto& session = met.session;
   const auto& worker = met.worker;
   FLEXAI_TRY(worker->take_output());
@@ -122,7 +62,7 @@ base::Status work(const apps::WorkerOptions& options) {
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());
   const auto& endpoint = door->endpoint();
-  if (early &&
+  if (options.session < 0 &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
     ::unlink(endpoint.place.c_str());
   // Commands that never end keep nobody from going.

@@ -1,12 +1,8 @@
 #include "remote/handover.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cstring>
 
+#include "remote/worker_socket.h"
 #include "wire/exchange.h"
 #include "wire/socket.h"
 
@@ -59,34 +55,17 @@ base::Status send_move(int channel, MoveWord word, Bytes body, int socket) {
 }
 
 Result<MoveMessage> receive_move(int channel, MoveWord word, Nanos deadline) {
-  std::vector<std::byte> bytes(kMostMessage);
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  iovec part{bytes.data(), bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t n = -1;
-  for (;;) {
-    n = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (n >= 0 || (errno != EAGAIN && errno != EINTR)) break;
-    if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "no word about the move");
-    wire::wait_socket(channel, POLLIN, -1, deadline);
-  }
-  if (n < 0 && errno != ECONNRESET) return base::fail_errno("recvmsg");
+  auto message = receive_message(channel, kMostMessage, deadline);
+  // A wait may end early.
+  while (!message.ok() && message.error().code == Code::kTimeout &&
+         base::monotonic_now() < deadline)
+    message = receive_message(channel, kMostMessage, deadline);
+  FLEXAI_TRY(message);
   MoveMessage got;
-  if (cmsghdr* head = CMSG_FIRSTHDR(&message);
-      n > 0 && head != nullptr && head->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    got.socket = base::Fd(fd);
-  }
-  if (n <= 0) return fail(Code::kUnavailable, "the move was given up");
-  got.word = static_cast<MoveWord>(bytes[0]);
-  if (got.word != word || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-    return fail(Code::kCorrupt, "another word about the move than is due");
-  got.body.assign(bytes.begin() + 1, bytes.begin() + n);
+  got.word = static_cast<MoveWord>(message->bytes[0]);
+  if (got.word != word) return fail(Code::kCorrupt, "another word about the move than is due");
+  got.body.assign(message->bytes.begin() + 1, message->bytes.end());
+  got.socket = std::move(message->file);
   return got;
 }
 
