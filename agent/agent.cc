@@ -191,6 +191,7 @@ base::Status Agent::Parts::open_sessions() {
   chosen.worker_group = config.worker_group;
   chosen.attach_socket = attach_socket;
   chosen.issuer = name;
+  chosen.pki = config.pki;
   chosen.grace = config.grace;
   chosen.lease = config.lease;
   sessions = std::make_unique<Sessions>(loop.get(), slices.get(), runs.get(), attachments.get(),

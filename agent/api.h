@@ -14,6 +14,7 @@
 #include "agent/events.h"
 #include "agent/injection.h"
 #include "agent/line.h"
+#include "agent/migration.h"
 #include "agent/runs.h"
 #include "agent/sessions.h"
 #include "agent/slices.h"
@@ -85,6 +86,21 @@ class Api {
   void heard(const std::shared_ptr<Move>& move, const std::string& session,
              const base::Result<uint64_t>& moved);
   void finish_move(const std::shared_ptr<Move>& move);
+  // api_migrate.cc
+  struct Arrival;
+  struct Departure;
+  struct Gone {  // a run that goes on at another host
+    std::string host, to;
+    uint64_t run = 0;
+    nlohmann::json sessions;  // their names there, by those here
+  };
+  void post_migrate(const Request&, const Reply&);
+  void post_arrival(const Request&, const Reply&);
+  void delete_arrival(const Request&, const Reply&);
+  base::Result<Run*> migrates(const SliceEntry& entry) const;
+  void migrated(const std::shared_ptr<Departure>& departure, const base::Result<Migrated>& done);
+  base::Result<std::string> equal_card(const model::Device& card) const;
+  void arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::Place> place);
   // api_runs.cc
   void post_run(const Request&, const Reply&);
   void get_run(const Request&, const Reply&);
@@ -124,6 +140,8 @@ class Api {
   Sessions* sessions_;
   Identity identity_;
   Line line_;
+  std::map<uint64_t, Gone> gone_;             // by run; the last 1,024
+  std::map<uint64_t, std::string> arriving_;  // runs, and the host they come from
 };
 
 }  // namespace flexai::agent

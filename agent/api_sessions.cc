@@ -70,9 +70,17 @@ void Api::delete_session(const Request& call, const Reply& reply) {
 }
 
 void Api::post_run_alive(const Request& call, const Reply& reply) {
+  for (const auto& [id, gone] : gone_)
+    if (std::to_string(id) == call->names[0] && gone.host == call->host)
+      return reply->finish(Answer{200, "", "",
+                                  json{{"state", "moved"},
+                                       {"to", gone.to},
+                                       {"run", gone.run},
+                                       {"sessions", gone.sessions}}});
   auto run = hosts_run(*call);
   if (!run.ok()) return reply->finish(run.error());
   sessions_->attend(*run);
+  arriving_.erase((*run)->stored.id);
   reply->finish(Answer{200, "", "", json{{"state", (*run)->draining ? "draining" : "running"}}});
 }
 

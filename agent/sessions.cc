@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "limit/attach.h"
 #include "remote/knock.h"
+#include "wire/hello.h"
 #include "wire/pki.h"
 #include "wire/socket.h"
 
@@ -166,7 +167,8 @@ base::Result<Sessions::Credentials> Sessions::credentials(const Run& run, const 
   FLEXAI_TRY_ASSIGN(auto lease, make_lease(run, name));
   Credentials made;
   made.appointment = {
-      name, client, {own.certificate, own.key, authority.certificate}, keys_.public_key, lease};
+      name,  client, {own.certificate, own.key, authority.certificate, ""}, keys_.public_key,
+      lease, {}};
   made.introduction = {name, {theirs.certificate, theirs.key, authority.certificate}, lease};
   return made;
 }
@@ -200,7 +202,7 @@ base::Result<WorkerStart> Sessions::worker_for(const Run& run) {
 
 // Starts a worker; the answer comes when it has said its line, or did not in time.
 base::Result<std::string> Sessions::begin(Run* run, const std::string& address, int type,
-                                          Answer answer) {
+                                          Answer answer, const remote::Ticket& ticket) {
   if (sessions_.size() >= kMaxSessions)
     return fail(Code::kExhausted, "this host serves 1000 programs already; try another one");
   if (run->sessions >= limit::kMaxSlots)
@@ -214,6 +216,7 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
     starting.introduction.endpoint = "shm:" + path;
   } else {
     FLEXAI_TRY_ASSIGN(Credentials made, credentials(*run, name, address));
+    made.appointment.ticket = ticket;
     wire::Writer writer;
     FLEXAI_TRY(remote::encode(made.appointment, writer));
     FLEXAI_TRY_ASSIGN(start.appointment, hand_over(writer.bytes()));
@@ -288,6 +291,17 @@ void Sessions::answer(const std::string& name, base::Result<remote::Introduction
 
 void Sessions::introduce(Run* run, const std::string& address, Answer answer) {
   auto begun = begin(run, address, SOCK_SEQPACKET, answer);
+  if (!begun.ok()) answer(begun.error());
+}
+
+void Sessions::receive(Run* run, const std::string& address, AnswerPlace answer) {
+  auto ticket = wire::random_key();
+  if (!ticket.ok()) return answer(ticket.error());
+  Answer introduced = [answer, ticket = *ticket](base::Result<remote::Introduction> made) {
+    if (!made.ok()) return answer(made.error());
+    answer(remote::Place{std::move(*made), ticket});
+  };
+  auto begun = begin(run, address, SOCK_SEQPACKET, introduced, *ticket);
   if (!begun.ok()) answer(begun.error());
 }
 
@@ -425,6 +439,15 @@ void Sessions::send_order(const std::string& name, remote::WorkerOrder order, Do
     auto moved = remote::order_worker(path, *wanted, kLongestMove);
     base::MutexLock lock(reach->mutex);
     if (reach->loop != nullptr) reach->loop->post([done, moved] { done(moved); });
+  }).detach();
+}
+
+void Sessions::apart(std::function<base::Result<Migrated>()> work,
+                     std::function<void(const base::Result<Migrated>&)> done) {
+  std::thread([reach = reach_, work = std::move(work), done = std::move(done)] {
+    const auto result = work();
+    base::MutexLock lock(reach->mutex);
+    if (reach->loop != nullptr) reach->loop->post([done, result] { done(result); });
   }).detach();
 }
 

@@ -21,12 +21,13 @@
 #include "agent/attachments.h"
 #include "agent/events.h"
 #include "agent/injection.h"
+#include "agent/migration.h"
 #include "agent/runs.h"
 #include "agent/slices.h"
 #include "agent/worker_process.h"
 #include "base/loop.h"
 #include "base/mutex.h"
-#include "remote/appointment.h"
+#include "remote/handover.h"
 #include "remote/worker_order.h"
 #include "wire/lease.h"
 
@@ -40,6 +41,7 @@ struct SessionConfig {
   std::string worker_group;  // control group folder
   std::string attach_socket;
   std::string issuer;  // name of this host in leases
+  std::string pki;     // folder of its certificate
   base::Nanos grace = 30 * base::kSecond;
   base::Nanos lease = 300 * base::kSecond;
 };
@@ -73,6 +75,9 @@ class Sessions {
   // For one process of a program of the run's host, which reaches us as `address`.
   using Answer = std::function<void(base::Result<remote::Introduction>)>;
   void introduce(Run* run, const std::string& address, Answer answer);
+  // The same for a session that another host hands on: the place to hand on to it.
+  using AnswerPlace = std::function<void(base::Result<remote::Place>)>;
+  void receive(Run* run, const std::string& address, AnswerPlace answer);
   // The run's host is there.
   void attend(Run* run) { run->attended = base::monotonic_now(); }
 
@@ -85,6 +90,9 @@ class Sessions {
   // when the worker has attached to this agent.
   using Done = std::function<void(base::Result<uint64_t>)>;
   void order(const std::string& name, remote::WorkerOrder order, Done done);
+  // Does something long on a thread of its own; `done` is called on the loop, if it is still there.
+  void apart(std::function<base::Result<Migrated>()> work,
+             std::function<void(const base::Result<Migrated>&)> done);
   // Names of the sessions that use this slice.
   std::vector<std::string> of_slice(uint64_t slice) const;
 
@@ -116,7 +124,8 @@ class Sessions {
   void drop_door(uint64_t run);
   void answer_door(uint64_t run);
   void watch_client(const std::string& name, int connection);
-  base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer);
+  base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer,
+                                  const remote::Ticket& ticket = {});
   base::Result<Credentials> credentials(const Run& run, const std::string& name,
                                         const std::string& address);
   base::Result<std::vector<std::byte>> make_lease(const Run& run, const std::string& name) const;

@@ -7,15 +7,11 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <thread>
 
-#include "apps/worker_options.h"
+#include "apps/worker_session.h"
 #include "base/futex.h"
-#include "remote/host_session.h"
-#include "remote/isolation.h"
-#include "remote/opencl/version.h"
-#include "remote/opencl/worker/granted.h"
+#include "remote/opencl/worker/depart.h"
 #include "remote/opencl/worker/swap.h"
 #include "remote/worker_order.h"
 
@@ -25,32 +21,20 @@ using namespace flexai;
 
 constexpr base::Nanos kLeaving = 700 * base::kMillisecond;  // to overwrite the memory of cards
 
-base::Result<std::unique_ptr<remote::HostSession>> open_session(
-    const apps::WorkerOptions& options) {
-  remote::HostSessionOptions host;
-  host.version = remote::opencl::wire_version();
-  host.pki = options.pki;
-  host.patience = options.patience * base::kSecond;
-  host.grace = options.grace * base::kSecond;
-  if (options.session < 0) {
-    FLEXAI_TRY_ASSIGN(const wire::Endpoint endpoint, wire::parse_endpoint(options.listen));
-    return remote::HostSession::open(endpoint, std::move(host));
-  }
-  std::optional<remote::Appointment> appointment;
-  if (options.appointment >= 0) {
-    const base::Fd pipe(options.appointment);
-    FLEXAI_TRY_ASSIGN(const auto bytes, remote::read_whole(pipe.get()));
-    FLEXAI_TRY_ASSIGN(appointment, remote::decode_appointment(bytes));
-  }
-  bool filtered = false;
-  FLEXAI_TRY(remote::confine({options.user, true}, &filtered));
-  if (!filtered) fputs("flexai-worker: this kernel has no system call filter\n", stderr);
-  return remote::HostSession::open_on(base::Fd(options.session), std::move(appointment),
-                                      std::move(host));
+// The session goes on at another host; then this process shows its client the way, and ends.
+base::Result<uint64_t> move_on(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
+                               const remote::WorkerOrder& order) {
+  if (swap.is_out())
+    return base::fail(base::Code::kConflict, "the session's memory is not on its card");
+  FLEXAI_TRY_ASSIGN(const size_t moved, depart.go(order.file, order.patience));
+  std::thread([&depart] { depart.follow(); }).detach();
+  return uint64_t{moved};
 }
 
 // Told twice is done once: the agent may have been another one in between.
-base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::WorkerOrder order) {
+base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
+                                 remote::WorkerOrder order) {
+  if (order.word == remote::OrderWord::kMove) return move_on(swap, depart, order);
   const bool away = order.word == remote::OrderWord::kSwapOut;
   if (swap.is_out() == away) return uint64_t{0};
   auto moved =
@@ -59,39 +43,26 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::WorkerOrder
   return uint64_t{*moved};
 }
 
-// The driver's first instruction runs when the client is known: before that nobody has one.
 base::Status work(const apps::WorkerOptions& options) {
-  remote::opencl::Granted granted;
-  const bool early = options.session < 0;
-  if (early) {
-    FLEXAI_TRY_ASSIGN(granted, remote::opencl::grant(options.icd));
-  }
-  FLEXAI_TRY_ASSIGN(auto door, open_session(options));
-  printf("%s\n", text_of(door->endpoint()).c_str());
-  fflush(stdout);
-  FLEXAI_TRY_ASSIGN(auto session, door->wait());
-  if (!early) {
-    auto loaded = remote::opencl::grant(options.icd);
-    if (!loaded.ok()) {
-      session->end({.code = wire::RefusalCode::kEnded, .text = loaded.error().message});
-      return loaded.error();
-    }
-    granted = std::move(*loaded);
-  }
-  FLEXAI_TRY_ASSIGN(auto worker, remote::opencl::Worker::make(*session, std::move(granted)));
+  FLEXAI_TRY_ASSIGN(auto served, apps::begin_session(options));
+  const auto& door = served.door;
+  const auto& met = served.met;
+  const auto& session = met.session;
+  const auto& worker = met.worker;
   FLEXAI_TRY(worker->take_output());
   remote::opencl::Swap swap(*worker);
+  remote::opencl::Depart depart(*worker);
   std::unique_ptr<remote::OrderDoor> orders;
   if (options.orders >= 0) {
     FLEXAI_TRY_ASSIGN(orders, remote::OrderDoor::open(base::Fd(options.orders), [&](auto order) {
-                        return carry_out(swap, std::move(order));
+                        return carry_out(swap, depart, std::move(order));
                       }));
   }
   const auto ended = worker->run();
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());
   const auto& endpoint = door->endpoint();
-  if (early &&
+  if (options.session < 0 &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
     ::unlink(endpoint.place.c_str());
   // Commands that never end keep nobody from going.

@@ -58,6 +58,7 @@ base::Status encode(const Appointment& appointment, wire::Writer& writer) {
   write_identity(appointment.identity, writer);
   writer.raw(appointment.issuer);
   writer.blob(appointment.lease);
+  writer.raw(appointment.ticket);
   return done(writer);
 }
 
@@ -72,6 +73,8 @@ base::Result<Appointment> decode_appointment(Bytes bytes) {
   if (issuer.size() == made.issuer.size()) memcpy(made.issuer.data(), issuer.data(), issuer.size());
   const Bytes lease = reader.blob("lease", wire::kMaxLease);
   made.lease.assign(lease.begin(), lease.end());
+  const Bytes ticket = reader.raw("ticket", made.ticket.size());
+  if (ticket.size() == made.ticket.size()) memcpy(made.ticket.data(), ticket.data(), ticket.size());
   FLEXAI_TRY(reader.finish().with_context("appointment"));
   return made;
 }

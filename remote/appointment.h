@@ -8,6 +8,7 @@
 // The agent may be another process each time: nothing is kept open. Threads: any.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,12 +20,17 @@
 
 namespace flexai::remote {
 
+// Good once, for the host that hands a session on to this worker; all zero: none does.
+using Ticket = std::array<std::byte, 32>;
+
 struct Appointment {
   std::string session;         // the session's name
   std::string client;          // the name in the certificate that the client shows
   wire::TlsIdentity identity;  // the worker's; trusts the session's own authority
   wire::PublicKey issuer{};    // signs leases
   std::vector<std::byte> lease;
+  Ticket ticket{};
+  bool adopts() const { return ticket != Ticket{}; }
 };
 
 // What the client of such a session needs; opaque to everybody between the agent and it.

@@ -29,6 +29,13 @@ void DeferredErrors::forget(ObjectId queue) {
   first_.erase(queue);
 }
 
+std::vector<DeferredError> DeferredErrors::all() const {
+  base::MutexLock lock(mutex_);
+  std::vector<DeferredError> found;
+  for (const auto& [queue, error] : first_) found.push_back(error);
+  return found;
+}
+
 bool DeferredErrors::empty() const {
   MutexLock lock(mutex_);
   return first_.empty();

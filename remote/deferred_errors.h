@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -32,6 +33,7 @@ class DeferredErrors {
   std::optional<DeferredError> take(ObjectId queue);  // reported: gone
   void forget(ObjectId queue);                        // the queue was released
   bool empty() const;
+  std::vector<DeferredError> all() const;
 
  private:
   mutable base::Mutex mutex_;

@@ -41,6 +41,9 @@ class Dispatcher {
   base::Status run(Handler handler);
 
   static bool handling();  // whether this thread does
+  // What has come of a call that travels in parts. REQUIRES: nobody takes a message meanwhile.
+  const std::vector<std::byte>& parts() const { return parts_; }
+  void set_parts(std::vector<std::byte> parts) { parts_ = std::move(parts); }  // before run()
   // Within a handler, while its driver takes long: other calls are handled meanwhile. Elsewhere it
   // does nothing.
   class Away {

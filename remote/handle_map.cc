@@ -96,6 +96,18 @@ std::vector<HandleMap::Entry> HandleMap::all(Kind kind) const {
   return entries;
 }
 
+std::vector<HandleMap::Failed> HandleMap::failed() const {
+  MutexLock lock(mutex_);
+  std::vector<Failed> found;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.kind != 0 && slot.object == nullptr)
+      found.push_back(
+          {make_id(static_cast<uint32_t>(i + 1), slot.generation), slot.kind, slot.error});
+  }
+  return found;
+}
+
 base::Status HandleMap::replace(ObjectId id, Kind kind, void* object) {
   MutexLock lock(mutex_);
   FLEXAI_TRY_ASSIGN(size_t at, place(id, kind));

@@ -45,6 +45,12 @@ class HandleMap {
   };
   // Of those of a kind that did not fail, oldest first.
   std::vector<Entry> all(Kind kind) const;
+  struct Failed {
+    ObjectId id = 0;
+    Kind kind = 0;
+    int32_t error = 0;
+  };
+  std::vector<Failed> failed() const;
   // Another object behind a known id. kNotFound as with find().
   base::Status replace(ObjectId id, Kind kind, void* object);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/futex.h"
 #include "base/log.h"
@@ -31,6 +32,9 @@ wire::HostOptions HostSession::host_options() {
   };
   host.on_given_up = [this](const wire::Peer& peer) { given_up(peer); };
   host.on_session = [this](auto session) { took(std::move(session)); };
+  host.on_adopt = [this](auto transport, wire::Bytes ticket) {
+    return hand_over(std::move(transport), ticket);
+  };
   return host;
 }
 
@@ -90,7 +94,8 @@ const wire::Endpoint& HostSession::endpoint() const {
 base::Result<std::vector<std::byte>> HostSession::admit(const wire::Hello& hello,
                                                         const wire::Peer& peer) {
   MutexLock lock(mutex_);
-  if (admitted_) return fail(Code::kExhausted, "this worker has its client");
+  if (admitted_ || (appointment_ && appointment_->adopts()))
+    return fail(Code::kExhausted, "this worker has its client");
   if (appointment_) {
     if (peer.subject != appointment_->client)
       return fail(Code::kDenied,
@@ -178,15 +183,58 @@ void HostSession::watch(int pid) {
   });
 }
 
-base::Result<std::shared_ptr<wire::Session>> HostSession::wait() {
-  const base::Nanos end = options_.patience == 0 ? 0 : base::monotonic_now() + options_.patience;
+base::Status HostSession::come(base::Nanos end) {
   while (there_.load(std::memory_order_acquire) == 0) {
     if (!base::futex_wait(&there_, 0, end) && end != 0 && base::monotonic_now() >= end)
       return fail(Code::kTimeout, "no client came to " + text_of(endpoint()));
   }
+  return {};
+}
+
+base::Result<std::shared_ptr<wire::Session>> HostSession::wait() {
+  FLEXAI_TRY(come(options_.patience == 0 ? 0 : base::monotonic_now() + options_.patience));
   MutexLock lock(mutex_);
   if (session_ == nullptr) return fail(Code::kUnavailable, ended_);
   return session_;
+}
+
+base::Status HostSession::hand_over(std::unique_ptr<wire::Transport> transport,
+                                    wire::Bytes ticket) {
+  MutexLock lock(mutex_);
+  Ticket shown{};
+  if (ticket.size() == shown.size()) std::copy(ticket.begin(), ticket.end(), shown.begin());
+  if (!appointment_ || !appointment_->adopts() ||
+      !wire::equal_secret(shown, appointment_->ticket) ||
+      transport->peer().subject != appointment_->client)
+    return fail(Code::kDenied, transport->peer().name + " shows no ticket of this worker");
+  if (std::exchange(admitted_, true))
+    return fail(Code::kDenied, "the ticket of this worker was used");
+  handover_ = std::move(transport);
+  there_.store(1, std::memory_order_release);
+  base::futex_wake(&there_, 1);
+  return {};
+}
+
+base::Result<std::unique_ptr<wire::Transport>> HostSession::wait_handover() {
+  FLEXAI_TRY(come(options_.patience == 0 ? 0 : base::monotonic_now() + options_.patience));
+  MutexLock lock(mutex_);
+  if (handover_ == nullptr) return fail(Code::kUnavailable, ended_);
+  return std::move(handover_);
+}
+
+base::Result<std::shared_ptr<wire::Session>> HostSession::adopt(const wire::SessionState& state,
+                                                                const wire::Peer& peer) {
+  wire::SessionOptions options;
+  options.version = options_.version;
+  FLEXAI_TRY_ASSIGN(std::shared_ptr<wire::Session> session,
+                    wire::Session::adopt(state, peer, std::move(options)));
+  {
+    MutexLock lock(mutex_);
+    if (!ended_.empty()) return fail(Code::kUnavailable, ended_);
+    session_ = session;
+  }
+  host_->take_in(session);
+  return session;
 }
 
 }  // namespace flexai::remote

@@ -38,6 +38,13 @@ class HostSession {
   const wire::Endpoint& endpoint() const;
   base::Result<std::shared_ptr<wire::Session>> wait();  // for the client
 
+  // For an appointment that adopts, instead of wait(): the connection of the host that hands the
+  // session on, once it has shown the ticket. Then, when the session was made here, it is let in.
+  bool adopts() const { return appointment_ && appointment_->adopts(); }
+  base::Result<std::unique_ptr<wire::Transport>> wait_handover();
+  base::Result<std::shared_ptr<wire::Session>> adopt(const wire::SessionState& state,
+                                                     const wire::Peer& peer);
+
  private:
   explicit HostSession(HostSessionOptions options);
   wire::HostOptions host_options();
@@ -48,6 +55,8 @@ class HostSession {
   void check_expiry();
   void end(wire::RefusalCode code, const std::string& why);
   void took(std::shared_ptr<wire::Session> session);
+  base::Status hand_over(std::unique_ptr<wire::Transport> transport, wire::Bytes ticket);
+  base::Status come(base::Nanos end);
   void watch(int pid);
 
   const HostSessionOptions options_;
@@ -55,6 +64,7 @@ class HostSession {
   std::unique_ptr<wire::Host> host_;
   base::Mutex mutex_;
   bool admitted_ FLEXAI_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<wire::Transport> handover_ FLEXAI_GUARDED_BY(mutex_);
   std::shared_ptr<wire::Session> session_ FLEXAI_GUARDED_BY(mutex_);
   int64_t expires_ FLEXAI_GUARDED_BY(mutex_) = 0;  // seconds since 1970; 0: never
   std::string ended_ FLEXAI_GUARDED_BY(mutex_);    // why, before there was a session

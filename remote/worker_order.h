@@ -19,6 +19,7 @@ namespace flexai::remote {
 enum class OrderWord : uint8_t {
   kSwapOut = 1,  // the bytes leave the card: into the file, or into memory when none came along
   kSwapIn = 2,
+  kMove = 3,  // the session goes on at another host; the file is a socket, see handover.h
 };
 
 struct WorkerOrder {

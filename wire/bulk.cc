@@ -35,6 +35,7 @@ base::Result<std::unique_ptr<Bulk>> Bulk::make(Session& session, int stripes) {
     session.set_bulk([raw](auto transport, uint8_t stripe, uint32_t epoch) {
       raw->attach(std::move(transport), stripe, epoch);
     });
+  if (session.connector()) session.set_moved([raw] { raw->cut(); });
   return bulk;
 }
 
@@ -43,6 +44,7 @@ Bulk::Bulk(Session& session, Lane* lane, int stripes)
 
 Bulk::~Bulk() {
   session_.set_bulk({});
+  session_.set_moved({});
   lane_->set_sink({});
   std::vector<std::unique_ptr<Stripe>> stripes;
   {
@@ -248,6 +250,19 @@ void Bulk::cancel_send(uint64_t id) {
 void Bulk::rest(uint32_t seen, Nanos deadline) {
   const Nanos look = monotonic_now() + kLook;
   base::futex_wait(&changed_, seen, deadline == 0 ? look : std::min(deadline, look));
+}
+
+std::map<uint64_t, uint64_t> Bulk::awaited() const {
+  MutexLock lock(mutex_);
+  return early_;
+}
+
+base::Status Bulk::restore(std::map<uint64_t, uint64_t> awaited) {
+  if (awaited.size() > kMostEarly)
+    return fail(Code::kCorrupt, "more bulk transfers are awaited than may be");
+  MutexLock lock(mutex_);
+  early_ = std::move(awaited);
+  return {};
 }
 
 void Bulk::cut() {

@@ -40,8 +40,13 @@ class Bulk {
   void cancel_receive(uint64_t id);
   void cancel_send(uint64_t id);
 
-  // For tests: cuts every stripe.
+  // Cuts every stripe.
   void cut();
+
+  // For another process that goes on with the host's side: transfers that the client is ready for
+  // and that have not begun. REQUIRES: the session is frozen, no transfer is under way.
+  std::map<uint64_t, uint64_t> awaited() const;  // size by id
+  base::Status restore(std::map<uint64_t, uint64_t> awaited);
 
  private:
   friend class Stripe;
@@ -93,7 +98,7 @@ class Bulk {
   Session& session_;
   Lane* const lane_;
   const int wanted_stripes_;
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   std::map<uint64_t, Incoming> incoming_ FLEXAI_GUARDED_BY(mutex_);
   std::map<uint64_t, Outgoing> outgoing_ FLEXAI_GUARDED_BY(mutex_);
   std::map<uint64_t, uint64_t> early_ FLEXAI_GUARDED_BY(mutex_);  // ready before send(): size

@@ -28,7 +28,8 @@ struct Connection {
   bool calm = false;                      // nothing came or was sent for a while
   bool untimed = false;  // the reader waits for ever: nothing is due and it is calm
   bool want_ping = false, want_pong = false, want_ack = false;
-  std::vector<std::byte> farewell;  // a Refusal to be sent
+  FrameType farewell_type = FrameType::kDead;
+  std::vector<std::byte> farewell;  // its payload, to be sent
   bool bids_farewell = false;       // it was sent, and is to arrive
 
   // The reader's.

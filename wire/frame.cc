@@ -43,7 +43,10 @@ uint32_t most_of(FrameType type) {
     case FrameType::kGoodbye:
     case FrameType::kDead:
     case FrameType::kChunkAck:
+    case FrameType::kAdopt:
       return kMaxNote;
+    case FrameType::kMoved:
+      return kMaxMoved;
   }
   return 0;
 }
@@ -71,7 +74,7 @@ base::Result<FrameHeader> decode_header(std::span<const std::byte, kHeaderBytes>
                      packed.check,
                      packed.seq,
                      packed.ack};
-  if (packed.type < 1 || packed.type > static_cast<uint8_t>(FrameType::kChunkAck))
+  if (packed.type < 1 || packed.type > static_cast<uint8_t>(FrameType::kAdopt))
     return fail(Code::kCorrupt, "frame of the unknown type " + std::to_string(packed.type));
   if ((packed.flags & ~kChecked) != 0)
     return fail(Code::kCorrupt, "frame with unknown flags " + std::to_string(packed.flags));

@@ -19,7 +19,8 @@ inline constexpr uint32_t kMaxChunk = 1u << 20;          // of bulk data
 inline constexpr uint32_t kMaxPayload = kMaxChunk + 64;  // of any frame
 inline constexpr uint32_t kMaxGreeting = 16u << 10;      // of a frame before the welcome
 inline constexpr uint32_t kMaxNote = 4096;               // of a frame of the session itself
-inline constexpr uint8_t kChecked = 1;                   // flag: `check` is filled
+inline constexpr uint32_t kMaxMoved = 64u << 10;  // of what a client is told of its new place
+inline constexpr uint8_t kChecked = 1;            // flag: `check` is filled
 
 enum class FrameType : uint8_t {
   kHello = 1,    // Hello; the first frame of every connection
@@ -30,10 +31,12 @@ enum class FrameType : uint8_t {
   kCredit = 6,   // Credits
   kPing = 7,     // empty, asks for kPong
   kPong = 8,
-  kGoodbye = 9,   // resume key; sequenced: the session is over by its peer's will
-  kDead = 10,     // Refusal: the session is over
-  kChunk = 11,    // on a bulk connection: id, offset, bytes
-  kChunkAck = 12  // on a bulk connection: id, offset
+  kGoodbye = 9,    // resume key; sequenced: the session is over by its peer's will
+  kDead = 10,      // Refusal: the session is over
+  kChunk = 11,     // on a bulk connection: id, offset, bytes
+  kChunkAck = 12,  // on a bulk connection: id, offset
+  kMoved = 13,     // of the host: it has handed the session on; where to, opaque here
+  kAdopt = 14      // instead of a hello: another host hands a session on; a ticket
 };
 
 struct FrameHeader {

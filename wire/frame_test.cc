@@ -200,7 +200,7 @@ TEST(Frame, HeadersThatMakeNoSenseAreRefused) {
   };
   EXPECT_TRUE(bad(0, 0));  // magic
   EXPECT_TRUE(bad(4, 0));  // type
-  EXPECT_TRUE(bad(4, 13));
+  EXPECT_TRUE(bad(4, 15));
   EXPECT_TRUE(bad(4, 5));   // an ack with a body
   EXPECT_TRUE(bad(5, 2));   // flags
   EXPECT_TRUE(bad(11, 1));  // length

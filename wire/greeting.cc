@@ -5,11 +5,15 @@
 namespace flexai::wire {
 
 base::Result<Welcome> greet(Transport& transport, const Hello& hello, base::Nanos deadline,
-                            bool& refused) {
+                            bool& refused, std::vector<std::byte>* place) {
   Writer writer;
   encode(hello, writer);
   FLEXAI_TRY(send_frame(transport, FrameType::kHello, writer.bytes(), deadline));
-  FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(transport, kMaxGreeting, deadline));
+  FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(transport, kMaxMoved, deadline));
+  if (frame.header.type == FrameType::kMoved && place != nullptr) {
+    *place = std::move(frame.payload);
+    return base::fail(base::Code::kUnavailable, "the session has been handed on");
+  }
   if (frame.header.type == FrameType::kRefuse) {
     FLEXAI_TRY_ASSIGN(Refusal refusal, decode_refusal(frame.payload));
     refused = refusal.code != RefusalCode::kStale;

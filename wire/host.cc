@@ -27,6 +27,8 @@ base::Status turn_away(Transport& transport, const Refusal& refusal, Nanos deadl
 base::Status Host::serve(std::unique_ptr<Transport> transport) {
   Nanos deadline = base::monotonic_now() + options_.session.handshake;
   FLEXAI_TRY_ASSIGN(Frame frame, receive_frame(*transport, kMaxGreeting, deadline));
+  if (frame.header.type == FrameType::kAdopt && options_.on_adopt)
+    return options_.on_adopt(std::move(transport), frame.payload);
   if (frame.header.type != FrameType::kHello)
     return refuse(*transport, RefusalCode::kBroken, "a connection begins with a hello");
   auto hello = decode_hello(frame.payload);
@@ -95,6 +97,11 @@ base::Status Host::again(std::unique_ptr<Transport> transport, const Hello& hell
     default:
       return resumed;
   }
+}
+
+void Host::take_in(const std::shared_ptr<Session>& session) {
+  MutexLock lock(mutex_);
+  sessions_[session->id()] = session;
 }
 
 std::shared_ptr<Session> Host::find(const SessionId& id) {

@@ -18,6 +18,8 @@ struct HostOptions {
   std::function<base::Result<std::vector<std::byte>>(const Hello&, const Peer&)> admit;
   // Whoever was admitted could not be told so and has no session: it may come again, or be gone.
   std::function<void(const Peer&)> on_given_up;
+  // Another host hands a session on over this connection, and shows a ticket. Not set: refused.
+  std::function<base::Status(std::unique_ptr<Transport>, Bytes ticket)> on_adopt;
   // A session was made; whoever keeps the pointer keeps the session. Called in serve().
   std::function<void(std::shared_ptr<Session>)> on_session;
 };
@@ -28,6 +30,9 @@ class Host {
 
   // Reads the hello on `transport` and answers it. An error is for the log: the client was told.
   base::Status serve(std::unique_ptr<Transport> transport);
+
+  // A session of Session::adopt(): its client will be let in. Before it can come.
+  void take_in(const std::shared_ptr<Session>& session);
 
   size_t sessions() const;  // alive
 

@@ -1,5 +1,7 @@
 #include "wire/inbox.h"
 
+#include <algorithm>
+
 #include "wire/frame.h"
 #include "wire/outbox.h"
 
@@ -25,8 +27,15 @@ Block Inbox::take() {
 }
 
 uint64_t Inbox::grant() {
-  granted_ = read_ + window_;
+  granted_ = std::max(granted_, read_ + window_);
   return granted_;
+}
+
+void Inbox::restore(uint64_t arrived, uint64_t read, uint64_t granted, std::deque<Block> unread) {
+  arrived_ = arrived;
+  read_ = read;
+  granted_ = granted;
+  frames_ = std::move(unread);
 }
 
 void put_record(std::span<std::byte> place, uint32_t tag, Bytes head, Bytes body) {

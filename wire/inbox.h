@@ -21,9 +21,15 @@ class Inbox {
   size_t frames() const { return frames_.size(); }
   Block take();  // the oldest; its bytes count as read. REQUIRES: !empty()
 
-  bool credit_is_due() const { return read_ + window_ - granted_ >= window_ / 4; }
+  bool credit_is_due() const { return read_ + window_ >= granted_ + window_ / 4; }
   uint64_t grant();  // all the credit there is now; what the peer is to be told
   uint64_t granted() const { return granted_; }
+
+  // For another process that goes on with it, see session_state.h.
+  uint64_t arrived() const { return arrived_; }
+  uint64_t read() const { return read_; }
+  const std::deque<Block>& unread() const { return frames_; }
+  void restore(uint64_t arrived, uint64_t read, uint64_t granted, std::deque<Block> unread);
 
  private:
   size_t window_;

@@ -98,6 +98,7 @@ void Lane::set_sink(std::function<void(const Message&)> sink) {
   }
   if (std::find(session_.sinks_.begin(), session_.sinks_.end(), this) == session_.sinks_.end())
     session_.sinks_.push_back(this);
+  if (sink) std::erase(session_.arrivals_, this);
   sink_ = std::move(sink);
 }
 

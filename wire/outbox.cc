@@ -44,6 +44,13 @@ base::Status Outbox::acknowledge(uint64_t seq) {
   return {};
 }
 
+std::vector<const OutFrame*> Outbox::unacknowledged() const {
+  std::vector<const OutFrame*> frames;
+  for (const OutFrame& frame : frames_)
+    if (frame.header.seq > acknowledged_) frames.push_back(&frame);
+  return frames;
+}
+
 base::Status Outbox::rewind(uint64_t received) {
   if (received < acknowledged_)
     return fail(Code::kCorrupt, "the peer has frames up to " + std::to_string(received) +

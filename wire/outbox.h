@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "base/result.h"
 #include "wire/block.h"
@@ -48,6 +49,11 @@ class Outbox {
   size_t held() const { return held_; }
   bool all_written() const { return written_ == frames_.size(); }
   bool empty() const { return frames_.empty(); }
+
+  // For another process that goes on with it: what the peer has not acknowledged, oldest first.
+  std::vector<const OutFrame*> unacknowledged() const;
+  // REQUIRES: nothing was added yet.
+  void restore(uint64_t acknowledged) { next_ = (acknowledged_ = acknowledged) + 1; }
 
  private:
   void release();

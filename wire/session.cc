@@ -171,6 +171,7 @@ base::Status Session::check_again(const Hello& hello, const Peer& peer) {
 base::Status Session::resume(std::unique_ptr<Transport>& transport, const Hello& hello) {
   MutexLock lock(mutex_);
   FLEXAI_TRY(check_again(hello, transport->peer()));
+  if (passed_on_) return send_on(*transport);
   epoch_ = hello.epoch;
   // From here on nothing of the earlier connection is taken in, so `received_` stands.
   if (connection_ != nullptr)
@@ -185,6 +186,7 @@ base::Status Session::resume(std::unique_ptr<Transport>& transport, const Hello&
   if (over_ || epoch_ != hello.epoch) return fail(Code::kConflict, "overtaken");
   auto installed = install(std::move(transport), hello.received);
   if (!installed.ok()) finish(installed.error());
+  if (installed.ok() && passed_on_) bid_farewell(FrameType::kMoved, place_);  // meanwhile
   return installed;
 }
 
@@ -268,6 +270,7 @@ base::Status Session::take_bulk(std::unique_ptr<Transport>& transport, const Hel
   {
     MutexLock lock(mutex_);
     if (over_) return fail(Code::kNotFound, "session " + text_of(id_) + " has ended");
+    if (passed_on_) return fail(Code::kConflict, "session " + text_of(id_) + " is elsewhere");
     if (!equal_secret(hello.key, key_) || transport->peer().identity != peer_.identity)
       return fail(Code::kDenied, "session " + text_of(id_) + " belongs to somebody else");
     welcome = make_welcome({});
@@ -317,23 +320,29 @@ void Session::end(const Refusal& refusal) {
   if (!not_child().ok()) return;
   MutexLock lock(mutex_);
   if (over_) return;
-  if (std::shared_ptr<Connection> last = connection_; last != nullptr) {
-    Writer writer;
-    encode(refusal, writer);
-    last->farewell.assign(writer.bytes().begin(), writer.bytes().end());
-    const Nanos end = monotonic_now() + kFarewell;
-    auto is_under_way = [&]() FLEXAI_REQUIRES(mutex_) {
-      write_out(last);
-      last->bids_farewell = !last->writing && last->farewell.empty() && last->parts.empty();
-      return last->bids_farewell || last->unwritable || last != connection_;
-    };
-    while (!is_under_way() && monotonic_now() < end) {
-      mutex_.unlock();
-      ::usleep(500);
-      mutex_.lock();
-    }
-  }
+  Writer writer;
+  encode(refusal, writer);
+  bid_farewell(FrameType::kDead, writer.bytes());
   finish(error_of(refusal));
+}
+
+// The last note of the present connection, if there is one; waits until it is under way.
+void Session::bid_farewell(FrameType type, Bytes payload) {
+  std::shared_ptr<Connection> last = connection_;
+  if (last == nullptr) return;
+  last->farewell_type = type;
+  last->farewell.assign(payload.begin(), payload.end());
+  const Nanos end = monotonic_now() + kFarewell;
+  auto is_under_way = [&]() FLEXAI_REQUIRES(mutex_) {
+    write_out(last);
+    last->bids_farewell = !last->writing && last->farewell.empty() && last->parts.empty();
+    return last->bids_farewell || last->unwritable || last != connection_;
+  };
+  while (!is_under_way() && monotonic_now() < end) {
+    mutex_.unlock();
+    ::usleep(500);
+    mutex_.lock();
+  }
 }
 
 }  // namespace flexai::wire

@@ -29,6 +29,7 @@
 #include "wire/fork_guard.h"
 #include "wire/hello.h"
 #include "wire/inbox.h"
+#include "wire/session_state.h"
 
 namespace flexai::wire {
 
@@ -47,6 +48,10 @@ struct SessionOptions {
   base::Nanos grace = 30 * base::kSecond;   // the host's word counts
   base::Nanos handshake = 5 * base::kSecond;
   std::vector<std::byte> lease;  // client: opaque, goes with every hello
+  // Client: its host has handed the session on; `note` is what it says of the new place. From the
+  // next connection on the connector must lead there. Calls nothing of the session. Without it, or
+  // when it fails, the session ends.
+  std::function<base::Status(Bytes note)> on_moved;
   // Called once, on the session's own thread, when it ends other than by close().
   std::function<void(const base::Error&)> on_end;
 };
@@ -126,6 +131,29 @@ class Session {
   base::Status take_bulk(std::unique_ptr<Transport>& transport, const Hello& hello);
   const Connector& connector() const { return connector_; }  // empty on the host's side
 
+  // Handing the host's side on to another process, session_move.cc. freeze(): from now on nothing
+  // is taken in or handed out, sending waits; pings are answered, so the client has patience. When
+  // it returns no sink runs. thaw(): as before. pass_on(): never again: the client is told `note`
+  // now, and whenever it comes; the session stays, frozen, to say so.
+  void freeze();
+  void thaw();
+  void pass_on(Bytes note);
+  // Frozen, whether the thread in receive_any() has come to rest there.
+  bool receiver_rests() const;
+  // What the other process needs. REQUIRES: frozen, no thread between messages. `again`: the last
+  // one that receive_any() gave was not worked on: it is among the unread ones. kUnsupported: it is
+  // a client's, or about to end.
+  base::Result<SessionState> state(bool again);
+  // There: as if the connection of `peer` had just been cut.
+  static base::Result<std::unique_ptr<Session>> adopt(const SessionState& state, const Peer& peer,
+                                                      SessionOptions options);
+  // Until there is a connection. kTimeout after `deadline`.
+  base::Status await_peer(base::Nanos deadline);
+  // A client's: how often its host has handed it on; the sink is told before the next connection
+  // is made, on the session's own thread.
+  uint64_t moves() const { return moves_.load(std::memory_order_acquire); }
+  void set_moved(std::function<void()> sink);
+
   // Drops the connection as a bad network would. For tests and benchmarks.
   void cut();
 
@@ -138,6 +166,11 @@ class Session {
   Hello make_hello() const FLEXAI_REQUIRES(mutex_);
   Welcome make_welcome(Bytes note) const FLEXAI_REQUIRES(mutex_);
   base::Status check_again(const Hello& hello, const Peer& peer) FLEXAI_REQUIRES(mutex_);
+  base::Status send_on(Transport& transport) FLEXAI_REQUIRES(mutex_);
+  void bid_farewell(FrameType type, Bytes payload) FLEXAI_REQUIRES(mutex_);
+  void take_state(const SessionState& state) FLEXAI_REQUIRES(mutex_);
+  LaneState state_of(Lane& lane) FLEXAI_REQUIRES(mutex_);
+  base::Status moved(Bytes note) FLEXAI_REQUIRES(mutex_);
   base::Status take_terms(const Welcome& welcome);
   base::Status begin() FLEXAI_REQUIRES(mutex_);
   void start();
@@ -222,14 +255,22 @@ class Session {
   std::vector<std::atomic<uint32_t>*> to_wake_ FLEXAI_GUARDED_BY(mutex_);
   // Of the thread in receive_any().
   Block any_frame_;
-  size_t any_at_ = 0;
+  size_t any_at_ = 0, any_begin_ = 0;  // behind the last message, at it
   Lane* any_lane_ = nullptr;
+  bool any_rests_ FLEXAI_GUARDED_BY(mutex_) = false;
+  bool frozen_ FLEXAI_GUARDED_BY(mutex_) = false;
+  bool left_out_ FLEXAI_GUARDED_BY(mutex_) = false;  // something came meanwhile
+  bool passed_on_ FLEXAI_GUARDED_BY(mutex_) = false;
+  std::vector<std::byte> place_ FLEXAI_GUARDED_BY(mutex_);  // what the client is told then
+  bool move_due_ FLEXAI_GUARDED_BY(mutex_) = false;         // the sink has to be told
+  std::atomic<uint64_t> moves_{0};
   uint64_t resumes_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> over_{false};
 
   base::Mutex bulk_mutex_;
   BulkSink bulk_ FLEXAI_GUARDED_BY(bulk_mutex_);
+  std::function<void()> moved_ FLEXAI_GUARDED_BY(bulk_mutex_);
 
   // The keeper's.
   std::thread* keeper_ = nullptr;  // leaked in a forked child, where there is nothing to join

@@ -1,6 +1,7 @@
 // The thread of a Session: receives when nobody waits, flushes late batches, connects again, and
 // ends the session when its grace is over.
 #include <algorithm>
+#include <utility>
 
 #include "base/futex.h"
 #include "wire/greeting.h"
@@ -53,7 +54,8 @@ void Session::keep() {
 
 void Session::keep_connected() {
   Nanos now = monotonic_now();
-  if (flush_at_ != 0 && now >= flush_at_) {
+  const Nanos flush_at = frozen_ ? 0 : flush_at_;
+  if (flush_at != 0 && now >= flush_at) {
     flush_at_ = 0;
     flush_armed_.store(false, std::memory_order_release);
     mutex_.unlock();
@@ -68,8 +70,8 @@ void Session::keep_connected() {
   if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
     keeper_reads_ = true;
     bool waited = waiters_ != nullptr;
-    keeper_until_ = until(earlier(flush_at_, look));
-    read_once(connection, earlier(flush_at_, look));
+    keeper_until_ = until(earlier(flush_at, look));
+    read_once(connection, earlier(flush_at, look));
     keeper_until_ = 0;
     keeper_reads_ = false;
     waited |= waiters_ != nullptr;
@@ -79,11 +81,11 @@ void Session::keep_connected() {
     return;
   }
   uint64_t leads = leads_;
-  keeper_sleep(earlier(earlier(flush_at_, look), std::max(now, led_at_) + kLeadMemory));
+  keeper_sleep(earlier(earlier(flush_at, look), std::max(now, led_at_) + kLeadMemory));
   // One caller waits for long: nothing to do until it leaves.
   if (connection == connection_ && connection->reading && leads_ == leads && !stopping_) {
     keeper_deep_ = true;
-    keeper_sleep(earlier(flush_at_, look));
+    keeper_sleep(earlier(flush_at, look));
     keeper_deep_ = false;
   }
 }
@@ -119,15 +121,24 @@ void Session::reconnect(Nanos end) {
   ++attempts_;
   ++epoch_;
   Hello hello = make_hello();
+  const bool move_due = std::exchange(move_due_, false);
   mutex_.unlock();
+  if (move_due) {
+    MutexLock lock(bulk_mutex_);
+    if (moved_) moved_();
+  }
   bool refused = false;
+  std::vector<std::byte> place;
   auto transport = connector_(Purpose::kCommands, deadline);
   base::Result<Welcome> welcome = fail(Code::kUnavailable, "not connected");
-  if (transport.ok()) welcome = greet(**transport, hello, deadline, refused);
+  if (transport.ok()) welcome = greet(**transport, hello, deadline, refused, &place);
   mutex_.lock();
   if (stopping_ || over_) return;
   if (refused) {
     finish(welcome.error());
+  } else if (!place.empty()) {
+    auto there = moved(place);
+    if (!there.ok()) finish(there.error());
   } else if (!transport.ok() && transport.error().code == Code::kNotFound) {
     finish(transport.error());  // known to be gone
   } else if (!transport.ok() || !welcome.ok()) {

@@ -166,7 +166,7 @@ void Session::wake_marked() {
 base::Status Session::take_in(Connection& connection) {
   for (InFrame& frame : connection.frames) {
     FLEXAI_TRY(take_frame(connection, frame));
-    if (over_) break;
+    if (over_ || &connection != connection_.get()) break;
   }
   if (unanswered_ >= peer_window_ / 4) connection.want_ack = true;
   return {};
@@ -196,6 +196,8 @@ base::Status Session::take_frame(Connection& connection, InFrame& frame) {
       finish(error_of(refusal));
       return {};
     }
+    case FrameType::kMoved:
+      return moved(frame.payload.bytes());
     default:
       return broken("the peer sent a frame that has no place in a session");
   }
@@ -203,6 +205,10 @@ base::Status Session::take_frame(Connection& connection, InFrame& frame) {
 
 base::Status Session::take_data(InFrame& frame) {
   const FrameHeader& header = frame.header;
+  if (frozen_) {
+    left_out_ = true;  // it comes again
+    return {};
+  }
   if (header.seq <= received_) return {};  // again
   if (header.seq != received_ + 1)
     return broken("frame " + std::to_string(header.seq) + " follows frame " +
@@ -241,11 +247,13 @@ base::Result<Session::Arrival> Session::receive_any(Nanos deadline) {
         for (size_t i = 0; lane != nullptr && !lane->sink_ && i < lane->inbox_.frames(); ++i)
           arrivals_.push_back(lane.get());
     }
-    if (arrivals_.empty()) {
+    const auto ready = [this]() FLEXAI_REQUIRES(mutex_) { return !arrivals_.empty() && !frozen_; };
+    if (!ready()) {
       Waiter waiter;
-      waiter.any = true;
-      FLEXAI_TRY(
-          await([this]() FLEXAI_REQUIRES(mutex_) { return !arrivals_.empty(); }, waiter, deadline));
+      waiter.any = any_rests_ = true;
+      auto come = await(ready, waiter, deadline);
+      any_rests_ = false;
+      FLEXAI_TRY(come);
     }
     any_lane_ = arrivals_.front();
     arrivals_.pop_front();
@@ -256,6 +264,7 @@ base::Result<Session::Arrival> Session::receive_any(Nanos deadline) {
       write_out(connection_);
     }
   }
+  any_begin_ = any_at_;
   auto message = next_record(any_frame_.bytes(), any_at_);
   if (!message.ok()) {
     end({.code = RefusalCode::kBroken, .text = message.error().message});

@@ -24,8 +24,8 @@ base::Status Session::post(FrameType type, Lane* lane, Block payload, bool may_w
   MutexLock lock(mutex_);
   uint64_t cost = frame_cost(payload.size());
   auto room = [&]() FLEXAI_REQUIRES(mutex_) {
-    return outbox_.has_room(payload.size()) &&
-           (lane == nullptr || lane->sent_ + cost <= lane->credit_);
+    return passed_on_ || (!frozen_ && outbox_.has_room(payload.size()) &&
+                          (lane == nullptr || lane->sent_ + cost <= lane->credit_));
   };
   if (over_) return end_why_;
   if (!room()) {
@@ -33,6 +33,7 @@ base::Status Session::post(FrameType type, Lane* lane, Block payload, bool may_w
     Waiter waiter;
     FLEXAI_TRY(await(room, waiter, deadline));
   }
+  if (passed_on_) return fail(Code::kUnavailable, "the session has been handed on");
   if (lane != nullptr) lane->sent_ += cost;
   if (connection_ != nullptr && outbox_.empty()) owe(*connection_);
   outbox_.add(type, lane == nullptr ? uint16_t{0} : lane->id_, std::move(payload));
@@ -141,7 +142,7 @@ void Session::build_notes(Connection& connection) {
   if (connection.want_ping) add_note(connection, FrameType::kPing, {});
   connection.want_ping = connection.want_pong = false;
   if (!connection.farewell.empty()) {
-    add_note(connection, FrameType::kDead, connection.farewell);
+    add_note(connection, connection.farewell_type, connection.farewell);
     connection.farewell.clear();
   }
   if (connection.want_ack && connection.notes.bytes().empty() && outbox_.all_written())

@@ -105,13 +105,16 @@ void Stripe::serve() {
 
 base::Status Stripe::connect() {
   Nanos deadline = monotonic_now() + bulk_.session_.options().handshake;
+  const uint64_t moves = bulk_.session_.moves();
   FLEXAI_TRY_ASSIGN(auto transport, bulk_.session_.connector()(Purpose::kBulk, deadline));
   bool refused = false;
   FLEXAI_TRY(greet(*transport, bulk_.session_.bulk_hello(number_, epoch_.fetch_add(1) + 1),
                    deadline, refused));
   MutexLock lock(mutex_);
   transport_ = std::move(transport);
-  if (stopping_.load(std::memory_order_acquire)) transport_->shutdown();
+  // One to where the session was before would take chunks, and they would be lost.
+  const bool elsewhere = bulk_.session_.moves() != moves;
+  if (elsewhere || stopping_.load(std::memory_order_acquire)) transport_->shutdown();
   return {};
 }
 

@@ -23,6 +23,7 @@ void add_run(CLI::App& app, Shell& shell);
 void add_slice(CLI::App& app, Shell& shell);
 void add_pause(CLI::App& slice, Shell& shell);  // of `slice`
 void add_swap(CLI::App& slice, Shell& shell);
+void add_migrate(CLI::App& slice, Shell& shell);
 void add_resume(CLI::App& slice, Shell& shell);
 void add_top(CLI::App& app, Shell& shell);
 void add_explain(CLI::App& app, Shell& shell);

@@ -29,10 +29,11 @@ class HostLink {
   const wire::Endpoint& endpoint() const { return endpoint_; }
   std::string name() const;                                    // gpu1:7700
   const std::string& authority() const { return authority_; }  // PEM
+  const std::string& pki() const { return pki_; }
 
  private:
   wire::Endpoint endpoint_;
-  std::string authority_;
+  std::string authority_, pki_;
   std::shared_ptr<wire::TlsContext> tls_;
 };
 

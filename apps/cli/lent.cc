@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -33,6 +34,7 @@ namespace {
 
 constexpr base::Nanos kGoodbye = 3 * base::kSecond;
 constexpr base::Nanos kSettled = 2 * base::kSecond;  // below kGoodbye
+constexpr int kMostMoves = 64;                       // since it was last asked
 constexpr int kSessionWait = 40;                     // seconds: a worker starts
 
 std::vector<std::byte> bytes_of_hex(const std::string& hex) {
@@ -58,10 +60,9 @@ class Door {
       wait(over ? -1 : held.get(), next, &over);
       if (base::monotonic_now() < next) continue;
       next = base::monotonic_now() + period_;
-      auto alive = client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5);
-      if (!alive.ok() && alive.error().code == Code::kNotFound) break;
+      if (!attend()) break;
     }
-    [[maybe_unused]] auto removed = client_.remove("/v1/runs/" + run_);
+    remove("/v1/runs/", [this] { return run_; });
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
     wait_until_gone();
@@ -72,6 +73,33 @@ class Door {
     Fd pidfd;
     std::string session;
   };
+
+  // Again by its name there, when it goes on at another host.
+  void remove(const std::string& path, const std::function<std::string()>& name) {
+    auto removed = client_.remove(path + name());
+    if (!removed.ok() && removed.error().code == Code::kNotFound && attend())
+      removed = client_.remove(path + name());
+  }
+
+  // False: there is no such run any more.
+  bool attend() {
+    for (int moves = 0; moves < kMostMoves; ++moves) {
+      auto alive = client_.post("/v1/runs/" + run_ + "/alive", json::object(), 5);
+      if (!alive.ok()) return alive.error().code != Code::kNotFound;
+      if (alive->value("state", "") != "moved" || !follow(*alive)) return true;
+    }
+    return true;
+  }
+
+  // The run goes on at another host, in the same sessions under other names.
+  bool follow(const json& moved) {
+    if (!client_.use_host(moved.value("to", ""), client_.link()->pki()).ok()) return false;
+    run_ = std::to_string(moved.value("run", uint64_t{0}));
+    const json names = moved.value("sessions", json::object());
+    for (Process& process : clients_)
+      process.session = names.value(process.session, process.session);
+    return true;
+  }
 
   // So that the next command finds free what this one had: workers take a moment to end.
   void wait_until_gone() {
@@ -91,7 +119,7 @@ class Door {
     for (size_t i = clients_.size(); i-- > 0;) {
       if (fds[i + 2].revents == 0) continue;
       // One that said goodbye has no session any more.
-      [[maybe_unused]] auto removed = client_.remove("/v1/sessions/" + clients_[i].session);
+      remove("/v1/sessions/", [&] { return clients_[i].session; });
       clients_.erase(clients_.begin() + static_cast<ptrdiff_t>(i));
     }
     if (fds[0].revents != 0) answer();
@@ -104,6 +132,8 @@ class Door {
     Process process;
     process.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
     auto introduction = introduce(&process.session);
+    if (!introduction.ok() && introduction.error().code == Code::kNotFound && attend())
+      introduction = introduce(&process.session);
     const bool there = remote::answer_knock(program.get(), introduction);
     if (!introduction.ok()) return;
     if (there && process.pidfd.valid()) return clients_.push_back(std::move(process));
@@ -125,7 +155,8 @@ class Door {
   }
 
   Client& client_;
-  const std::string run_, folder_;
+  std::string run_;
+  const std::string folder_;
   const Fd listener_;
   const base::Nanos period_;
   std::vector<Process> clients_;

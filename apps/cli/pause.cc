@@ -108,6 +108,40 @@ void add_swap(CLI::App& app, Shell& shell) {
   });
 }
 
+void add_migrate(CLI::App& app, Shell& shell) {
+  auto state = std::make_shared<State>();
+  auto to = std::make_shared<std::string>();
+  CLI::App* command = declare(
+      app, shell, "migrate", "let a slice and its programs go on at another host",
+      "  flexai slice migrate run-7 --to gpu2\n"
+      "The other host needs a card like this one, and room. The programs run on, on hosts of "
+      "their\n"
+      "own (flexai run --host); they wait while their memory travels. Should anything fail, they\n"
+      "stay here.\n");
+  command->add_option("name", state->name, "name of the slice")->required()->type_name("NAME");
+  command->add_option("--to", *to, "the host, gpu2 or gpu2:7700, as its programs reach it")
+      ->required()
+      ->type_name("HOST");
+  command
+      ->add_option("--timeout", state->patience, "seconds to wait for work under way (default 10)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 3600.0));
+  perform(command, shell, [&shell, state, to](Client& client) -> base::Status {
+    const json body = {{"to", *to},
+                       {"timeout_seconds", static_cast<uint64_t>(state->patience + 0.5)}};
+    FLEXAI_TRY_ASSIGN(json answer, client.post("/v1/slices/" + escape(state->name) + "/migrate",
+                                               body, kLongestMove));
+    if (shell.json) {
+      print_json(answer);
+      return {};
+    }
+    print_moved(
+        ("goes on as " + answer.value("slice", "") + " of " + answer.value("to", "")).c_str(),
+        answer);
+    return {};
+  });
+}
+
 void add_resume(CLI::App& app, Shell& shell) {
   auto state = std::make_shared<State>();
   CLI::App* command = declare(app, shell, "resume", "let a paused or swapped slice go on",

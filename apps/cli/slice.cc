@@ -183,6 +183,7 @@ void add_slice(CLI::App& app, Shell& shell) {
     add(*slice, shell, std::make_shared<State>());
   add_pause(*slice, shell);
   add_swap(*slice, shell);
+  add_migrate(*slice, shell);
   add_resume(*slice, shell);
 }
 

@@ -7,12 +7,13 @@ import sys
 import carriers
 import idle
 import links
+import migrations
 import moves
 import round_trips
 import served_shares
 from harness import Figures, build_dir
 
-PARTS = ["carriers", "moves", "links", "programs", "shares", "idle", "runs"]
+PARTS = ["carriers", "moves", "migrations", "links", "programs", "shares", "idle", "runs"]
 
 
 def main():
@@ -38,6 +39,8 @@ def main():
         carriers.measure(figures, options)
     if "moves" in parts:
         moves.measure(figures, options.rounds)
+    if "migrations" in parts:
+        migrations.measure(figures, options.rounds)
     if "links" in parts:
         links.launches(figures, options.build, options.rounds, options.seconds)
         links.training(figures, options.build, options.rounds)

@@ -49,6 +49,33 @@ base::Result<Introduction> introduced(const std::string& endpoint) {
   return made;
 }
 
+// To where the session is now.
+class Way {
+ public:
+  base::Status lead_to(const Introduction& place) {
+    FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(place.endpoint));
+    std::shared_ptr<wire::TlsContext> tls;
+    if (endpoint.carrier == wire::Carrier::kTls) {
+      FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(place.identity, wire::TlsRole::kClient));
+    }
+    base::MutexLock lock(mutex_);
+    connector_ = wire::make_connector(std::move(endpoint), std::move(tls));
+    return {};
+  }
+  base::Result<std::unique_ptr<wire::Transport>> go(wire::Purpose purpose, base::Nanos deadline) {
+    wire::Connector connector;
+    {
+      base::MutexLock lock(mutex_);
+      connector = connector_;
+    }
+    return connector(purpose, deadline);
+  }
+
+ private:
+  base::Mutex mutex_;
+  wire::Connector connector_ FLEXAI_GUARDED_BY(mutex_);
+};
+
 std::atomic<bool> g_leaving{false};
 
 }  // namespace
@@ -86,16 +113,19 @@ base::Result<std::unique_ptr<wire::Session>> connect_session(
                 "this program was not started by `flexai run --isolation served`");
   auto known = is_door(where) ? knock(where, base::monotonic_now() + kKnocking) : introduced(where);
   if (!known.ok()) return known.error();
-  FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(known->endpoint));
+  auto way = std::make_shared<Way>();
+  FLEXAI_TRY(way->lead_to(*known));
   wire::SessionOptions options;
   options.version = wire_version();
   options.on_end = std::move(on_end);
   options.lease = std::move(known->lease);
-  std::shared_ptr<wire::TlsContext> tls;
-  if (endpoint.carrier == wire::Carrier::kTls) {
-    FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(known->identity, wire::TlsRole::kClient));
-  }
-  return wire::Session::connect(wire::make_connector(endpoint, tls), std::move(options));
+  options.on_moved = [way](wire::Bytes note) -> base::Status {
+    FLEXAI_TRY_ASSIGN(const Introduction there, decode_introduction(note));
+    return way->lead_to(there);
+  };
+  return wire::Session::connect(
+      [way](wire::Purpose purpose, base::Nanos deadline) { return way->go(purpose, deadline); },
+      std::move(options));
 }
 
 }  // namespace flexai::remote::opencl

@@ -25,29 +25,40 @@ namespace {
 // From any thread of the driver.
 void CL_CALLBACK on_context_news(const char* text, const void* more, size_t size, void* listener) {
   const auto* to = static_cast<ContextListener*>(listener);
-  to->worker->context_news(to->context.load(), text == nullptr ? "" : text,
-                           {static_cast<const std::byte*>(more), more == nullptr ? 0 : size});
+  Worker* const worker = to->worker.load();
+  if (worker == nullptr) return;
+  worker->context_news(to->context.load(), text == nullptr ? "" : text,
+                       {static_cast<const std::byte*>(more), more == nullptr ? 0 : size});
 }
 
 }  // namespace
 
+cl_context make_context(const Granted& granted, std::vector<cl_context_properties> properties,
+                        const std::vector<cl_device_id>& devices, ContextListener* listener,
+                        cl_int& code) {
+  // The client leaves the platform out: here it is another one.
+  properties.insert(
+      properties.begin(),
+      {CL_CONTEXT_PLATFORM, reinterpret_cast<cl_context_properties>(granted.platform)});
+  properties.push_back(0);
+  return granted.table.clCreateContext(properties.data(), static_cast<cl_uint>(devices.size()),
+                                       devices.data(), on_context_news, listener, &code);
+}
+
 cl_int handle_clCreateContext(Incoming& call, const Values<cl_context_properties>& properties,
                               cl_uint num_devices, const Values<cl_device_id>& devices,
                               ObjectId result) {
-  // The client leaves the platform out: here it is another one.
-  std::vector<cl_context_properties> all{
-      CL_CONTEXT_PLATFORM,
-      reinterpret_cast<cl_context_properties>(call.worker().granted().platform)};
+  std::vector<cl_context_properties> all;
   for (size_t i = 0; i + 1 < properties.count && properties.values[i] != 0; i += 2) {
     if (properties.values[i] == CL_CONTEXT_PLATFORM) return CL_INVALID_PROPERTY;
     all.push_back(properties.values[i]);
     all.push_back(properties.values[i + 1]);
   }
-  all.push_back(0);
   cl_int code = CL_SUCCESS;
   const cl_context context =
-      call.table().clCreateContext(all.data(), num_devices, devices.data(), on_context_news,
-                                   &call.worker().listener(result), &code);
+      make_context(call.worker().granted(), std::move(all),
+                   {devices.data(), devices.data() + (devices.there ? num_devices : 0)},
+                   &call.worker().listener(result), code);
   call.keep(result, context, code);
   return code;
 }

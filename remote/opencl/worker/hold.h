@@ -6,6 +6,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "base/clock.h"
@@ -20,22 +21,34 @@ class Hold {
   // Around each call. False: the session has ended meanwhile, nothing was entered.
   bool enter();
   void leave();
+  // Around what takes a driver long within a call.
+  void step_out();
+  void step_in();
 
-  // Instead of leave(), until the object is known; then enter() again.
+  // Instead of step_out(), until the object is known.
   void leave_making();
   void made();
 
   // No call is inside or makes something when this returns true, and none enters. False: one was,
   // all the time.
   bool take(base::Nanos deadline);
+  // And none has stepped out: each is done or has not begun.
+  bool take_whole(base::Nanos deadline);
   void let_go();
+  // Taken, whether a call stands before the turnstile.
+  bool someone_waits();
 
  private:
+  bool take(std::unique_lock<std::mutex>& lock, base::Nanos deadline,
+            const std::function<bool()>& free);
+
   const wire::Session& session_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool inside_ = false, held_ = false;
   int making_ = 0;
+  bool lets_in_ = false;  // those that had stepped out, although it is held
+  int outside_ = 0, waiting_ = 0;
 };
 
 }  // namespace flexai::remote::opencl

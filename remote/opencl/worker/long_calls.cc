@@ -13,11 +13,10 @@ Hold* g_hold = nullptr;
 class Outside {
  public:
   Outside() {
-    if (of_a_call_) g_hold->leave();
+    if (of_a_call_) g_hold->step_out();
   }
   ~Outside() {
-    if (!of_a_call_) return;
-    [[maybe_unused]] const bool alive = g_hold->enter();
+    if (of_a_call_) g_hold->step_in();
   }
   Outside(const Outside&) = delete;
   Outside& operator=(const Outside&) = delete;
@@ -85,7 +84,7 @@ Making::~Making() {
   if (of_a_call_) {
     hold_.made();
     away_.reset();
-    [[maybe_unused]] const bool alive = hold_.enter();
+    hold_.step_in();
   }
   if (context_ != nullptr) table_.clReleaseContext(context_);
 }

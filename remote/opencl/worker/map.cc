@@ -71,12 +71,7 @@ struct Begin {
   cl_event* event;
 };
 
-struct BufferPart {
-  cl_map_flags flags;
-  size_t offset, size;
-};
-
-Landing map_buffer(const Table& table, const Begin& begin, cl_mem buffer, const BufferPart& part,
+Landing map_buffer(const Table& table, const Begin& begin, cl_mem buffer, const MapPart& part,
                    cl_int& code) {
   void* at =
       table.clEnqueueMapBuffer(begin.queue, buffer, begin.blocking, part.flags, part.offset,
@@ -87,13 +82,7 @@ Landing map_buffer(const Table& table, const Begin& begin, cl_mem buffer, const 
   return place;
 }
 
-struct ImagePart {
-  cl_map_flags flags;
-  Values<size_t> origin, region;
-  bool wants_row, wants_slice;
-};
-
-Landing map_image(const Table& table, const Begin& begin, cl_mem image, const ImagePart& part,
+Landing map_image(const Table& table, const Begin& begin, cl_mem image, const MapPart& part,
                   cl_int& code) {
   size_t row = 0, slice = 0, element = 0;
   void* at = table.clEnqueueMapImage(
@@ -104,9 +93,9 @@ Landing map_image(const Table& table, const Begin& begin, cl_mem image, const Im
   table.clGetImageInfo(image, CL_IMAGE_ELEMENT_SIZE, sizeof element, &element, nullptr);
   Landing place;
   place.at = static_cast<std::byte*>(at);
-  place.row = part.region.values[0] * element;
-  place.rows = part.region.values[1];
-  place.slices = part.region.values[2];
+  place.row = part.region[0] * element;
+  place.rows = part.region[1];
+  place.slices = part.region[2];
   cl_mem_object_type type = 0;
   table.clGetMemObjectInfo(image, CL_MEM_TYPE, sizeof type, &type, nullptr);
   // The rows of an array of rows are its slices.
@@ -117,22 +106,29 @@ Landing map_image(const Table& table, const Begin& begin, cl_mem image, const Im
 
 }  // namespace
 
+Landing map_now(const Table& table, cl_command_queue queue, cl_mem object, const MapPart& part) {
+  cl_int code = CL_SUCCESS;
+  const Begin begin{queue, CL_TRUE, {}, nullptr};
+  const Landing place = part.image ? map_image(table, begin, object, part, code)
+                                   : map_buffer(table, begin, object, part, code);
+  return code == CL_SUCCESS ? place : Landing{};
+}
+
 cl_int handle_clEnqueueMapBuffer(Incoming& call, cl_command_queue queue, cl_mem buffer, cl_bool,
                                  cl_map_flags flags, size_t offset, size_t size, cl_uint waits,
                                  const Values<cl_event>& list, ObjectId event, ObjectId result) {
   if (event == 0 || result == 0) return CL_INVALID_VALUE;
   cl_int code = CL_SUCCESS;
   cl_event made = nullptr;
-  const BufferPart part{flags, offset, size};
+  MapPart part;
+  part.flags = flags;
+  part.offset = offset;
+  part.size = size;
   const Landing place =
       map_buffer(call.table(), {queue, CL_FALSE, {waits, list.data()}, &made}, buffer, part, code);
   if (code != CL_SUCCESS) return code;
   if (place.at == nullptr) return CL_MAP_FAILURE;
-  const auto again = [part](const Table& table, cl_command_queue on, cl_mem object) {
-    cl_int ignored = CL_SUCCESS;
-    return map_buffer(table, {on, CL_TRUE, {}, nullptr}, object, part, ignored);
-  };
-  return keep(call, {place, buffer, again}, flags, made, event, result);
+  return keep(call, {place, buffer, part}, flags, made, event, result);
 }
 
 cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem image, cl_bool,
@@ -143,16 +139,19 @@ cl_int handle_clEnqueueMapImage(Incoming& call, cl_command_queue queue, cl_mem i
   if (event == 0 || result == 0) return CL_INVALID_VALUE;
   cl_int code = CL_SUCCESS;
   cl_event made = nullptr;
-  const ImagePart part{flags, origin, region, row_pitch.there, slice_pitch.there};
+  if (!origin.there || !region.there) return CL_INVALID_VALUE;
+  MapPart part;
+  part.image = true;
+  part.flags = flags;
+  std::copy_n(origin.values.begin(), 3, part.origin.begin());
+  std::copy_n(region.values.begin(), 3, part.region.begin());
+  part.wants_row = row_pitch.there;
+  part.wants_slice = slice_pitch.there;
   const Landing place =
       map_image(call.table(), {queue, CL_FALSE, {waits, list.data()}, &made}, image, part, code);
   if (code != CL_SUCCESS) return code;
   if (place.at == nullptr) return CL_MAP_FAILURE;
-  const auto again = [part](const Table& table, cl_command_queue on, cl_mem object) {
-    cl_int ignored = CL_SUCCESS;
-    return map_image(table, {on, CL_TRUE, {}, nullptr}, object, part, ignored);
-  };
-  return keep(call, {place, image, again}, flags, made, event, result);
+  return keep(call, {place, image, part}, flags, made, event, result);
 }
 
 cl_int handle_clEnqueueUnmapMemObject(Incoming& call, cl_command_queue queue, cl_mem memobj,

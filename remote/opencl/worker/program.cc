@@ -117,8 +117,13 @@ cl_int handle_clSetKernelArg(Incoming& call, cl_kernel kernel, cl_uint arg_index
       if (meaning == Meaning::kSampler) return CL_INVALID_SAMPLER;
     }
     const cl_int code = call.table().clSetKernelArg(kernel, index, arg_size, arg_value.data());
-    auto named = call.worker().arguments().find(call.first_object());
-    if (code == CL_SUCCESS && named != call.worker().arguments().end()) named->second.erase(index);
+    if (code != CL_SUCCESS) return code;
+    Argument& known = call.worker().arguments()[call.first_object()][index];
+    known.kind = 0;
+    known.size = arg_size;
+    known.there = arg_value.there;
+    known.bytes.assign(arg_value.values.begin(),
+                       arg_value.values.begin() + static_cast<long>(arg_value.count));
     return code;
   }
   if (arg_value.count != sizeof(ObjectId)) return CL_INVALID_ARG_SIZE;
@@ -129,8 +134,8 @@ cl_int handle_clSetKernelArg(Incoming& call, cl_kernel kernel, cl_uint arg_index
     if (!found.ok()) continue;
     if (found->object == nullptr) return found->error;
     const cl_int code = call.table().clSetKernelArg(kernel, index, sizeof(void*), &found->object);
-    if (code == CL_SUCCESS && kind == kMem)
-      call.worker().arguments()[call.first_object()][index] = id;
+    if (code == CL_SUCCESS)
+      call.worker().arguments()[call.first_object()][index] = {kind, id, 0, true, {}};
     return code;
   }
   return CL_INVALID_MEM_OBJECT;

@@ -40,10 +40,7 @@ class Swap {
   };
 
   base::Status take_away(base::Fd file);
-  base::Status drain(base::Nanos deadline);
   base::Status note_all();
-  base::Status save(const Away& one, cl_command_queue queue);
-  base::Status save_hidden(const Away& one, cl_command_queue queue, std::byte* to);
   base::Result<cl_command_queue> queue_of(cl_context context);
   void drop_queues();
   base::Status unmap_all();

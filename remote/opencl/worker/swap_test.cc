@@ -72,7 +72,7 @@ class SwapTest : public testing::Test {
     for (cl_uint i = 0; i < arguments.size(); ++i) {
       const cl_mem object = mem(arguments[i]);
       EXPECT_EQ(table().clSetKernelArg(made, i, sizeof object, &object), CL_SUCCESS);
-      worker_->arguments()[id][i] = arguments[i];
+      worker_->arguments()[id][i] = {kMem, arguments[i], 0, true, {}};
     }
     return id;
   }
@@ -211,14 +211,10 @@ TEST_F(SwapTest, ImagesKeepTheirPixels) {
 
 TEST_F(SwapTest, AMappingIsOfTheNewMemory) {
   const ObjectId a = buffer();
-  const auto again = [](const Table& t, cl_command_queue queue, cl_mem object) {
-    Landing place;
-    place.at = static_cast<std::byte*>(t.clEnqueueMapBuffer(queue, object, CL_TRUE, CL_MAP_WRITE, 0,
-                                                            64, 0, nullptr, nullptr, nullptr));
-    place.row = place.row_pitch = place.slice_pitch = 64;
-    return place;
-  };
-  worker_->mappings()[77] = {again(table(), queue_, mem(a)), mem(a), again};
+  MapPart part;
+  part.flags = CL_MAP_WRITE;
+  part.size = 64;
+  worker_->mappings()[77] = {map_now(table(), queue_, mem(a), part), mem(a), part};
   ASSERT_TRUE(out().ok());
   ASSERT_TRUE(swap_->in().ok());
   Mapping& mapping = worker_->mappings()[77];

@@ -53,7 +53,7 @@ base::Status Worker::run() {
 
 void Worker::cloned(ObjectId kernel, ObjectId clone) {
   auto named = arguments_.find(kernel);
-  if (named != arguments_.end()) arguments_[clone] = NamedArguments(named->second);
+  if (named != arguments_.end()) arguments_[clone] = KernelArguments(named->second);
 }
 
 void Worker::gone(ObjectId id, Kind kind) {
@@ -102,6 +102,35 @@ void Worker::release(Kind kind, void* object) {
       break;
     case kSampler:
       table.clReleaseSampler(static_cast<cl_sampler>(object));
+      break;
+    default:
+      break;
+  }
+}
+
+void Worker::retain(Kind kind, void* object) {
+  const Table& table = granted_.table;
+  switch (kind) {
+    case kCommandQueue:
+      table.clRetainCommandQueue(static_cast<cl_command_queue>(object));
+      break;
+    case kContext:
+      table.clRetainContext(static_cast<cl_context>(object));
+      break;
+    case kEvent:
+      table.clRetainEvent(static_cast<cl_event>(object));
+      break;
+    case kKernel:
+      table.clRetainKernel(static_cast<cl_kernel>(object));
+      break;
+    case kMem:
+      table.clRetainMemObject(static_cast<cl_mem>(object));
+      break;
+    case kProgram:
+      table.clRetainProgram(static_cast<cl_program>(object));
+      break;
+    case kSampler:
+      table.clRetainSampler(static_cast<cl_sampler>(object));
       break;
     default:
       break;
@@ -221,6 +250,11 @@ ContextListener& Worker::listener(ObjectId context) {
   found.worker = this;
   found.context = context;
   return found;
+}
+
+void Worker::take_listeners(std::unordered_map<uint32_t, ContextListener>& listeners) {
+  listeners_.swap(listeners);
+  for (auto& [index, listener] : listeners_) listener.worker = this;
 }
 
 void Worker::context_news(ObjectId context, std::string_view text, wire::Bytes more) {

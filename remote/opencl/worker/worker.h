@@ -18,8 +18,10 @@
 #include "remote/opencl/kind.h"
 #include "remote/opencl/landing.h"
 #include "remote/opencl/push.h"
+#include "remote/opencl/worker/argument.h"
 #include "remote/opencl/worker/hold.h"
 #include "remote/opencl/worker/incoming.h"
+#include "remote/opencl/worker/mapping.h"
 #include "remote/opencl/worker/printed.h"
 #include "remote/opencl/worker/staging.h"
 #include "remote/opencl/worker/watches.h"
@@ -41,20 +43,18 @@ struct QueueEnd {
   cl_event last = nullptr;
 };
 
-struct Mapping {
-  Landing place;  // the driver's memory
-  cl_mem object = nullptr;
-  // The same of another object, at once; place.at is null when that failed.
-  std::function<Landing(const Table& table, cl_command_queue queue, cl_mem object)> again;
-};
-
 class Worker;
 
 // What a driver knows of the client's context that it speaks of; stays when the context has gone.
 struct ContextListener {
-  Worker* worker = nullptr;
+  std::atomic<Worker*> worker{nullptr};  // null: nobody is to be told yet
   std::atomic<ObjectId> context{0};
 };
+
+// A context whose news go to `listener`; `properties` without the platform and without an end.
+cl_context make_context(const Granted& granted, std::vector<cl_context_properties> properties,
+                        const std::vector<cl_device_id>& devices, ContextListener* listener,
+                        cl_int& code);
 
 class Worker {
  public:
@@ -76,7 +76,9 @@ class Worker {
   Dispatcher& dispatcher() { return *dispatcher_; }
   wire::Bulk& bulk() { return *bulk_; }
   void broke(base::Status why) { broken_ = std::move(why); }
+  wire::Session& session() { return session_; }
   void release(Kind kind, void* object);
+  void retain(Kind kind, void* object);
 
   Watches& watches() { return watches_; }
   // The client knows the event by `id` and is told when it has completed.
@@ -106,14 +108,15 @@ class Worker {
 
   // One for each index an id of a context may have.
   ContextListener& listener(ObjectId context);
+  // Of contexts that were made before the worker.
+  void take_listeners(std::unordered_map<uint32_t, ContextListener>& listeners);
   void context_news(ObjectId context, std::string_view text, wire::Bytes more);
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
 
-  // Objects that arguments of kernels name, by kernel and index.
-  using NamedArguments = std::map<cl_uint, ObjectId>;
-  std::unordered_map<ObjectId, NamedArguments>& arguments() { return arguments_; }
+  // What arguments of kernels were set to last, by kernel and index.
+  std::unordered_map<ObjectId, KernelArguments>& arguments() { return arguments_; }
   void cloned(ObjectId kernel, ObjectId clone);
   // The last reference of the client's is gone.
   void gone(ObjectId id, Kind kind);
@@ -129,7 +132,7 @@ class Worker {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<wire::Bulk> bulk_;
   std::unordered_map<ObjectId, Mapping> mappings_;
-  std::unordered_map<ObjectId, NamedArguments> arguments_;
+  std::unordered_map<ObjectId, KernelArguments> arguments_;
   Hold hold_;
   std::unordered_map<ObjectId, QueueEnd> ends_;
   std::unordered_map<uint32_t, ContextListener> listeners_;

@@ -1,0 +1,238 @@
+"""Slices whose programs go on at another host, while they run.
+
+usage: migrate_test.py BUILD [CASE ...]      one line a case, closing line "N passed, N failed"
+"""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from cases import expect, run_cases
+from group import TRAIN, Group, free_port, wait_until
+from network_test import card_gone, counted, end, say
+
+LAUNCHES = 12000
+
+
+class Second(Group):
+    """Another card's host of the same group."""
+
+    def __init__(self, first, *options):
+        self.build, self.home, self.env = first.build, first.home, first.env
+        self.place = first.place / "second"
+        self.place.mkdir()
+        first.enroll("gpu2", "--address", "127.0.0.1")
+        self.port = free_port()
+        self.options = [*options, "--listen", f"127.0.0.1:{self.port}", "--pki", str(first.place / "gpu2")]
+        self.card_env = {**first.card_env, "FLEXAI_SOCKET": str(self.place / "run" / "flexai.sock")}
+        self.log = open(self.place / "log", "a+")  # noqa: closed with the group
+        self.agent = None
+
+    def __exit__(self, *_):
+        for one in self.sessions() if self.agent else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one["worker"], signal.SIGKILL)
+        self.stop()
+        self.log.close()
+
+
+class Tests:
+    def __init__(self, build):
+        self.build = build
+
+    @contextlib.contextmanager
+    def two(self, *options):
+        with Group(self.build) as first, Second(first, *options) as second:
+            yield first, second
+
+    @staticmethod
+    def at_work(group):
+        name = group.working()["slices"][0]
+        wait_until("it has memory", lambda: next(s["memory_used_bytes"] for s in group.here("top", "--once")["slices"]
+                                                 if s["name"] == name) > 0)
+        return name
+
+    def migrate(self, a, b, name=None):
+        """Afterwards the session is listed there, and nothing of it is left here."""
+        told = a.here("slice", "migrate", name or self.at_work(a), "--to", b.host())
+        expect(told["moved_bytes"] > 0 and told["sessions"] == 1, str(told))
+        a.nothing_left(5)
+        there = b.sessions()
+        expect(len(there) == 1 and there[0]["host"] == "desk" and there[0]["slices"] == [told["slice"]], str(there))
+        return told
+
+    def refused(self, a, b, words, *more):
+        name = self.at_work(a)
+        done = a.cli("slice", "migrate", name, "--to", b if isinstance(b, str) else b.host(), *more, env=a.card_env)
+        expect(done.returncode != 0 and words in done.stderr, done.stdout + done.stderr)
+
+    @staticmethod
+    def finished(program, launches=LAUNCHES, seconds=100):
+        out, errors = program.communicate(timeout=seconds)
+        expect(program.returncode == 0 and counted(launches) in out, f"exit {program.returncode}: {out}{errors}")
+
+    def case_counter(self):
+        """Every command of a program runs exactly once, when it moves there and back."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            told = self.migrate(first, second)
+            time.sleep(0.3)
+            self.migrate(second, first)
+            time.sleep(0.3)
+            self.migrate(first, second)
+            self.finished(program)
+            second.nothing_left(5)
+            return f"{told['moved_bytes']} bytes, {told['took_ms']:.0f} ms"
+
+    def case_training(self):
+        """The losses of a training that has moved are those of one that has not."""
+        with self.two() as (first, second):
+            native = subprocess.run([*TRAIN, "--steps", "300"], env=first.card_env, capture_output=True, text=True, timeout=200, check=False)
+            program = first.popen([*TRAIN, "--steps", "300"])
+            self.at_work(first)
+            time.sleep(1)
+            told = self.migrate(first, second)
+            time.sleep(1)
+            if program.poll() is None:
+                self.migrate(second, first)
+            out, errors = program.communicate(timeout=200)
+            expect(program.returncode == 0, errors[-300:])
+            expect(json.loads(out)["losses"] == json.loads(native.stdout)["losses"], "other losses")
+            return f"{told['moved_bytes']} bytes, {told['took_ms']:.0f} ms"
+
+    def case_cut(self):
+        """Cuts while it moves, of the way to the old host and of the way to the new one."""
+        with self.two() as (first, second):
+            near, far = first.relay(), second.relay()
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", port=near.port)
+            name = self.at_work(first)
+            stop = threading.Event()
+
+            def cut():
+                while not stop.wait(0.05):
+                    for relay in (near, far):
+                        say(relay, "cut")
+            cutter = threading.Thread(target=cut)
+            cutter.start()
+            done = None
+            for _ in range(20):
+                done = first.cli("slice", "migrate", name, "--to", first.host(far.port), env=first.card_env)
+                if done.returncode == 0:
+                    break
+            stop.set()
+            cutter.join()
+            expect(done.returncode == 0, done.stderr)
+            self.finished(program)
+            for relay in (near, far):
+                relay.kill()
+                relay.wait()
+
+    def case_no_room(self):
+        """Where there is no room it is refused, and the program works on here."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            card = second.here("devices")["devices"][0]
+            second.here("slice", "create", "other", "--compute", "10%", "--memory", str(card["free_memory_bytes"] - (1 << 20)))
+            self.refused(first, second, "memory left to promise")
+            expect([s["name"] for s in second.slices()] == ["other"], "something of it stayed there")
+            second.here("slice", "delete", "other")
+            self.migrate(first, second)
+            self.finished(program)
+
+    def case_other_card(self):
+        """Another card is refused, and the difference is named."""
+        with Group(self.build) as first:
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            fake = first.place / "flexai-probe-opencl"
+            fake.write_text(f"#!/bin/sh\n{os.path.abspath(first.tool('flexai-probe-opencl'))} \"$@\" | "
+                            "sed -E 's/\"driver_version\": ?\"[^\"]*\"/\"driver_version\":\"0.1\"/'\n")
+            fake.chmod(0o755)
+            with Second(first, "--probe", str(fake)) as second:
+                self.refused(first, second, "driver version is \"0.1\" here")
+                expect(not second.slices() and not second.sessions(), "something stayed there")
+            self.finished(program)
+
+    def case_words(self):
+        """What cannot be moved, and where to, is said."""
+        with Group(self.build) as first:
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            self.refused(first, f"127.0.0.1:{free_port()}", "is flexaid --listen running there?")
+            here = subprocess.Popen([first.tool("flexai"), "run", "--isolation", "served", "--compute", "10%", "--memory", "64MiB", "--",
+                                     first.tool("opencl-counter"), "--launches", "100000", "--pause-us", "300"], env=first.card_env,
+                                    stdout=subprocess.DEVNULL)
+            wait_until("it works", lambda: sum(s["attached"] for s in first.sessions()) == 2)
+            name = next(s["slices"][0] for s in first.sessions() if not s["host"])
+            done = first.cli("slice", "migrate", name, "--to", "gpu2", env=first.card_env)
+            expect(done.returncode != 0 and "flexai run --host" in done.stderr, done.stderr)
+            end(here)
+            first.here("slice", "create", "idle", "--compute", "10%", "--memory", "64MiB")
+            done = first.cli("slice", "migrate", "idle", "--to", "gpu2", env=first.card_env)
+            expect(done.returncode != 0 and "make a slice there instead" in done.stderr, done.stderr)
+            first.here("slice", "delete", "idle")
+            self.finished(program)
+
+    def moving(self, first, second, delay):
+        name = self.at_work(first)
+        moving = subprocess.Popen([first.tool("flexai"), "slice", "migrate", name, "--to", second.host()], env=first.card_env,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        return moving
+
+    def case_destination_agent_killed(self):
+        """Killed at any moment, the other agent takes nothing with it: the program works on, here or there."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "1500")
+            for i in range(5):
+                if not first.sessions():
+                    break
+                moving = self.moving(first, second, 0.05 + 0.12 * i)
+                second.stop(signal.SIGKILL)
+                second.start()
+                moving.wait(60)
+                time.sleep(0.3)
+            self.finished(program)
+
+    def case_source_agent_killed(self):
+        """Killed at any moment, our agent takes nothing with it."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "1500")
+            for i in range(5):
+                if not first.sessions():
+                    break
+                moving = self.moving(first, second, 0.05 + 0.12 * i)
+                first.stop(signal.SIGKILL)
+                first.start()
+                moving.wait(60)
+                time.sleep(0.3)
+            self.finished(program)
+
+    def case_source_worker_killed(self):
+        """Its worker dies in the middle: the program is told at once, or goes on there; nothing hangs, nothing stays."""
+        with self.two() as (first, second):
+            for delay in (0.1, 0.3, 0.5):
+                program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+                worker = first.working()["worker"]
+                moving = self.moving(first, second, delay)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                out, errors = program.communicate(timeout=60)
+                moving.wait(60)
+                expect(program.returncode in (0, 3), f"exit {program.returncode}: {out}{errors}")
+                expect(program.returncode == 3 or counted(LAUNCHES) in out, out)
+                first.nothing_left(10)
+                second.nothing_left(40)
+
+    def case_ended(self):
+        """A program that is killed after it has moved leaves nothing there."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300")
+            self.migrate(first, second)
+            end(program)
+            second.nothing_left(5)
+
+
+if __name__ == "__main__":
+    run_cases(Tests)
