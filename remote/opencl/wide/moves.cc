@@ -133,7 +133,8 @@ cl_int give(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_e
 cl_int fetch(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_event* gate) {
   Host& from = root->context()->hosts[move.from];
   const auto* after = static_cast<const EventArrival*>(move.after.get());
-  auto bytes = std::make_shared<std::vector<std::byte>>(move.end - move.begin);
+  auto bytes = std::make_shared<std::vector<std::byte>>(
+      root->is_bytes() ? move.end - move.begin : root->size);
   cl_int code = CL_SUCCESS;
   *gate = below().clCreateUserEvent(root->context()->hosts[to].context, &code);
   if (code != CL_SUCCESS) return code;
