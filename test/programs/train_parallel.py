@@ -3,6 +3,7 @@
 usage: train_parallel.py [--devices N] [--steps N]      prints each step's loss
 """
 import argparse
+import ctypes
 import os
 
 os.environ.setdefault("DEV", "CL")
@@ -10,6 +11,7 @@ os.environ.setdefault("TRAINING", "1")
 import numpy as np
 from tinygrad import Tensor, nn
 from tinygrad.nn.optim import SGD
+from tinygrad.runtime.ops_cl import CLDevice, check, cl
 
 
 class Net:
@@ -20,7 +22,17 @@ class Net:
         return self.l2(self.l1(x).relu())
 
 
+def open_all():
+    """Where there is no GPU, tinygrad by itself uses only the default device of a platform."""
+    platform, count = (cl.cl_platform_id * 1)(), ctypes.c_uint32()
+    check(cl.clGetPlatformIDs(1, platform, None))
+    check(cl.clGetDeviceIDs(platform[0], cl.CL_DEVICE_TYPE_ALL, 0, None, count))
+    CLDevice.device_ids = (cl.cl_device_id * count.value)()
+    check(cl.clGetDeviceIDs(platform[0], cl.CL_DEVICE_TYPE_ALL, count.value, CLDevice.device_ids, None))
+
+
 def main():
+    open_all()
     parser = argparse.ArgumentParser()
     parser.add_argument("--devices", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)

@@ -125,36 +125,46 @@ std::vector<cl_uint> own_rows(const WideProgram& program, Place host) {
                  program.devices.data());
 }
 
-// A row with one entry a device, of every host's, in the order of the program's devices.
-cl_int give_sizes(const WideProgram& program, const InfoPlace& place) {
-  std::vector<size_t> all(program.devices.size());
+// `each(real, rows)` for the hosts of the program's devices. One that was not built there has
+// nothing to say; the code is that of the first, if all of them have nothing.
+template <typename Each>
+cl_int of_hosts(const WideProgram& program, Each each) {
+  cl_int first = CL_SUCCESS;
+  bool any = false;
   for (Place host = 0; host < program.reals.size(); ++host) {
     const auto rows = own_rows(program, host);
     if (rows.empty()) continue;
-    std::vector<size_t> its(rows.size());
-    const cl_int code = below().clGetProgramInfo(program.reals[host], CL_PROGRAM_BINARY_SIZES,
-                                                 its.size() * sizeof(size_t), its.data(), nullptr);
-    if (code != CL_SUCCESS) return code;
-    for (size_t i = 0; i < rows.size(); ++i) all[rows[i]] = its[i];
+    const cl_int code = each(program.reals[host], rows);
+    any |= code == CL_SUCCESS;
+    if (first == CL_SUCCESS) first = code;
   }
-  return place.give_row(all);
+  return any ? CL_SUCCESS : first;
+}
+
+// A row with one entry a device, in the order of the program's devices.
+cl_int give_sizes(const WideProgram& program, const InfoPlace& place) {
+  std::vector<size_t> all(program.devices.size());
+  const cl_int code = of_hosts(program, [&](cl_program real, const std::vector<cl_uint>& rows) {
+    std::vector<size_t> its(rows.size());
+    const cl_int said = below().clGetProgramInfo(real, CL_PROGRAM_BINARY_SIZES,
+                                                 its.size() * sizeof(size_t), its.data(), nullptr);
+    for (size_t i = 0; said == CL_SUCCESS && i < rows.size(); ++i) all[rows[i]] = its[i];
+    return said;
+  });
+  return code == CL_SUCCESS ? place.give_row(all) : code;
 }
 
 cl_int give_binaries(const WideProgram& program, const InfoPlace& place) {
   const size_t bytes = program.devices.size() * sizeof(unsigned char*);
   if (place.value == nullptr || place.room < bytes) return place.give(nullptr, bytes);
   auto** places = static_cast<unsigned char**>(place.value);
-  for (Place host = 0; host < program.reals.size(); ++host) {
-    const auto rows = own_rows(program, host);
-    if (rows.empty()) continue;
+  const cl_int code = of_hosts(program, [&](cl_program real, const std::vector<cl_uint>& rows) {
     auto its = pick(rows, places);
-    const cl_int code =
-        below().clGetProgramInfo(program.reals[host], CL_PROGRAM_BINARIES,
-                                 its.size() * sizeof(unsigned char*), its.data(), nullptr);
-    if (code != CL_SUCCESS) return code;
-  }
-  if (place.size_ret != nullptr) *place.size_ret = bytes;
-  return CL_SUCCESS;
+    return below().clGetProgramInfo(real, CL_PROGRAM_BINARIES, its.size() * sizeof(unsigned char*),
+                                    its.data(), nullptr);
+  });
+  if (code == CL_SUCCESS && place.size_ret != nullptr) *place.size_ret = bytes;
+  return code;
 }
 
 cl_int CL_API_CALL get_info(cl_program handle, cl_program_info name, size_t room, void* value,
@@ -179,13 +189,14 @@ cl_int CL_API_CALL get_info(cl_program handle, cl_program_info name, size_t room
       break;
   }
   // The same on all hosts on which it was built.
-  cl_int code = CL_INVALID_PROGRAM;
+  cl_int first = CL_SUCCESS;
   for (const cl_program real : program->reals) {
     if (real == nullptr) continue;
-    code = below().clGetProgramInfo(real, name, room, value, size);
-    if (code != CL_INVALID_PROGRAM_EXECUTABLE) return code;
+    const cl_int code = below().clGetProgramInfo(real, name, room, value, size);
+    if (code == CL_SUCCESS) return code;
+    if (first == CL_SUCCESS) first = code;
   }
-  return code;
+  return first == CL_SUCCESS ? CL_INVALID_PROGRAM : first;
 }
 
 cl_int CL_API_CALL set_release(cl_program handle, ProgramNotify notify, void* user_data) {

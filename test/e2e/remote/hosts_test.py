@@ -43,8 +43,8 @@ class Tests:
         """One platform with the cards in the order of the command line, each with its slice's memory."""
         with Several(self.build) as group:
             out = group.run(["clinfo", "--raw"]).stdout
-            expect(len(re.findall(r"CL_DEVICE_GLOBAL_MEM_SIZE\s+268435456", out)) == 3, out[-300:])
-            expect(len(re.findall(r"CL_PLATFORM_NAME", out)) == 1, out[-300:])
+            expect(len(re.findall(r"\[FLEXAI/[012]\]\s+CL_DEVICE_GLOBAL_MEM_SIZE\s+268435456", out)) == 3, out[-300:])
+            expect(len(re.findall(r"\[FLEXAI/\*\]\s+CL_PLATFORM_NAME", out)) == 1, out[-300:])
             nothing_left(group)
 
     def case_refused(self):
