@@ -56,7 +56,7 @@ def main():
         loss = net(x).sparse_categorical_crossentropy(y)
         loss.backward()
         optimizer.step()
-        print(repr(loss.item()), flush=True)
+        print(repr(loss.to(devices[0]).item()), flush=True)
 
 
 if __name__ == "__main__":
