@@ -1,8 +1,8 @@
-// wide-loop: an ordinary OpenCL program with a context on each device, that counts on all of them
-// until one is gone, and then a little longer. Prints "running" when all have counted, and at the
-// end what became of each.
+// wide-loop: an ordinary OpenCL program with a context on each device, or one on all of them, that
+// counts on all of them until one is gone, and then a little longer. Prints "running" when all have
+// counted, and at the end what became of each.
 //
-// usage: wide-loop ROUNDS
+// usage: wide-loop ROUNDS [together]
 #include <CL/cl.h>
 
 #include <chrono>
@@ -25,8 +25,12 @@ struct Card {
   cl_int code = CL_SUCCESS;
   cl_uint rounds = 0;
 
-  explicit Card(cl_device_id device) {
-    context = clCreateContext(nullptr, 1, &device, nullptr, nullptr, &code);
+  Card(cl_device_id device, cl_context shared) : context(shared) {
+    if (context == nullptr) {
+      context = clCreateContext(nullptr, 1, &device, nullptr, nullptr, &code);
+    } else {
+      clRetainContext(context);
+    }
     queue = clCreateCommandQueueWithProperties(context, device, nullptr, &code);
     const char* source = kSource;
     program = clCreateProgramWithSource(context, 1, &source, nullptr, &code);
@@ -67,7 +71,10 @@ int main(int argc, char** argv) {
     return 3;
   std::vector<Card> cards;
   cards.reserve(count);
-  for (cl_uint i = 0; i < count; ++i) cards.emplace_back(devices[i]);
+  cl_context shared = nullptr;
+  if (argc > 2) shared = clCreateContext(nullptr, count, devices, nullptr, nullptr, nullptr);
+  for (cl_uint i = 0; i < count; ++i) cards.emplace_back(devices[i], shared);
+  if (shared != nullptr) clReleaseContext(shared);
   int left = 50;  // after the end of one
   for (int round = 0; round < rounds && left > 0; ++round) {
     bool one_ended = false;

@@ -143,9 +143,9 @@ void drop(Object* object) {
     Object* const parent = object->parent;
     Object* const parent2 = object->parent2;
     const ObjectId id = object->id;
-    Client& client = Client::of(object);
+    Client* const client = id == 0 ? nullptr : &Client::of(object);
     end(object);
-    if (id != 0 && !client.in_child()) client.ids().give_back(id);
+    if (client != nullptr && !client->in_child()) client->ids().give_back(id);
     drop(parent2);
     object = parent;
   }

@@ -1,5 +1,7 @@
 #include "remote/opencl/wide/moves.h"
 
+#include <algorithm>
+
 #include "remote/opencl/image_format.h"
 
 namespace flexai::remote::opencl::wide {
@@ -18,6 +20,8 @@ EventArrival::~EventArrival() {
 namespace {
 
 constexpr size_t kWhole[3] = {};
+// What moves at once, so that the way here and the way on overlap.
+constexpr size_t kPiece = 4u << 20;
 
 cl_mem make_buffer(WideMem* mem, Place host, cl_int* code) {
   const cl_context context = mem->context()->hosts[host].context;
@@ -133,8 +137,8 @@ cl_int give(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_e
 cl_int fetch(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_event* gate) {
   Host& from = root->context()->hosts[move.from];
   const auto* after = static_cast<const EventArrival*>(move.after.get());
-  auto bytes = std::make_shared<std::vector<std::byte>>(
-      root->is_bytes() ? move.end - move.begin : root->size);
+  auto bytes = std::make_shared<std::vector<std::byte>>(root->is_bytes() ? move.end - move.begin
+                                                                         : root->size);
   cl_int code = CL_SUCCESS;
   *gate = below().clCreateUserEvent(root->context()->hosts[to].context, &code);
   if (code != CL_SUCCESS) return code;
@@ -163,6 +167,22 @@ cl_int fetch(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_
   auto* goes = new Transit(std::move(transit));
   if (below().clSetEventCallback(read, CL_COMPLETE, on_read, goes) != CL_SUCCESS)
     on_read(read, CL_OUT_OF_RESOURCES, goes);
+  return CL_SUCCESS;
+}
+
+cl_int start(WideMem* root, const Ranges::Move& move, Place host, cl_mem real,
+             std::vector<cl_event>* waits) {
+  cl_event gate = nullptr;
+  const bool is_given = move.from == kProgram;
+  const cl_int code =
+      is_given ? give(root, move, host, real, &gate) : fetch(root, move, host, real, &gate);
+  if (code != CL_SUCCESS) return code;
+  const cl_command_queue queue = is_given ? root->context()->hosts[host].mover : nullptr;
+  auto arrival = std::make_shared<EventArrival>(true, gate, queue);
+  below().clReleaseEvent(gate);
+  if (queue != nullptr) below().clFlush(queue);
+  root->ranges->arrives(move.begin, move.end, host, arrival);
+  waits->push_back(gate);
   return CL_SUCCESS;
 }
 
@@ -215,17 +235,12 @@ cl_int bring(WideMem* root, size_t begin, size_t end, Place host, std::vector<cl
   cl_int code = CL_SUCCESS;
   const cl_mem real = real_of(root, host, &code);
   for (size_t i = 0; code == CL_SUCCESS && i < need.moves.size(); ++i) {
-    const Ranges::Move& move = need.moves[i];
-    cl_event gate = nullptr;
-    code = move.from == kProgram ? give(root, move, host, real, &gate)
-                                 : fetch(root, move, host, real, &gate);
-    if (code != CL_SUCCESS) break;
-    auto arrival = std::make_shared<EventArrival>(
-        true, gate, move.from == kProgram ? root->context()->hosts[host].mover : nullptr);
-    below().clReleaseEvent(gate);
-    if (arrival->queue != nullptr) below().clFlush(arrival->queue);
-    root->ranges->arrives(move.begin, move.end, host, arrival);
-    waits->push_back(gate);
+    Ranges::Move piece = need.moves[i];
+    const size_t last = piece.end;
+    for (; code == CL_SUCCESS && piece.begin < last; piece.begin = piece.end) {
+      piece.end = std::min(last, piece.begin + kPiece);
+      code = start(root, piece, host, real, waits);
+    }
   }
   if (root->given != nullptr && !root->ranges->anything_at(kProgram)) root->given.reset();
   return code;

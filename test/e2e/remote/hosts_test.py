@@ -66,16 +66,23 @@ class Tests:
                 other.send_signal(signal.SIGTERM)
             nothing_left(group)
 
-    def case_killed(self):
-        """A worker is killed in the middle: its device is not available, the others go on."""
+    def killed(self, *options):
         with Several(self.build) as group:
-            with group.popen([group.tool("wide-loop"), "3000"]) as program:
+            with group.popen([group.tool("wide-loop"), "3000", *options]) as program:
                 expect(program.stdout.readline() == "running\n", "it runs")
                 os.kill(group.others[0].sessions()[0]["worker"], signal.SIGKILL)
                 out, errors = program.communicate(timeout=60)
             expect(program.returncode == 0, f"exit {program.returncode}: {out}{errors}")
             expect(out.splitlines() == ["device 0: went on", "device 1: error -2", "device 2: went on"], out + errors)
             expect(errors.count("\n") == 1 and f"127.0.0.1:{group.others[0].port}: the card is gone" in errors, errors)
+            nothing_left(group)
+
+    def case_killed(self):
+        """A worker is killed in the middle: its device is not available, the others go on."""
+        self.killed()
+
+    def case_killed_in_one_context(self):
+        self.killed("together")
 
     def case_gemm(self):
         """Matrices that no slice has room for, multiplied by parts on three cards."""
