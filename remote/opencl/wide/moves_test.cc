@@ -1,4 +1,6 @@
-// Wide contexts over a real driver, each of its devices taken for a host of its own.
+// Moves over a real driver, each of its devices taken for a host of its own.
+#include "remote/opencl/wide/moves.h"
+
 #include <gtest/gtest.h>
 
 #include <numeric>
