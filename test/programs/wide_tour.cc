@@ -473,6 +473,25 @@ void errors(Tour& t) {
   std::printf("copy of nothing: %d\n", code);
   clCreateBuffer(t.context, CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY, 4, nullptr, &code);
   std::printf("two kinds of access: %d\n", code);
+  const auto values = row(64, 2);
+  cl_mem closed = t.buffer(64, values.data(), CL_MEM_HOST_NO_ACCESS);
+  cl_kernel add = t.kernel("count");
+  const size_t size = 64;
+  for (cl_uint i = 0; i < kDevices; ++i) {
+    set(add, 0, closed);
+    set(add, 1, i + 1);
+    need(clEnqueueNDRangeKernel(t.queues[i], add, 1, nullptr, &size, nullptr, 0, nullptr, nullptr),
+         "clEnqueueNDRangeKernel");
+    need(clFinish(t.queues[i]), "clFinish");
+  }
+  std::printf("closed to the program: %d\n",
+              clEnqueueReadBuffer(t.queues[1], closed, CL_TRUE, 0, 4, &word, 0, nullptr, nullptr));
+  cl_mem open = t.buffer(64);
+  need(clEnqueueCopyBuffer(t.queues[0], closed, open, 0, 0, 256, 0, nullptr, nullptr), "copy");
+  std::printf("what is in it: %u\n", sum_of(t.read(0, open, 64)));
+  clReleaseKernel(add);
+  clReleaseMemObject(closed);
+  clReleaseMemObject(open);
   clCreateKernel(t.program, "nothing", &code);
   std::printf("kernel without a name: %d\n", code);
   cl_kernel kernel = t.kernel("count");

@@ -22,6 +22,12 @@ struct Use {
 Use whole(cl_mem mem, Access access);
 Use part(cl_mem mem, size_t begin, size_t size, Access access);
 
+// Whether the program said that it would not do that: `denied` is the flag.
+inline bool is_closed(cl_mem mem, cl_mem_flags denied) {
+  const auto* its = wide<WideMem>(mem);
+  return its != nullptr && (its->flags & (denied | CL_MEM_HOST_NO_ACCESS)) != 0;
+}
+
 struct Waits {
   cl_uint count;
   const cl_event* list;

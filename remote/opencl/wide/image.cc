@@ -1,5 +1,7 @@
 // Images and samplers. An image is made on the first host at once, whose driver says what it thinks
 // of it, and moves whole.
+#include <new>
+
 #include "remote/opencl/client/info.h"
 #include "remote/opencl/image_format.h"
 #include "remote/opencl/wide/moves.h"
@@ -18,7 +20,11 @@ cl_int make(WideMem* mem, void* host_ptr) {
   const size_t hosts = mem->host_ptr != nullptr ? context->hosts.size() : 1;
   for (Place host = 0; code == CL_SUCCESS && host < hosts; ++host) real_of(mem, host, &code);
   if (code != CL_SUCCESS || host_ptr == nullptr || mem->host_ptr != nullptr) return code;
-  mem->given = std::make_shared<std::vector<std::byte>>(mem->size);
+  try {
+    mem->given = std::make_shared<std::vector<std::byte>>(mem->size);
+  } catch (const std::bad_alloc&) {
+    return CL_OUT_OF_HOST_MEMORY;
+  }
   gather(pixels_of(mem->format, mem->desc, static_cast<std::byte*>(host_ptr)), mem->given->data());
   mem->ranges->written(0, 1, kProgram, nullptr);
   return code;

@@ -16,6 +16,13 @@ template <typename Send>
 void* map(Command& command, const Use& use, bool blocking, cl_map_flags flags, cl_int* errcode_ret,
           Send send) {
   void* at = nullptr;
+  const cl_mem mem = handle_of<cl_mem>(use.mem);
+  const bool closed = ((flags & CL_MAP_READ) != 0 && is_closed(mem, CL_MEM_HOST_WRITE_ONLY)) ||
+                      ((flags & kWrites) != 0 && is_closed(mem, CL_MEM_HOST_READ_ONLY));
+  if (closed) {
+    if (errcode_ret != nullptr) *errcode_ret = CL_INVALID_OPERATION;
+    return nullptr;
+  }
   const cl_int code = command.run(
       {use}, blocking, [&](cl_command_queue real, cl_uint n, const cl_event* list, cl_event* its) {
         cl_int sent = CL_SUCCESS;

@@ -1,5 +1,6 @@
 // Buffers, and what memory objects say of themselves.
 #include <cstring>
+#include <new>
 
 #include "remote/opencl/client/info.h"
 #include "remote/opencl/wide/moves.h"
@@ -10,8 +11,6 @@ namespace {
 
 constexpr cl_mem_flags kCopies = CL_MEM_COPY_HOST_PTR | CL_MEM_USE_HOST_PTR;
 constexpr cl_mem_flags kAccess = CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY;
-constexpr cl_mem_flags kHost =
-    CL_MEM_HOST_NO_ACCESS | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY;
 constexpr size_t kCertain = 64u << 20;  // every device makes buffers of that size
 
 // Nothing a driver could refuse but for want of memory.
@@ -59,6 +58,8 @@ cl_mem create(cl_context handle, const cl_mem_properties* properties, cl_mem_fla
   cl_int code = CL_SUCCESS;
   if (((flags & kCopies) == 0) != (host_ptr == nullptr)) {
     code = CL_INVALID_HOST_PTR;
+  } else if (const auto closed = flags & kHostAccess; (closed & (closed - 1)) != 0) {
+    code = CL_INVALID_VALUE;
   } else if (uses || !is_plain(flags) || size == 0 || properties != nullptr) {
     code = make_now(mem, uses);
   } else if (!fits_somewhere(*context, size)) {
@@ -67,8 +68,12 @@ cl_mem create(cl_context handle, const cl_mem_properties* properties, cl_mem_fla
   if (code == CL_SUCCESS && host_ptr != nullptr && !uses) {
     const auto* bytes = static_cast<const std::byte*>(host_ptr);
     base::MutexLock lock(context->mutex);
-    mem->given = std::make_shared<std::vector<std::byte>>(bytes, bytes + size);
-    mem->ranges->written(0, size, kProgram, nullptr);
+    try {
+      mem->given = std::make_shared<std::vector<std::byte>>(bytes, bytes + size);
+      mem->ranges->written(0, size, kProgram, nullptr);
+    } catch (const std::bad_alloc&) {
+      code = CL_OUT_OF_HOST_MEMORY;
+    }
   }
   if ((mem->flags & kAccess) == 0) mem->flags |= CL_MEM_READ_WRITE;
   return given<cl_mem>(mem, code, errcode_ret);
@@ -99,15 +104,22 @@ cl_mem CL_API_CALL create_sub_buffer(cl_mem buffer, cl_mem_flags flags, cl_buffe
   mem->flags = flags;
   mem->offset = region.origin;
   mem->size = region.size;
-  cl_int code = CL_SUCCESS;
-  {
+  // As the driver thinks of its flags, which are more than its copies need.
+  constexpr cl_mem_flags kKnown = kAccess | kHostAccess;
+  const cl_mem_flags closed = flags & kHostAccess, theirs = of->flags & kHostAccess;
+  cl_int code =
+      (flags & ~kKnown) != 0 || (closed & (closed - 1)) != 0 ||
+              (closed != 0 && theirs != 0 && closed != theirs && closed != CL_MEM_HOST_NO_ACCESS)
+          ? CL_INVALID_VALUE
+          : CL_SUCCESS;
+  if (code == CL_SUCCESS) {
     base::MutexLock lock(of->context()->mutex);
     Place host = 0;
     while (host < of->reals.size() && of->reals[host] == nullptr) ++host;
     real_of(mem, host == of->reals.size() ? 0 : host, &code);
   }
   if ((flags & kAccess) == 0) mem->flags |= of->flags & kAccess;
-  if ((flags & kHost) == 0) mem->flags |= of->flags & kHost;
+  if ((flags & kHostAccess) == 0) mem->flags |= of->flags & kHostAccess;
   if (of->host_ptr != nullptr) mem->host_ptr = static_cast<char*>(of->host_ptr) + region.origin;
   return given<cl_mem>(mem, code, errcode_ret);
 }

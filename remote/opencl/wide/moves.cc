@@ -1,6 +1,7 @@
 #include "remote/opencl/wide/moves.h"
 
 #include <algorithm>
+#include <new>
 
 #include "remote/opencl/image_format.h"
 
@@ -23,9 +24,13 @@ constexpr size_t kWhole[3] = {};
 // What moves at once, so that the way here and the way on overlap.
 constexpr size_t kPiece = 4u << 20;
 
+cl_mem_flags flags_of(const WideMem& mem) {
+  return mem.flags & ~(kHostAccess | CL_MEM_COPY_HOST_PTR);
+}
+
 cl_mem make_buffer(WideMem* mem, Place host, cl_int* code) {
   const cl_context context = mem->context()->hosts[host].context;
-  cl_mem_flags flags = mem->flags & ~cl_mem_flags{CL_MEM_COPY_HOST_PTR};
+  const cl_mem_flags flags = flags_of(*mem);
   if (mem->properties.empty())
     return below().clCreateBuffer(context, flags, mem->size, mem->host_ptr, code);
   return below().clCreateBufferWithProperties(context, mem->properties.data(), flags, mem->size,
@@ -34,7 +39,7 @@ cl_mem make_buffer(WideMem* mem, Place host, cl_int* code) {
 
 cl_mem make_image(WideMem* mem, Place host, cl_mem of, cl_int* code) {
   const cl_context context = mem->context()->hosts[host].context;
-  const cl_mem_flags flags = mem->flags & ~cl_mem_flags{CL_MEM_COPY_HOST_PTR};
+  const cl_mem_flags flags = flags_of(*mem);
   cl_image_desc desc = mem->desc;
   desc.mem_object = of;
   if (mem->host_ptr == nullptr && of == nullptr) desc.image_row_pitch = desc.image_slice_pitch = 0;
@@ -137,8 +142,13 @@ cl_int give(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_e
 cl_int fetch(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_event* gate) {
   Host& from = root->context()->hosts[move.from];
   const auto* after = static_cast<const EventArrival*>(move.after.get());
-  auto bytes = std::make_shared<std::vector<std::byte>>(root->is_bytes() ? move.end - move.begin
-                                                                         : root->size);
+  std::shared_ptr<std::vector<std::byte>> bytes;
+  try {
+    bytes = std::make_shared<std::vector<std::byte>>(root->is_bytes() ? move.end - move.begin
+                                                                      : root->size);
+  } catch (const std::bad_alloc&) {
+    return CL_OUT_OF_HOST_MEMORY;
+  }
   cl_int code = CL_SUCCESS;
   *gate = below().clCreateUserEvent(root->context()->hosts[to].context, &code);
   if (code != CL_SUCCESS) return code;
@@ -201,7 +211,10 @@ cl_mem real_of(WideMem* mem, Place host, cl_int* code) {
     real = make_image(mem, host, of, code);
   } else if (of != nullptr) {
     const cl_buffer_region region{mem->offset, mem->size};
-    real = below().clCreateSubBuffer(of, mem->flags, CL_BUFFER_CREATE_TYPE_REGION, &region, code);
+    // What it has from the whole it gets from there.
+    const cl_mem_flags access =
+        mem->flags & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY);
+    real = below().clCreateSubBuffer(of, access, CL_BUFFER_CREATE_TYPE_REGION, &region, code);
   } else {
     real = make_buffer(mem, host, code);
   }

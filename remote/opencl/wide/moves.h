@@ -17,6 +17,10 @@ struct EventArrival : Arrival {
   const cl_command_queue queue;  // which must be flushed for it to end; null: none
 };
 
+// What a program denied itself: its copies are open to it, because they move through it.
+inline constexpr cl_mem_flags kHostAccess =
+    CL_MEM_HOST_NO_ACCESS | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY;
+
 // The object's copy on a host, made now if there is none; null with the code. REQUIRES: the mutex.
 cl_mem real_of(WideMem* mem, Place host, cl_int* code);
 

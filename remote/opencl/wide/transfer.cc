@@ -11,6 +11,7 @@ namespace {
 cl_int CL_API_CALL read_buffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
                                size_t offset, size_t size, void* ptr, cl_uint count,
                                const cl_event* waits, cl_event* event) {
+  if (is_closed(buffer, CL_MEM_HOST_WRITE_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_READ_BUFFER, {count, waits}, event);
   return command.run({part(buffer, offset, size, Access::kRead)}, blocking != CL_FALSE,
                      [&](FLEXAI_SENT) {
@@ -22,6 +23,7 @@ cl_int CL_API_CALL read_buffer(cl_command_queue queue, cl_mem buffer, cl_bool bl
 cl_int CL_API_CALL write_buffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
                                 size_t offset, size_t size, const void* ptr, cl_uint count,
                                 const cl_event* waits, cl_event* event) {
+  if (is_closed(buffer, CL_MEM_HOST_READ_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_WRITE_BUFFER, {count, waits}, event);
   return command.run({part(buffer, offset, size, Access::kWrite)}, blocking != CL_FALSE,
                      [&](FLEXAI_SENT) {
@@ -34,6 +36,7 @@ cl_int CL_API_CALL read_rect(cl_command_queue queue, cl_mem buffer, cl_bool bloc
                              const size_t* from, const size_t* to, const size_t* region, size_t row,
                              size_t slice, size_t host_row, size_t host_slice, void* ptr,
                              cl_uint count, const cl_event* waits, cl_event* event) {
+  if (is_closed(buffer, CL_MEM_HOST_WRITE_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_READ_BUFFER_RECT, {count, waits}, event);
   return command.run({whole(buffer, Access::kRead)}, blocking != CL_FALSE, [&](FLEXAI_SENT) {
     return below().clEnqueueReadBufferRect(real, command.real(buffer), CL_FALSE, from, to, region,
@@ -46,6 +49,7 @@ cl_int CL_API_CALL write_rect(cl_command_queue queue, cl_mem buffer, cl_bool blo
                               size_t row, size_t slice, size_t host_row, size_t host_slice,
                               const void* ptr, cl_uint count, const cl_event* waits,
                               cl_event* event) {
+  if (is_closed(buffer, CL_MEM_HOST_READ_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_WRITE_BUFFER_RECT, {count, waits}, event);
   return command.run({whole(buffer, Access::kBoth)}, blocking != CL_FALSE, [&](FLEXAI_SENT) {
     return below().clEnqueueWriteBufferRect(real, command.real(buffer), CL_FALSE, to, from, region,
@@ -92,6 +96,7 @@ cl_int CL_API_CALL fill_buffer(cl_command_queue queue, cl_mem buffer, const void
 cl_int CL_API_CALL read_image(cl_command_queue queue, cl_mem image, cl_bool blocking,
                               const size_t* origin, const size_t* region, size_t row, size_t slice,
                               void* ptr, cl_uint count, const cl_event* waits, cl_event* event) {
+  if (is_closed(image, CL_MEM_HOST_WRITE_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_READ_IMAGE, {count, waits}, event);
   return command.run({whole(image, Access::kRead)}, blocking != CL_FALSE, [&](FLEXAI_SENT) {
     return below().clEnqueueReadImage(real, command.real(image), CL_FALSE, origin, region, row,
@@ -103,6 +108,7 @@ cl_int CL_API_CALL write_image(cl_command_queue queue, cl_mem image, cl_bool blo
                                const size_t* origin, const size_t* region, size_t row, size_t slice,
                                const void* ptr, cl_uint count, const cl_event* waits,
                                cl_event* event) {
+  if (is_closed(image, CL_MEM_HOST_READ_ONLY)) return CL_INVALID_OPERATION;
   Command command(queue, CL_COMMAND_WRITE_IMAGE, {count, waits}, event);
   return command.run({whole(image, Access::kBoth)}, blocking != CL_FALSE, [&](FLEXAI_SENT) {
     return below().clEnqueueWriteImage(real, command.real(image), CL_FALSE, origin, region, row,
