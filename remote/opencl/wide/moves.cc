@@ -49,6 +49,14 @@ cl_mem make_image(WideMem* mem, Place host, cl_mem of, cl_int* code) {
                                              &desc, mem->host_ptr, code);
 }
 
+// Sends the command now: flushed, it could still wait for more to be sent with it, but not when
+// somebody looks at its event.
+void send_now(cl_command_queue queue, cl_event event) {
+  cl_int status = CL_QUEUED;
+  below().clFlush(queue);
+  below().clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr);
+}
+
 // One move of bytes, from its beginning to the end of its gate. Held by whoever acts next.
 struct Transit {
   WideContext* context;  // held
@@ -89,7 +97,7 @@ void CL_CALLBACK on_read(cl_event event, cl_int status, void* data) {
   cl_event written = nullptr;
   if (status == CL_COMPLETE) status = write(*transit, &written);
   if (written == nullptr) return over(transit, status < 0 ? status : CL_OUT_OF_RESOURCES);
-  below().clFlush(transit->queue);
+  send_now(transit->queue, written);
   if (below().clSetEventCallback(written, CL_COMPLETE, on_written, transit) != CL_SUCCESS)
     on_written(written, CL_OUT_OF_RESOURCES, transit);
 }
@@ -168,7 +176,7 @@ cl_int fetch(WideMem* root, const Ranges::Move& move, Place to, cl_mem real, cl_
     below().clReleaseEvent(*gate);
     return code;
   }
-  below().clFlush(from.mover);
+  send_now(from.mover, read);
   transit.bytes = std::move(bytes);
   transit.gate = *gate;
   below().clRetainEvent(*gate);
@@ -190,7 +198,7 @@ cl_int start(WideMem* root, const Ranges::Move& move, Place host, cl_mem real,
   const cl_command_queue queue = is_given ? root->context()->hosts[host].mover : nullptr;
   auto arrival = std::make_shared<EventArrival>(true, gate, queue);
   below().clReleaseEvent(gate);
-  if (queue != nullptr) below().clFlush(queue);
+  if (queue != nullptr) send_now(queue, gate);
   root->ranges->arrives(move.begin, move.end, host, arrival);
   waits->push_back(gate);
   return CL_SUCCESS;
