@@ -55,7 +55,7 @@ std::string Client::named(const char* what) const {
 }
 
 void Client::leave() {
-  if (!connected_.load(std::memory_order_acquire) || gone_.exchange(true)) return;
+  if (!connected_.load(std::memory_order_acquire) || in_child() || gone_.exchange(true)) return;
   caller_->session().close(base::monotonic_now() + kGoodbye);
 }
 

@@ -67,6 +67,11 @@ class Client {
   void add_listener(ObjectId context, ContextNotify notify, void* user_data);
   void remove_listener(ObjectId context);
 
+  // A callback waits for what comes. With one worker the program itself soon waits for it too.
+  void watch() {
+    if (all().size() > 1 && connected_.load(std::memory_order_acquire) && !in_child())
+      caller_->session().watch();
+  }
   void call_back(std::function<void()> call) {
     if (!in_child()) callbacks_.post(std::move(call));
   }

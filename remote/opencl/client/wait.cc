@@ -82,8 +82,11 @@ cl_int CL_API_CALL client_clSetEventCallback(cl_event event, cl_int command_exec
     status = known->status.load();
     if (status > CL_COMPLETE) {
       known->waiters.push_back({command_exec_callback_type, pfn_notify, user_data});
-      return CL_SUCCESS;
     }
+  }
+  if (status > CL_COMPLETE) {
+    Client::of(*known).watch();
+    return CL_SUCCESS;
   }
   const cl_int told = status < 0 ? status : command_exec_callback_type;
   hold(known);
