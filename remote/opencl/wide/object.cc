@@ -17,9 +17,14 @@ void release_all(std::vector<T>& all, Release release) {
 }
 
 // In the reverse order of their registration, as the API says.
-template <typename Handle, typename T>
-void run_ends(T* object) {
-  for (auto each = object->ends.rbegin(); each != object->ends.rend(); ++each)
+template <typename Handle, typename T, typename Ends>
+void run_ends(T* object, base::Mutex& mutex, Ends& registered) {
+  Ends ends;
+  {
+    base::MutexLock lock(mutex);
+    ends.swap(registered);
+  }
+  for (auto each = ends.rbegin(); each != ends.rend(); ++each)
     each->first(handle_of<Handle>(object), each->second);
 }
 
@@ -96,7 +101,7 @@ void end(Object* object) {
   switch (object->kind) {
     case kWideContext: {
       auto* context = static_cast<WideContext*>(object);
-      run_ends<cl_context>(context);
+      run_ends<cl_context>(context, context->mutex, context->ends);
       delete context;
       return;
     }
@@ -105,7 +110,7 @@ void end(Object* object) {
       return;
     case kWideMem: {
       auto* mem = static_cast<WideMem*>(object);
-      run_ends<cl_mem>(mem);
+      if (mem->context() != nullptr) run_ends<cl_mem>(mem, mem->context()->mutex, mem->ends);
       delete mem;
       return;
     }
