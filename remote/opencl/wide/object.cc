@@ -1,6 +1,7 @@
 #include "remote/opencl/wide/object.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "remote/opencl/wide/table.h"
 
@@ -18,14 +19,15 @@ void release_all(std::vector<T>& all, Release release) {
 
 // In the reverse order of their registration, as the API says.
 template <typename Handle, typename T, typename Ends>
-void run_ends(T* object, base::Mutex& mutex, Ends& registered) {
-  Ends ends;
-  {
-    base::MutexLock lock(mutex);
-    ends.swap(registered);
-  }
+void run_ends(T* object, const Ends& ends) {
   for (auto each = ends.rbegin(); each != ends.rend(); ++each)
     each->first(handle_of<Handle>(object), each->second);
+}
+
+// Nobody registers any more with an object that has no references.
+auto ends_of(WideContext* context) {
+  base::MutexLock lock(context->mutex);
+  return std::exchange(context->ends, {});
 }
 
 }  // namespace
@@ -101,7 +103,7 @@ void end(Object* object) {
   switch (object->kind) {
     case kWideContext: {
       auto* context = static_cast<WideContext*>(object);
-      run_ends<cl_context>(context, context->mutex, context->ends);
+      run_ends<cl_context>(context, ends_of(context));
       delete context;
       return;
     }
@@ -110,7 +112,7 @@ void end(Object* object) {
       return;
     case kWideMem: {
       auto* mem = static_cast<WideMem*>(object);
-      if (mem->context() != nullptr) run_ends<cl_mem>(mem, mem->context()->mutex, mem->ends);
+      run_ends<cl_mem>(mem, mem->ends);
       delete mem;
       return;
     }
