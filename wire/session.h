@@ -106,7 +106,10 @@ class Session {
   // an atomic and calls nothing. kTimeout after `deadline` (0 = none).
   base::Status wait(const std::function<bool()>& ready, base::Nanos deadline);
 
-  base::Status flush();                      // batches of all lanes
+  base::Status flush();  // batches of all lanes
+  // What comes is wanted at once although nobody waits: the session's own thread receives from now
+  // on, also if a caller was the reader a moment ago.
+  void watch();
   base::Status drain(base::Nanos deadline);  // flush, and wait until all of it has arrived
 
   // Flushes, says goodbye and waits until that has arrived, at most until `deadline`.

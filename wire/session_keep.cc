@@ -195,4 +195,11 @@ void Session::wake_keeper() {
   }
 }
 
+void Session::watch() {
+  MutexLock lock(mutex_);
+  if (keeper_reads_) return;
+  led_at_ = 0;
+  wake_keeper();
+}
+
 }  // namespace flexai::wire

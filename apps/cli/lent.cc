@@ -162,7 +162,7 @@ class Door {
   std::vector<Process> clients_;
 };
 
-base::Status set_environment(const json& run, const std::string& door) {
+base::Status set_environment(const json& run) {
   const Installation here = find_installation();
   const auto injection = agent::Injection::load(here.share + "/inject", here.lib);
   std::set<std::string> apis;
@@ -170,7 +170,6 @@ base::Status set_environment(const json& run, const std::string& door) {
   FLEXAI_TRY_ASSIGN(auto variables, injection.served(apis));
   for (const auto& variable : variables) ::setenv(variable.name.c_str(), variable.value.c_str(), 1);
   for (const char* name : {"FLEXAI_ATTACH", "FLEXAI_GRANT", "OPENCL_LAYERS"}) ::unsetenv(name);
-  ::setenv("FLEXAI_WORKER", ("door:" + door).c_str(), 1);
   return {};
 }
 
@@ -185,17 +184,17 @@ void detach() {
 
 }  // namespace
 
-base::Result<LentRun> LentRun::begin(Client& client, const json& run) {
+base::Status LentRun::begin(Client& client, const json& run, std::vector<LentRun>& runs) {
   std::string folder = (std::filesystem::temp_directory_path() / "flexai-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return base::fail_errno("a folder for " + folder);
-  FLEXAI_TRY(set_environment(run, folder + "/door"));
-  FLEXAI_TRY_ASSIGN(Fd listener,
-                    wire::listen_socket({wire::Carrier::kUnix, folder + "/door", 0, ""}));
+  FLEXAI_TRY(set_environment(run));
+  LentRun lent;
+  lent.door_ = folder + "/" + client.link()->name();
+  FLEXAI_TRY_ASSIGN(Fd listener, wire::listen_socket({wire::Carrier::kUnix, lent.door_, 0, ""}));
   int hold[2], over[2];
   if (::pipe2(hold, O_CLOEXEC) != 0 || ::pipe2(over, O_CLOEXEC) != 0)
     return base::fail_errno("pipe");
   Fd held(hold[0]), done(over[1]);
-  LentRun lent;
   lent.hold_ = Fd(hold[1]);
   lent.over_ = Fd(over[0]);
   const pid_t child = ::fork();
@@ -203,6 +202,7 @@ base::Result<LentRun> LentRun::begin(Client& client, const json& run) {
   if (child == 0) {
     lent.hold_.reset();
     lent.over_.reset();
+    runs.clear();                   // their ends are for `flexai run` alone
     if (::fork() != 0) ::_exit(0);  // `flexai run` waits for the program's processes only
     detach();
     const auto grace = std::max<uint64_t>(run.value("grace_seconds", uint64_t{30}), 1);
@@ -212,13 +212,21 @@ base::Result<LentRun> LentRun::begin(Client& client, const json& run) {
     ::_exit(0);
   }
   ::waitpid(child, nullptr, 0);
-  return lent;
+  runs.push_back(std::move(lent));
+  std::string doors;
+  for (const LentRun& each : runs) doors += (doors.empty() ? "door:" : ",door:") + each.door_;
+  ::setenv("FLEXAI_WORKER", doors.c_str(), 1);
+  return {};
 }
 
-void LentRun::finish() {
-  hold_.reset();
-  pollfd one{over_.get(), POLLIN, 0};
-  ::poll(&one, 1, static_cast<int>(kGoodbye / base::kMillisecond));
+void LentRun::finish(std::vector<LentRun>& runs) {
+  for (LentRun& run : runs) run.hold_.reset();
+  const base::Nanos end = base::monotonic_now() + kGoodbye;
+  for (LentRun& run : runs) {
+    pollfd one{run.over_.get(), POLLIN, 0};
+    const base::Nanos left = std::max<base::Nanos>(end - base::monotonic_now(), 0);
+    ::poll(&one, 1, static_cast<int>(left / base::kMillisecond));
+  }
 }
 
 }  // namespace flexai::apps

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/commands.h"
+#include "apps/cli/granted.h"
 #include "apps/cli/host_option.h"
-#include "apps/cli/lent.h"
 #include "apps/cli/program.h"
 #include "apps/cli/slice_options.h"
 #include "apps/cli/wait.h"
@@ -61,8 +61,8 @@ void apply_environment(const json& variables) {
   }
 }
 
-// On a card of another host.
-base::Status run_there(Shell& shell, const State& state, Client& client) {
+// On cards of other hosts.
+base::Status run_there(Shell& shell, const State& state) {
   if (state.isolation == "direct")
     return fail(Code::kInvalid,
                 "a card of another host is always served; leave out --isolation direct");
@@ -70,24 +70,16 @@ base::Status run_there(Shell& shell, const State& state, Client& client) {
     return fail(Code::kInvalid,
                 "--slice is for slices of this host; say what the program may use of the other "
                 "host's card: --compute 30% (and --memory 1GiB)");
-  FLEXAI_TRY(state.host.apply(client));
   FLEXAI_TRY_ASSIGN(json body, request_body(state));
-  FLEXAI_TRY_ASSIGN(json run,
-                    client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
-  auto lent = LentRun::begin(client, run);
-  if (!lent.ok()) {
-    [[maybe_unused]] auto removed =
-        client.remove("/v1/runs/" + std::to_string(run.value("id", uint64_t{0})));
-    return lent.error();
-  }
-  auto code = run_program(state.program);
-  lent->finish();
-  FLEXAI_TRY_ASSIGN(shell.code, std::move(code));
+  FLEXAI_TRY_ASSIGN(const auto hosts, hosts_in(state.host.host));
+  Granted granted(hosts, state.host.pki);
+  FLEXAI_TRY(granted.ask("/v1/runs" + state.wait.query(), body, state.wait.patience()));
+  FLEXAI_TRY_ASSIGN(shell.code, run_program(state.program));
   return {};
 }
 
 base::Status run(Shell& shell, const State& state, Client& client) {
-  if (!state.host.host.empty()) return run_there(shell, state, client);
+  if (!state.host.host.empty()) return run_there(shell, state);
   FLEXAI_TRY_ASSIGN(json body, request_body(state));
   FLEXAI_TRY_ASSIGN(json run,
                     client.post("/v1/runs" + state.wait.query(), body, state.wait.patience()));
@@ -114,6 +106,7 @@ void add_run(CLI::App& app, Shell& shell) {
               "  flexai run --slice trainer -- hashcat -m 0 -a 3 HASH '?l?l?l?l?l'\n"
               "  flexai run --compute 50% --wait -- ./job.sh\n"
               "  flexai run --host gpu1 --compute 30% --memory 1GiB -- python train.py\n"
+              "  flexai run --host gpu1,gpu2 --compute 30% --memory 1GiB -- python train.py\n"
               "A process that uses a card without Flexai's layer (another loader, a cleared\n"
               "environment) cannot be limited and is stopped within a second.\n");
   command->add_option("--slice", state->slices, "slice to run in; one for each card (repeatable)")
@@ -126,7 +119,8 @@ void add_run(CLI::App& app, Shell& shell) {
                    "direct (default): the driver runs in the program, limited by a layer; served: "
                    "it runs in a worker, and the program has none")
       ->check(CLI::IsMember({"direct", "served"}));
-  state->host.add_to(command, "use a card of another host");
+  state->host.add_to(command,
+                     "use a card of another host; of several: gpu1,gpu2 (each grants the same)");
   command->add_option("program", state->program, "the program and its arguments, after --")
       ->type_name("PROGRAM");
   perform(command, shell, [&shell, state](Client& client) { return run(shell, *state, client); });

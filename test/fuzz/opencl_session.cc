@@ -177,8 +177,9 @@ void set(Hostile hostile, test::Input* input) {
 namespace flexai::remote::opencl {
 
 // Instead of client/connection.cc: the worker is a thread.
+std::vector<std::string> workers() { return {"thread"}; }
 base::Result<std::unique_ptr<wire::Session>> connect_session(
-    std::function<void(const base::Error&)> on_end) {
+    const std::string&, std::function<void(const base::Error&)> on_end) {
   static wire::Host host({.session = {}, .admit = nullptr, .on_session = [](auto session) {
                             std::thread([session = std::move(session)] { work(session); }).detach();
                           }});

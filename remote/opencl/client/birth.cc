@@ -5,25 +5,27 @@
 
 namespace flexai::remote::opencl {
 
-ObjectId take_id() {
-  if (Client::get().in_child()) return 0;
-  auto id = Client::get().ids().take();
+ObjectId take_id(const Object* near) {
+  Client& client = Client::of(near);
+  if (client.in_child()) return 0;
+  auto id = client.ids().take();
   return id.ok() ? *id : 0;
 }
 
-void give_back_id(ObjectId id) {
-  if (id != 0 && !Client::get().in_child()) Client::get().ids().give_back(id);
+void give_back_id(const Object* near, ObjectId id) {
+  Client& client = Client::of(near);
+  if (id != 0 && !client.in_child()) client.ids().give_back(id);
 }
 
 Birth::Birth(cl_command_queue command_queue, cl_command_type command, cl_event* event, bool always)
     : place_(event) {
   Queue* queue = get(command_queue);
   if (queue == nullptr || (event == nullptr && !always)) return;
-  const ObjectId id = take_id();
+  const ObjectId id = take_id(queue);
   full_ = id == 0;
   if (full_) return;
   event_ = new Event(id, queue->context(), queue, command);
-  Client::get().expect(event_);
+  Client::of(event_).expect(event_);
 }
 
 Birth::~Birth() {
@@ -35,7 +37,7 @@ cl_int Birth::done(cl_int code) {
   if (event_ == nullptr) return code;
   if (code != CL_SUCCESS) {
     event_->let_go();
-    Client::get().forget(event_);
+    Client::of(event_).forget(event_);
     return code;
   }
   if (place_ != nullptr) {
@@ -52,8 +54,8 @@ cl_int Birth::done(cl_int code) {
 
 cl_int Birth::done_and_ended(cl_int code, bool waited_for_others) {
   if (full_ || code != CL_SUCCESS) return done(code);
-  flush_calls();
-  code = Client::get().await(*event_);
+  flush_calls(event_);
+  code = Client::of(event_).await(*event_);
   const cl_int status = event_->status.load();
   [[maybe_unused]] const cl_int given = done(CL_SUCCESS);
   if (code != CL_SUCCESS || status >= 0) return code;

@@ -30,9 +30,10 @@ class Birth {
   bool full_ = false;  // there were no more ids
 };
 
-// An id for an object; 0 when there are too many.
-ObjectId take_id();
-void give_back_id(ObjectId id);
+// An id for an object; 0 when there are too many. `near`: what the object is made from, whose
+// worker will have it.
+ObjectId take_id(const Object* near);
+void give_back_id(const Object* near, ObjectId id);
 
 cl_command_queue queue_of(const cl_command_queue* queues, cl_uint count,
                           cl_command_buffer_khr buffer);
@@ -45,7 +46,7 @@ Handle born(T* made, cl_int code, cl_int* errcode_ret) {
   if (errcode_ret != nullptr) *errcode_ret = code;
   if (code == CL_SUCCESS) return handle_of<Handle>(made);
   if (made != nullptr) {
-    give_back_id(made->id);
+    give_back_id(made, made->id);
     drop(made->parent);
     drop(made->parent2);
     delete made;

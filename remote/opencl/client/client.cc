@@ -8,7 +8,9 @@
 #include "remote/completions.h"
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/connection.h"
+#include "remote/opencl/client/outgoing.h"
 #include "remote/opencl/push.h"
+#include "remote/opencl/wide/object.h"
 
 namespace flexai::remote::opencl {
 
@@ -16,12 +18,45 @@ using base::MutexLock;
 
 namespace {
 constexpr int kMostCards = 64;
-constexpr int kStripes = 2;  // connections for bulk data
+constexpr int kStripes = 2;            // connections for bulk data
+constexpr uint16_t kGetDeviceIDs = 3;  // as the Spec numbers it
+constexpr base::Nanos kGoodbye = base::kSecond / 2;
 }  // namespace
 
-Client& Client::get() {
-  static Client* client = new Client();
-  return *client;
+Client::Client(std::string worker) : worker_(std::move(worker)) {}
+
+const std::vector<Client*>& Client::all() {
+  static const auto* made = [] {
+    auto* clients = new std::vector<Client*>;
+    for (std::string& worker : workers()) clients->push_back(new Client(std::move(worker)));
+    wide::set_below({client_table(), [](cl_device_id device) -> const void* {
+                       const Device* known = opencl::get(device);
+                       return known == nullptr ? nullptr : known->client;
+                     }});
+    return clients;
+  }();
+  return *made;
+}
+
+bool Client::all_there() {
+  for (Client* client : all()) {
+    if (client->caller() != nullptr) continue;
+    for (Client* other : all()) other->leave();
+    return false;
+  }
+  return true;
+}
+
+// Doors of several hosts have the hosts' names.
+std::string Client::named(const char* what) const {
+  const size_t slash = worker_.rfind('/');
+  const bool several = all().size() > 1 && slash != std::string::npos;
+  return "flexai: " + (several ? worker_.substr(slash + 1) + ": " : "") + what;
+}
+
+void Client::leave() {
+  if (!connected_.load(std::memory_order_acquire) || in_child() || gone_.exchange(true)) return;
+  caller_->session().close(base::monotonic_now() + kGoodbye);
 }
 
 Caller* Client::caller() {
@@ -32,7 +67,7 @@ Caller* Client::caller() {
     auto made = connect();
     if (!made.ok()) {
       gone_ = true;
-      say("flexai: no card for this program: " + made.error().message);
+      say(named("no card for this program: ") + made.error().message);
     } else {
       connected_.store(true, std::memory_order_release);
     }
@@ -41,7 +76,8 @@ Caller* Client::caller() {
 }
 
 base::Status Client::connect() {
-  FLEXAI_TRY_ASSIGN(auto session, connect_session([this](const base::Error& why) { on_end(why); }));
+  FLEXAI_TRY_ASSIGN(auto session,
+                    connect_session(worker_, [this](const base::Error& why) { on_end(why); }));
   FLEXAI_TRY_ASSIGN(bulk_, wire::Bulk::make(*session, kStripes));
   FLEXAI_TRY_ASSIGN(caller_, Caller::make(std::move(session), [this](uint32_t kind, auto body) {
                       on_push(kind, body);
@@ -52,6 +88,18 @@ base::Status Client::connect() {
   return {};
 }
 
+// A call without a handle, so it has to be said whom it is for.
+cl_int Client::ask_devices(const std::vector<ObjectId>& ids, cl_uint* count) {
+  Outgoing call(kGetDeviceIDs, this);
+  call.number(cl_device_type{CL_DEVICE_TYPE_ALL});
+  call.number(static_cast<cl_uint>(ids.size()));
+  call.values(ids.data(), ids.size());
+  call.wanted(count);
+  if (const cl_int code = call.send(Mode::kAsk); code != CL_SUCCESS) return code;
+  call.take(count, 1);
+  return call.finish();
+}
+
 const std::vector<Device*>& Client::devices() {
   if (devices_known_.load(std::memory_order_acquire) || caller() == nullptr) return devices_;
   MutexLock lock(mutex_);
@@ -60,16 +108,14 @@ const std::vector<Device*>& Client::devices() {
   for (int i = 0; i < kMostCards; ++i)
     if (auto id = ids_.take(); id.ok()) ids.push_back(*id);
   cl_uint count = 0;
-  if (wire_clGetDeviceIDs(Mode::kAsk, CL_DEVICE_TYPE_ALL, static_cast<cl_uint>(ids.size()),
-                          ids.data(), &count) != CL_SUCCESS)
-    count = 0;
+  if (ask_devices(ids, &count) != CL_SUCCESS) count = 0;
   cl_ulong least = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i >= count) {
       ids_.give_back(ids[i]);
       continue;
     }
-    devices_.push_back(new Device(ids[i], nullptr));
+    devices_.push_back(new Device(ids[i], nullptr, this));
     const auto device = handle_of<cl_device_id>(devices_.back());
     cl_ulong bytes = 0;
     wire_clGetDeviceInfo(Mode::kAsk, device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof bytes, &bytes,
@@ -160,7 +206,7 @@ void Client::lost(const base::Error& why) {
   if (fork_.in_child()) return;
   gone_ = true;
   // That the worker went first, at the end of the program, is nobody's trouble.
-  if (!said_gone_.exchange(true) && !leaving()) say("flexai: the card is gone: " + why.message);
+  if (!said_gone_.exchange(true) && !leaving()) say(named("the card is gone: ") + why.message);
 }
 
 void Client::on_context_news(wire::Bytes body) {

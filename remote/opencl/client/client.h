@@ -1,5 +1,6 @@
-// Client: the one session of this process with its worker, made at the first call that needs it,
-// never destroyed (programs call OpenCL from exit handlers). Threads: any. When the worker is gone
+// Client: a session of this process with a worker, made at the first call that needs it, never
+// destroyed (programs call OpenCL from exit handlers). A program on the cards of several hosts has
+// one for each, in the order in which it was given them. Threads: any. When the worker is gone
 // every call answers CL_DEVICE_NOT_AVAILABLE, releases and what is known here excepted.
 #pragma once
 
@@ -22,7 +23,15 @@ inline constexpr cl_int kGone = CL_DEVICE_NOT_AVAILABLE;
 
 class Client {
  public:
-  static Client& get();
+  static const std::vector<Client*>& all();
+  static Client& get() { return *all().front(); }
+  // Whose worker has the object; null: the first.
+  static Client& of(const Object& object) {
+    return object.client == nullptr ? get() : *object.client;
+  }
+  static Client& of(const Object* object) { return object == nullptr ? get() : of(*object); }
+  // Connects to all; false: one was not there, and the others are let go.
+  static bool all_there();
 
   Caller* caller();  // connects at the first call; null: there is no session
   wire::Bulk* bulk() { return bulk_.get(); }
@@ -58,6 +67,11 @@ class Client {
   void add_listener(ObjectId context, ContextNotify notify, void* user_data);
   void remove_listener(ObjectId context);
 
+  // A callback waits for what comes. With one worker the program itself soon waits for it too.
+  void watch() {
+    if (all().size() > 1 && connected_.load(std::memory_order_acquire) && !in_child())
+      caller_->session().watch();
+  }
   void call_back(std::function<void()> call) {
     if (!in_child()) callbacks_.post(std::move(call));
   }
@@ -72,8 +86,11 @@ class Client {
   void say(const std::string& line);
 
  private:
-  Client() = default;
+  explicit Client(std::string worker);
+  std::string named(const char* what) const;  // with the host, where there are several
+  void leave();
   base::Status connect() FLEXAI_REQUIRES(mutex_);
+  cl_int ask_devices(const std::vector<ObjectId>& ids, cl_uint* count);
   void on_push(uint32_t kind, wire::Bytes body);
   void on_completions(wire::Bytes body);
   void on_read(wire::Bytes body);
@@ -83,6 +100,7 @@ class Client {
   Event* pending(ObjectId id, bool take);
 
   const wire::ForkGuard fork_;
+  const std::string worker_;
   Platform platform_;
   IdSource ids_{kMostObjects};
   base::Mutex mutex_;

@@ -10,7 +10,7 @@ cl_command_buffer_khr CL_API_CALL client_clCreateCommandBufferKHR(
     cl_uint num_queues, const cl_command_queue* queues,
     const cl_command_buffer_properties_khr* properties, cl_int* errcode_ret) {
   Queue* first = num_queues == 0 || queues == nullptr ? nullptr : get(queues[0]);
-  auto* buffer = new CommandBuffer(take_id(), first);
+  auto* buffer = new CommandBuffer(take_id(first), first);
   const cl_int code =
       wire_clCreateCommandBufferKHR(Mode::kAsk, num_queues, queues, properties, buffer->id);
   for (cl_uint i = 0; code == CL_SUCCESS && queues != nullptr && i < num_queues; ++i)

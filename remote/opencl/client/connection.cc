@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "remote/knock.h"
 #include "remote/opencl/version.h"
 #include "wire/dial.h"
@@ -21,6 +24,8 @@ using base::fail;
 namespace {
 
 constexpr base::Nanos kGoodbye = base::kSecond / 2;
+constexpr const char* kKinds[] = {"door:", "unix:", "shm:", "tcp:", "tls:"};
+constexpr size_t kMostWorkers = 16;
 constexpr base::Nanos kKnocking = 60 * base::kSecond;  // a worker starts a driver
 
 base::Result<std::vector<std::byte>> read_lease(const std::string& path) {
@@ -95,20 +100,46 @@ CallCounts* shared_counts() {
 }
 
 void say_goodbye_at_exit(wire::Session* session) {
-  static std::atomic<wire::Session*> own{nullptr};
-  if (own.exchange(session) != nullptr) return;
+  struct Own {
+    base::Mutex mutex;
+    std::vector<wire::Session*> sessions FLEXAI_GUARDED_BY(mutex);
+  };
+  static Own* const own = new Own;
+  base::MutexLock lock(own->mutex);
+  own->sessions.push_back(session);
+  if (own->sessions.size() > 1) return;
   ::atexit([] {
     g_leaving = true;
-    own.load()->close(base::monotonic_now() + kGoodbye);
+    const base::Nanos end = base::monotonic_now() + kGoodbye;
+    base::MutexLock all(own->mutex);
+    for (wire::Session* each : own->sessions) each->close(end);
   });
 }
 
 bool leaving() { return g_leaving; }
 
+std::vector<std::string> workers() {
+  const char* given = secure_getenv(kEnvWorker);
+  const std::string all = given == nullptr ? "" : given;
+  std::vector<std::string> found{""};
+  for (size_t i = 0; i < all.size(); ++i) {
+    // A comma may be part of a path.
+    const bool next = all[i] == ',' && found.size() < kMostWorkers &&
+                      std::any_of(std::begin(kKinds), std::end(kKinds), [&](const char* kind) {
+                        return all.compare(i + 1, strlen(kind), kind) == 0;
+                      });
+    if (next) {
+      found.emplace_back();
+    } else {
+      found.back() += all[i];
+    }
+  }
+  return found;
+}
+
 base::Result<std::unique_ptr<wire::Session>> connect_session(
-    std::function<void(const base::Error&)> on_end) {
-  const char* where = secure_getenv(kEnvWorker);
-  if (where == nullptr)
+    const std::string& where, std::function<void(const base::Error&)> on_end) {
+  if (where.empty())
     return fail(Code::kUnavailable,
                 "this program was not started by `flexai run --isolation served`");
   auto known = is_door(where) ? knock(where, base::monotonic_now() + kKnocking) : introduced(where);

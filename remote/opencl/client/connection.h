@@ -1,5 +1,6 @@
 // The connection to the worker, as the launcher set it in the environment: FLEXAI_WORKER, the
-// worker's endpoint or "door:PATH", which gives one (remote/knock.h); FLEXAI_LEASE, a file
+// worker's endpoint or "door:PATH", which gives one (remote/knock.h), several of these with commas
+// between them; FLEXAI_LEASE, a file
 // with the session's lease, opaque here; FLEXAI_PKI, the folder of the certificates, for endpoints
 // that need them. What a door gives brings both along. FLEXAI_STRICT, not empty: every call is
 // asked, so that its error is its own; FLEXAI_COUNTS, a file that counts the calls. Threads: any.
@@ -7,6 +8,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "remote/caller.h"
 #include "wire/session.h"
@@ -24,11 +27,13 @@ bool wants_strict();
 // The first bytes of the file, for as long as the process lives; null: nobody wants to know.
 CallCounts* shared_counts();
 
+// The workers of this program, at least one; "": FLEXAI_WORKER is not set.
+std::vector<std::string> workers();
 base::Result<std::unique_ptr<wire::Session>> connect_session(
-    std::function<void(const base::Error&)> on_end);
+    const std::string& worker, std::function<void(const base::Error&)> on_end);
 
-// Closes the session, which is never destroyed, when the process ends in an orderly way: the other
-// side then frees everything at once instead of after its grace.
+// Closes the sessions, which are never destroyed, when the process ends in an orderly way: the
+// other side then frees everything at once instead of after its grace.
 void say_goodbye_at_exit(wire::Session* session);
 bool leaving();  // that has begun
 

@@ -5,6 +5,7 @@
 #include "remote/opencl/client/by_name.h"
 #include "remote/opencl/client/client.h"
 #include "remote/opencl/client/info.h"
+#include "remote/opencl/wide/table.h"
 
 namespace flexai::remote::opencl {
 namespace {
@@ -45,7 +46,13 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
   if (pfn_notify == nullptr && user_data != nullptr)
     return born<cl_context, Context>(nullptr, CL_INVALID_VALUE, errcode_ret);
   if (list.code != CL_SUCCESS) return born<cl_context, Context>(nullptr, list.code, errcode_ret);
-  auto* context = new Context(take_id());
+  if (wide::are_wide(num_devices, devices))
+    return wide::create_context(list.given, properties == nullptr ? nullptr : list.travel.data(),
+                                num_devices, devices, pfn_notify, user_data, errcode_ret);
+  const Device* near = nullptr;
+  for (cl_uint i = 0; devices != nullptr && i < num_devices && near == nullptr; ++i)
+    near = get(devices[i]);
+  auto* context = new Context(take_id(near), near == nullptr ? nullptr : near->client);
   context->properties = list.given;
   cl_int code =
       wire_clCreateContext(Mode::kAsk, properties == nullptr ? nullptr : list.travel.data(),
@@ -60,7 +67,7 @@ cl_context CL_API_CALL client_clCreateContext(const cl_context_properties* prope
     all.push_back(device);
   }
   if (code == CL_SUCCESS && pfn_notify != nullptr)
-    Client::get().add_listener(context->id, pfn_notify, user_data);
+    Client::of(context).add_listener(context->id, pfn_notify, user_data);
   return born<cl_context>(context, code, errcode_ret);
 }
 

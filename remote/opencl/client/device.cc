@@ -122,16 +122,16 @@ cl_int CL_API_CALL client_clCreateSubDevices(cl_device_id in_device,
   const cl_uint most = std::min(num_devices, 4096u);
   std::vector<ObjectId> ids;
   ids.reserve(1);  // there, also when empty
-  for (cl_uint i = 0; out_devices != nullptr && i < most; ++i) ids.push_back(take_id());
+  for (cl_uint i = 0; out_devices != nullptr && i < most; ++i) ids.push_back(take_id(of));
   cl_uint made = 0;
   const cl_int code = wire_clCreateSubDevices(Mode::kAsk, in_device, properties, most,
                                               out_devices == nullptr ? nullptr : ids.data(), &made);
   for (cl_uint i = 0; i < ids.size(); ++i) {
     if (code != CL_SUCCESS || i >= made) {
-      give_back_id(ids[i]);
+      give_back_id(of, ids[i]);
       continue;
     }
-    auto* device = new Device(ids[i], of);
+    auto* device = new Device(ids[i], of, of->client);
     device->type = of->type;
     out_devices[i] = handle_of<cl_device_id>(device);
   }

@@ -6,9 +6,9 @@ namespace flexai::remote::opencl {
 
 bool Event::expect(const Landing& into) {
   landing = into;
-  wire::Bulk* to = Client::get().bulk();
+  wire::Bulk* to = Client::of(*this).bulk();
   if (to == nullptr || into.at == nullptr || into.size() < kBulkBytes) return true;
-  if (Client::get().in_child()) return false;
+  if (Client::of(*this).in_child()) return false;
   std::byte* place = into.at;
   if (!into.whole()) {
     bulk.reset(new (std::nothrow) std::byte[into.size()]);
@@ -19,16 +19,16 @@ bool Event::expect(const Landing& into) {
 }
 
 bool Event::send(wire::Bytes bytes, std::unique_ptr<std::byte[]> gathered) {
-  wire::Bulk* to = Client::get().bulk();
-  sends = to != nullptr && !Client::get().in_child() && to->send(id, bytes).ok();
+  wire::Bulk* to = Client::of(*this).bulk();
+  sends = to != nullptr && !Client::of(*this).in_child() && to->send(id, bytes).ok();
   if (sends) bulk = std::move(gathered);
   return sends;
 }
 
 void Event::let_go() {
-  if (Client::get().in_child()) return;  // its bulk transfers are the parent's
-  if (receives) Client::get().bulk()->cancel_receive(id);
-  if (sends) Client::get().bulk()->cancel_send(id);
+  if (Client::of(*this).in_child()) return;  // its bulk transfers are the parent's
+  if (receives) Client::of(*this).bulk()->cancel_receive(id);
+  if (sends) Client::of(*this).bulk()->cancel_send(id);
   receives = sends = false;
 }
 
@@ -48,7 +48,7 @@ void Event::finish(cl_int end) {
   }
   if (call.empty()) return;
   hold(this);
-  Client::get().call_back([this, call = std::move(call), end] {
+  Client::of(*this).call_back([this, call = std::move(call), end] {
     for (const Waiter& each : call)
       each.call(handle_of<cl_event>(this), end < 0 ? end : each.when, each.data);
     drop(this);

@@ -25,7 +25,7 @@ cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_fl
               const cl_image_format* format, const cl_image_desc* desc, void* host_ptr,
               cl_int* errcode_ret) {
   Mem* of = desc == nullptr ? nullptr : get(desc->mem_object);
-  auto* mem = new Mem(take_id(), get(context), of);
+  auto* mem = new Mem(take_id(get(context)), get(context), of);
   cl_image_desc travel = desc == nullptr ? cl_image_desc{} : *desc;
   // An id in the handle's place; of what is no object, one that nothing has.
   travel.mem_object = reinterpret_cast<cl_mem>(of != nullptr                  ? of->id
@@ -112,7 +112,7 @@ cl_int CL_API_CALL client_clGetImageInfo(cl_mem image, cl_image_info param_name,
 cl_sampler CL_API_CALL client_clCreateSampler(cl_context context, cl_bool normalized_coords,
                                               cl_addressing_mode addressing_mode,
                                               cl_filter_mode filter_mode, cl_int* errcode_ret) {
-  auto* sampler = new Sampler(take_id(), get(context));
+  auto* sampler = new Sampler(take_id(get(context)), get(context));
   const cl_int code = wire_clCreateSampler(Mode::kAsk, context, normalized_coords, addressing_mode,
                                            filter_mode, sampler->id);
   if (code == CL_SUCCESS) Client::get().add_argument(sampler);
@@ -121,7 +121,7 @@ cl_sampler CL_API_CALL client_clCreateSampler(cl_context context, cl_bool normal
 
 cl_sampler CL_API_CALL client_clCreateSamplerWithProperties(
     cl_context context, const cl_sampler_properties* sampler_properties, cl_int* errcode_ret) {
-  auto* sampler = new Sampler(take_id(), get(context));
+  auto* sampler = new Sampler(take_id(get(context)), get(context));
   const cl_int code =
       wire_clCreateSamplerWithProperties(Mode::kAsk, context, sampler_properties, sampler->id);
   if (code == CL_SUCCESS) Client::get().add_argument(sampler);
@@ -147,7 +147,7 @@ cl_int CL_API_CALL client_clGetSamplerInfo(cl_sampler sampler, cl_sampler_info p
 cl_mem CL_API_CALL client_clCreatePipe(cl_context context, cl_mem_flags flags,
                                        cl_uint pipe_packet_size, cl_uint pipe_max_packets,
                                        const cl_pipe_properties* properties, cl_int* errcode_ret) {
-  auto* mem = new Mem(take_id(), get(context), nullptr);
+  auto* mem = new Mem(take_id(get(context)), get(context), nullptr);
   mem->type = CL_MEM_OBJECT_PIPE;
   const cl_int code = wire_clCreatePipe(Mode::kAsk, context, flags, pipe_packet_size,
                                         pipe_max_packets, properties, mem->id);

@@ -50,7 +50,7 @@ std::shared_ptr<KernelFacts> facts_of(Program* program, const char* name) {
 
 cl_kernel CL_API_CALL client_clCreateKernel(cl_program program, const char* kernel_name,
                                             cl_int* errcode_ret) {
-  auto* kernel = new Kernel(take_id(), get(program));
+  auto* kernel = new Kernel(take_id(get(program)), get(program));
   kernel->facts = facts_of(get(program), kernel_name);
   const Mode mode = kernel->facts == nullptr ? Mode::kAsk : Mode::kTell;
   const cl_int code = wire_clCreateKernel(mode, program, kernel_name, kernel->id);
@@ -64,13 +64,13 @@ cl_int CL_API_CALL client_clCreateKernelsInProgram(cl_program program, cl_uint n
   std::vector<ObjectId> ids;
   ids.reserve(1);  // there, also when empty
   const cl_uint most = std::min(num_kernels, 65536u);
-  for (cl_uint i = 0; kernels != nullptr && i < most; ++i) ids.push_back(take_id());
+  for (cl_uint i = 0; kernels != nullptr && i < most; ++i) ids.push_back(take_id(of));
   cl_uint made = 0;
   const cl_int code = wire_clCreateKernelsInProgram(
       Mode::kAsk, program, most, kernels == nullptr ? nullptr : ids.data(), &made);
   for (cl_uint i = 0; i < ids.size(); ++i) {
     if (code != CL_SUCCESS || i >= made) {
-      give_back_id(ids[i]);
+      give_back_id(of, ids[i]);
     } else {
       auto* kernel = new Kernel(ids[i], of);
       kernels[i] = handle_of<cl_kernel>(kernel);
@@ -86,7 +86,7 @@ cl_int CL_API_CALL client_clCreateKernelsInProgram(cl_program program, cl_uint n
 
 cl_kernel CL_API_CALL client_clCloneKernel(cl_kernel source_kernel, cl_int* errcode_ret) {
   Kernel* source = get(source_kernel);
-  auto* kernel = new Kernel(take_id(), source == nullptr ? nullptr : source->program());
+  auto* kernel = new Kernel(take_id(source), source == nullptr ? nullptr : source->program());
   if (source != nullptr) {
     kernel->facts = source->facts;
     kernel->set = source->set.load();
@@ -181,6 +181,8 @@ cl_int CL_API_CALL client_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, si
   if (arg_value != nullptr && arg_size == sizeof word) {
     std::memcpy(&word, arg_value, sizeof word);
     object = word == 0 ? nullptr : Client::get().argument_at(word);
+    if (object != nullptr && object->client != known->client)
+      return object->kind == kSampler ? CL_INVALID_SAMPLER : CL_INVALID_MEM_OBJECT;
   }
   const uint64_t key = key_of(arg_index, arg_size, form_of(object, arg_value, arg_size, word));
   const bool accepted = arg_size <= 0xffffffff && was_accepted(*known, key);

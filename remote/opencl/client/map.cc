@@ -55,8 +55,10 @@ void* map(const Wish& wish, Landing place, Send send) {
   if (get(wish.queue) == nullptr) return fail(wish, CL_INVALID_COMMAND_QUEUE);
   Birth birth(wish.queue, wish.command, wish.event, true);
   if (!birth.ok()) return fail(wish, birth.done(CL_SUCCESS));
-  Mapped mapped{
-      take_id(), place, (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0, {}};
+  Mapped mapped{take_id(get(wish.queue)),
+                place,
+                (wish.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) != 0,
+                {}};
   const bool fills = map_fills(wish.flags);
   if (fills && mapped.writes) mapped.pristine = Pristine::make(place.size());
   if (birth.event() != nullptr && fills) {
@@ -66,7 +68,7 @@ void* map(const Wish& wish, Landing place, Send send) {
   cl_int code = send(birth.id(), mapped.id);
   if (code == CL_SUCCESS && place.at == nullptr) code = CL_MAP_FAILURE;  // no worker of ours
   if (code != CL_SUCCESS) {
-    give_back_id(mapped.id);
+    give_back_id(get(wish.queue), mapped.id);
     return fail(wish, birth.done(code));
   }
   {
@@ -211,7 +213,7 @@ cl_int CL_API_CALL client_clEnqueueUnmapMemObject(cl_command_queue command_queue
   if (code == CL_SUCCESS && mem != nullptr) {
     base::MutexLock lock(mem->mutex);
     std::erase_if(mem->maps, [&](const Mapped& each) { return each.id == mapped.id; });
-    give_back_id(mapped.id);
+    give_back_id(mem, mapped.id);
   }
   return birth.done(code);
 }

@@ -28,7 +28,7 @@ bool flags_are_plain(cl_mem_flags flags) {
 bool take_plain(const Context* context, cl_mem_flags flags, size_t size, const void* host) {
   const bool copies = (flags & kCopies) != 0;
   return context != nullptr && flags_are_plain(flags) && size != 0 && copies == (host != nullptr) &&
-         size <= (64u << 20) && Client::get().take_grant(size);
+         size <= (64u << 20) && Client::of(context).take_grant(size);
 }
 
 // What travels of the program's memory.
@@ -52,7 +52,7 @@ cl_int write_later(Mem* mem, const void* host) {
 
 cl_mem create(cl_context context, const cl_mem_properties* properties, cl_mem_flags flags,
               size_t size, void* host_ptr, cl_int* errcode_ret) {
-  auto* mem = new Mem(take_id(), get(context), nullptr);
+  auto* mem = new Mem(take_id(get(context)), get(context), nullptr);
   mem->flags = flags;
   mem->size = size;
   if ((flags & CL_MEM_USE_HOST_PTR) != 0) mem->host_ptr = host_ptr;
@@ -99,7 +99,7 @@ cl_mem CL_API_CALL client_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags,
                                             cl_buffer_create_type buffer_create_type,
                                             const void* buffer_create_info, cl_int* errcode_ret) {
   Mem* of = get(buffer);
-  auto* mem = new Mem(take_id(), of == nullptr ? nullptr : of->context(), of);
+  auto* mem = new Mem(take_id(of), of == nullptr ? nullptr : of->context(), of);
   cl_buffer_region region{};
   if (buffer_create_info != nullptr) memcpy(&region, buffer_create_info, sizeof region);
   const Payload info =

@@ -8,6 +8,7 @@
 #include "remote/opencl/client/birth.h"
 #include "remote/opencl/client/client.h"
 #include "remote/opencl/client/outgoing.h"
+#include "remote/opencl/wide/object.h"
 
 namespace flexai::remote::opencl {
 
@@ -28,8 +29,13 @@ static_assert(offsetof(Object, kind) == offsetof(Grave, kind));
 
 void set_dispatch(const cl_icd_dispatch* dispatch) { g_dispatch = dispatch; }
 
-Object::Object(Kind k, ObjectId i, Object* p, Object* p2)
-    : dispatch(g_dispatch), kind(k), id(i), parent(p), parent2(p2) {
+Object::Object(Kind k, ObjectId i, Object* p, Object* p2, Client* c)
+    : dispatch(g_dispatch),
+      kind(k),
+      id(i),
+      parent(p),
+      parent2(p2),
+      client(c != nullptr || p == nullptr ? c : p->client) {
   hold(p);
   hold(p2);
 }
@@ -59,7 +65,7 @@ void run_ends(T* object) {
 void end_mem(Mem* mem) {
   wire_clReleaseMemObject(Mode::kTell, handle_of<cl_mem>(mem));
   Client::get().remove_argument(mem);
-  if (mem->granted) Client::get().give_grant(mem->size);
+  if (mem->granted) Client::of(mem).give_grant(mem->size);
   run_ends<cl_mem>(mem);
   {
     base::MutexLock lock(mem->mutex);
@@ -70,7 +76,7 @@ void end_mem(Mem* mem) {
 
 void end_context(Context* context) {
   wire_clReleaseContext(Mode::kTell, handle_of<cl_context>(context));
-  Client::get().remove_listener(context->id);
+  Client::of(context).remove_listener(context->id);
   run_ends<cl_context>(context);
   for (Device* device : context->devices) drop(device);
   delete context;
@@ -126,7 +132,7 @@ void end(Object* object) {
       delete static_cast<Event*>(object);
       return;
     default:
-      return;
+      return wide::end(object);
   }
 }
 
@@ -137,8 +143,9 @@ void drop(Object* object) {
     Object* const parent = object->parent;
     Object* const parent2 = object->parent2;
     const ObjectId id = object->id;
+    Client* const client = id == 0 ? nullptr : &Client::of(object);
     end(object);
-    give_back_id(id);
+    if (client != nullptr && !client->in_child()) client->ids().give_back(id);
     drop(parent2);
     object = parent;
   }

@@ -26,6 +26,8 @@ inline constexpr Kind kPlatform = 100;
 // What objects begin with from now on; set once, before any call.
 void set_dispatch(const cl_icd_dispatch* dispatch);
 
+class Client;
+
 struct Object {
   const cl_icd_dispatch* dispatch;
   const Kind kind;
@@ -34,8 +36,10 @@ struct Object {
   std::atomic<uint32_t> holds{1};
   Object* const parent;   // held
   Object* const parent2;  // held
+  Client* const client;   // whose worker has it: that of what it was made from
 
-  Object(Kind kind, ObjectId id, Object* parent = nullptr, Object* parent2 = nullptr);
+  Object(Kind kind, ObjectId id, Object* parent = nullptr, Object* parent2 = nullptr,
+         Client* client = nullptr);
 
   // What is deleted keeps its dispatch table, so that a loader finds us, and is of no kind.
   static constexpr size_t kGraves = 1024;
@@ -48,14 +52,14 @@ struct Platform : Object {
 };
 
 struct Device : Object {
-  Device(ObjectId id, Device* of) : Object(kDevice, id, of) {}
+  Device(ObjectId id, Device* of, Client* client) : Object(kDevice, id, of, nullptr, client) {}
   Device* of() const { return static_cast<Device*>(parent); }  // a sub-device's; null for a card
   cl_device_type type = 0;
   InfoCache infos;
 };
 
 struct Context : Object {
-  explicit Context(ObjectId id) : Object(kContext, id) {}
+  Context(ObjectId id, Client* client) : Object(kContext, id, nullptr, nullptr, client) {}
   std::vector<Device*> devices;
   std::vector<cl_context_properties> properties;
   base::Mutex mutex;

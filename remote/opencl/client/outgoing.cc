@@ -38,7 +38,7 @@ cl_int failure(Client& client, const base::Error& why) {
 }  // namespace
 
 cl_int Outgoing::send(Mode mode) {
-  Client& client = Client::get();
+  Client& client = client_ == nullptr ? Client::get() : *client_;
   if (code_ != CL_SUCCESS) return code_;
   Caller* caller = client.caller();
   if (caller == nullptr || client.gone()) return kGone;
@@ -65,8 +65,8 @@ void Outgoing::take_bytes(void* where, size_t count, size_t each) {
 
 cl_int Outgoing::finish() { return reader_.ok() ? CL_SUCCESS : CL_OUT_OF_RESOURCES; }
 
-void flush_calls() {
-  if (Caller* caller = Client::get().caller(); caller != nullptr) {
+void flush_calls(const Object* near) {
+  if (Caller* caller = Client::of(near).caller(); caller != nullptr) {
     [[maybe_unused]] auto flushed = caller->flush();
   }
 }

@@ -12,14 +12,18 @@ namespace flexai::remote::opencl {
 
 class Outgoing {
  public:
-  explicit Outgoing(uint16_t entry) : entry_(entry) {}
+  // `client`: of a call without a handle; otherwise the first one says to whom it goes.
+  explicit Outgoing(uint16_t entry, Client* client = nullptr) : entry_(entry), client_(client) {}
 
   template <typename Handle>
   void handle(Handle handle) {
     const auto* object = get(handle);
     // A null one may be right, and if not the driver says so; but of the first handle a loader
     // does.
-    if (object == nullptr) doubt(handle != nullptr || first_, invalid_code(kKindOf<Handle>));
+    if (object == nullptr)
+      doubt(handle != nullptr || first_, invalid_code(kKindOf<Handle>));
+    else if (!near(object))
+      doubt(true, foreign_code(kKindOf<Handle>));
     first_ = false;
     writer_.handle(object == nullptr ? 0 : object->id);
   }
@@ -41,6 +45,7 @@ class Outgoing {
         constexpr bool kWaits = std::is_same_v<Handle, cl_event>;
         doubt(true, kWaits ? CL_INVALID_EVENT_WAIT_LIST : invalid_code(kKindOf<Handle>));
       }
+      if (object != nullptr && !near(object)) doubt(true, foreign_code(kKindOf<Handle>));
       writer_.handle(object == nullptr ? 0 : object->id);
     }
   }
@@ -91,7 +96,18 @@ class Outgoing {
     if (certain && code_ == CL_SUCCESS) code_ = code;
   }
 
+  // Objects of one call are one worker's. The first sets which.
+  bool near(const Object* object) {
+    if (client_ == nullptr) client_ = object->client;
+    return client_ == object->client || object->client == nullptr;
+  }
+  // As for an object of another context, which it is.
+  static cl_int foreign_code(Kind kind) {
+    return kind == kDevice ? CL_INVALID_DEVICE : CL_INVALID_CONTEXT;
+  }
+
   const uint16_t entry_;
+  Client* client_;
   wire::Writer writer_;
   bool doubtful_ = false, first_ = true;
   cl_int code_ = CL_SUCCESS;
@@ -99,7 +115,8 @@ class Outgoing {
   wire::Reader reader_{{}};
 };
 
-// A told call that must not wait for its batch: somebody waits for its effect.
-void flush_calls();
+// A told call of the object's worker that must not wait for its batch: somebody waits for its
+// effect.
+void flush_calls(const Object* near);
 
 }  // namespace flexai::remote::opencl

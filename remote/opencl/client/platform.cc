@@ -14,10 +14,9 @@ cl_int CL_API_CALL client_clGetPlatformIDs(cl_uint num_entries, cl_platform_id* 
   if ((platforms == nullptr && num_platforms == nullptr) ||
       (platforms == nullptr) != (num_entries == 0))
     return CL_INVALID_VALUE;
-  Client& client = Client::get();
   // Without a card there is no platform: a loader goes on with the others.
-  if (client.caller() == nullptr) return CL_PLATFORM_NOT_FOUND_KHR;
-  if (platforms != nullptr) platforms[0] = handle_of<cl_platform_id>(client.platform());
+  if (!Client::all_there()) return CL_PLATFORM_NOT_FOUND_KHR;
+  if (platforms != nullptr) platforms[0] = handle_of<cl_platform_id>(Client::get().platform());
   if (num_platforms != nullptr) *num_platforms = 1;
   return CL_SUCCESS;
 }
@@ -61,9 +60,13 @@ bool is_of(const Device* device, cl_device_type type) {
 
 std::vector<Device*> devices_of(cl_device_type type) {
   std::vector<Device*> found;
-  const auto& all = Client::get().devices();
-  for (size_t i = 0; i < all.size(); ++i)
-    if (is_of(all[i], type) || (type == CL_DEVICE_TYPE_DEFAULT && i == 0)) found.push_back(all[i]);
+  bool first = true;  // the default one
+  for (Client* client : Client::all()) {
+    for (Device* device : client->devices()) {
+      if (is_of(device, type) || (type == CL_DEVICE_TYPE_DEFAULT && first)) found.push_back(device);
+      first = false;
+    }
+  }
   return found;
 }
 

@@ -11,7 +11,9 @@
 namespace flexai::remote::opencl {
 namespace {
 
-Program* new_program(cl_context context) { return new Program(take_id(), get(context)); }
+Program* new_program(cl_context context) {
+  return new Program(take_id(get(context)), get(context));
+}
 
 cl_program give(Program* program, cl_uint num_devices, const cl_device_id* devices, cl_int code,
                 cl_int* errcode_ret) {
@@ -35,7 +37,7 @@ void forget_facts(Program* program) {
 // The call has come back: what a driver would call from another thread is called now.
 void call_back(ProgramNotify notify, cl_program program, void* user_data) {
   if (notify == nullptr) return;
-  Client::get().call_back([notify, program, user_data] { notify(program, user_data); });
+  Client::of(get(program)).call_back([notify, program, user_data] { notify(program, user_data); });
 }
 
 }  // namespace

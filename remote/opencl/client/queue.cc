@@ -9,7 +9,7 @@ namespace flexai::remote::opencl {
 cl_command_queue CL_API_CALL client_clCreateCommandQueue(cl_context context, cl_device_id device,
                                                          cl_command_queue_properties properties,
                                                          cl_int* errcode_ret) {
-  auto* queue = new Queue(take_id(), get(context), get(device));
+  auto* queue = new Queue(take_id(get(context)), get(context), get(device));
   queue->properties = properties;
   const cl_int code = wire_clCreateCommandQueue(Mode::kAsk, context, device, properties, queue->id);
   return born<cl_command_queue>(queue, code, errcode_ret);
@@ -18,7 +18,7 @@ cl_command_queue CL_API_CALL client_clCreateCommandQueue(cl_context context, cl_
 cl_command_queue CL_API_CALL client_clCreateCommandQueueWithProperties(
     cl_context context, cl_device_id device, const cl_queue_properties* properties,
     cl_int* errcode_ret) {
-  auto* queue = new Queue(take_id(), get(context), get(device));
+  auto* queue = new Queue(take_id(get(context)), get(context), get(device));
   for (const cl_queue_properties* each = properties; each != nullptr && *each != 0; each += 2) {
     queue->list.insert(queue->list.end(), {each[0], each[1]});
     if (each[0] == CL_QUEUE_PROPERTIES) queue->properties = each[1];
@@ -50,7 +50,7 @@ cl_int CL_API_CALL client_clFinish(cl_command_queue command_queue) {
   const uint64_t begun = queue == nullptr ? 0 : queue->begun.load(std::memory_order_relaxed);
   const cl_int code = wire_clFinish(Mode::kAsk, command_queue);
   if (queue == nullptr || code == kGone) return code;
-  const cl_int waited = Client::get().await(
+  const cl_int waited = Client::of(*queue).await(
       [queue, begun] { return queue->ended.load(std::memory_order_relaxed) >= begun; });
   return code != CL_SUCCESS ? code : waited;
 }

@@ -21,14 +21,14 @@ cl_int CL_API_CALL client_clWaitForEvents(cl_uint num_events, const cl_event* ev
     wire_clFlush(Mode::kTell, handle_of<cl_command_queue>(queue));
     flushed = queue;
   }
-  flush_calls();
+  flush_calls(get(event_list[0]));
   bool failed = false;
   for (cl_uint i = 0; i < num_events; ++i) {
     const Event* event = get(event_list[i]);
-    if (!event->done() && Client::get().await(*event) != CL_SUCCESS) return kGone;
+    if (!event->done() && Client::of(*event).await(*event) != CL_SUCCESS) return kGone;
     failed |= event->status.load() < 0;
   }
-  if (failed && Client::get().gone()) return kGone;
+  if (failed && Client::of(*get(event_list[0])).gone()) return kGone;
   return failed ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS;
 }
 
@@ -46,7 +46,7 @@ cl_int CL_API_CALL client_clGetEventInfo(cl_event event, cl_event_info param_nam
     case CL_EVENT_COMMAND_TYPE:
       return place.give(known->command);
     case CL_EVENT_COMMAND_EXECUTION_STATUS:
-      if (!known->done()) flush_calls();  // who asks in a loop waits
+      if (!known->done()) flush_calls(known);  // who asks in a loop waits
       return place.give(known->status.load());
     case CL_EVENT_REFERENCE_COUNT:
       return place.give(cl_uint{known->refs.load()});
@@ -82,12 +82,15 @@ cl_int CL_API_CALL client_clSetEventCallback(cl_event event, cl_int command_exec
     status = known->status.load();
     if (status > CL_COMPLETE) {
       known->waiters.push_back({command_exec_callback_type, pfn_notify, user_data});
-      return CL_SUCCESS;
     }
+  }
+  if (status > CL_COMPLETE) {
+    Client::of(*known).watch();
+    return CL_SUCCESS;
   }
   const cl_int told = status < 0 ? status : command_exec_callback_type;
   hold(known);
-  Client::get().call_back([known, event, told, pfn_notify, user_data] {
+  Client::of(*known).call_back([known, event, told, pfn_notify, user_data] {
     pfn_notify(event, told, user_data);
     drop(known);
   });
@@ -95,7 +98,7 @@ cl_int CL_API_CALL client_clSetEventCallback(cl_event event, cl_int command_exec
 }
 
 cl_event CL_API_CALL client_clCreateUserEvent(cl_context context, cl_int* errcode_ret) {
-  auto* event = new Event(take_id(), get(context), nullptr, CL_COMMAND_USER);
+  auto* event = new Event(take_id(get(context)), get(context), nullptr, CL_COMMAND_USER);
   event->status = CL_SUBMITTED;
   const Mode mode = get(context) == nullptr ? Mode::kAsk : Mode::kTell;
   const cl_int code = wire_clCreateUserEvent(mode, context, event->id);
@@ -109,7 +112,7 @@ cl_int CL_API_CALL client_clSetUserEventStatus(cl_event event, cl_int execution_
   if (known->done()) return CL_INVALID_OPERATION;
   const cl_int code = wire_clSetUserEventStatus(Mode::kTell, event, execution_status);
   if (code != CL_SUCCESS) return code;
-  flush_calls();
+  flush_calls(known);
   known->finish(execution_status);
   return CL_SUCCESS;
 }

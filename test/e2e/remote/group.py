@@ -146,6 +146,82 @@ class Group:
         return process
 
 
+class Several(Group):
+    """The same with the agents of three hosts, gpu1 to gpu3, each with its own folders and port, all with the same card."""
+
+    def __init__(self, build):
+        super().__init__(build)
+        self.others = []
+        for name in ("gpu2", "gpu3"):
+            self.enroll(name, "--address", "127.0.0.1")
+            other = Other(self, name)
+            self.others.append(other)
+
+    def start(self, *more):
+        super().start(*more)
+        for other in self.others:
+            other.start()
+
+    def stop(self, how=signal.SIGTERM):
+        for other in self.others:
+            other.stop(how)
+        super().stop(how)
+
+    def __exit__(self, *arguments):
+        for other in self.others:
+            other.end_workers()
+        super().__exit__(*arguments)
+
+    def hosts(self):
+        return [self, *self.others]
+
+    def host(self, port=None):
+        return ",".join(f"127.0.0.1:{each}" for each in ([port] if port else [one.port for one in self.hosts()]))
+
+
+class Other:
+    """One more host of a group."""
+
+    def __init__(self, group, name):
+        self.group, self.name, self.port, self.agent = group, name, free_port(), None
+        self.place = group.place / f"of-{name}"
+        self.place.mkdir()
+        self.card_env = {**group.card_env, "FLEXAI_SOCKET": str(self.place / "run" / "flexai.sock")}
+
+    def start(self):
+        reading, writing = os.pipe()
+        self.agent = subprocess.Popen(
+            [self.group.tool("flexaid"), "--state", str(self.place / "state"), "--runtime", str(self.place / "run"), "--lock-folder",
+             str(self.place / "locks"), "--ready-fd", str(writing), "--listen", f"127.0.0.1:{self.port}", "--pki",
+             str(self.group.place / self.name)], env=self.card_env, pass_fds=[writing], stdout=self.group.log, stderr=self.group.log)
+        os.close(writing)
+        with os.fdopen(reading) as ready:
+            line = ready.readline().strip()
+        expect(line == "ready", line)
+
+    def here(self, *words):
+        done = self.group.cli(*words, "--json", env=self.card_env)
+        expect(done.returncode == 0, f"{words}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def sessions(self):
+        return self.here("sessions")["sessions"]
+
+    def slices(self):
+        return self.here("slice", "list")["slices"]
+
+    def end_workers(self):
+        for one in self.sessions() if self.agent else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one["worker"], signal.SIGKILL)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.agent:
+            self.agent.send_signal(how)
+            self.agent.wait(30)
+            self.agent = None
+
+
 class Apart:
     """A network namespace, joined to this one by a cable that can be pulled, in which no OpenCL driver is to be found. Needs root."""
 
