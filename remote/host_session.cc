@@ -20,6 +20,10 @@ using base::Code;
 using base::fail;
 using base::MutexLock;
 
+namespace {
+constexpr int kEnding = 1000;  // ms that a process may take to end when its connection has
+}
+
 HostSession::HostSession(HostSessionOptions options)
     : options_(std::move(options)), stop_(::eventfd(0, EFD_CLOEXEC)) {}
 
@@ -106,7 +110,7 @@ base::Result<std::vector<std::byte>> HostSession::admit(const wire::Hello& hello
   return std::vector<std::byte>{};
 }
 
-// It may come again. One whose process has ended does not.
+// It may come again. One whose process has ended, or is about to, does not.
 void HostSession::given_up(const wire::Peer& peer) {
   {
     MutexLock lock(mutex_);
@@ -115,8 +119,12 @@ void HostSession::given_up(const wire::Peer& peer) {
   if (peer.pid == 0) return;
   const base::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
   pollfd ended{process.get(), POLLIN, 0};
-  if (!process.valid() ? errno == ESRCH : ::poll(&ended, 1, 0) == 1)
-    end(wire::RefusalCode::kEnded, "the client's process has ended");
+  if (!process.valid() ? errno != ESRCH : ::poll(&ended, 1, kEnding) != 1) return;
+  {
+    MutexLock lock(mutex_);
+    if (admitted_) return;  // another one came meanwhile
+  }
+  end(wire::RefusalCode::kEnded, "the client's process has ended");
 }
 
 base::Status HostSession::check_lease(wire::Bytes token) {

@@ -141,7 +141,8 @@ Result<std::unique_ptr<Transport>> TlsContext::secure(base::Fd socket, const std
   SslPtr ssl(SSL_new(context_));
   if (ssl == nullptr) return openssl_error(Code::kInternal, "TLS");
   FLEXAI_TRY(prepare(ssl.get(), host, name));
-  return shake_hands(std::move(socket), ssl.release(), host, role_ == TlsRole::kOpenHost, deadline);
+  return shake_hands(std::move(socket), {ssl.release(), shared_from_this()}, host,
+                     role_ == TlsRole::kOpenHost, deadline);
 }
 
 }  // namespace flexai::wire

@@ -1,6 +1,6 @@
 // TlsContext: certificate, key and trusted authorities of one side; TLS 1.3 only, both sides
 // authenticated. A client keeps the newest session ticket of its host, so that connecting again
-// costs no certificate exchange. Threads: any.
+// costs no certificate exchange. Transports keep it alive: tickets come late. Threads: any.
 #pragma once
 
 #include <memory>
@@ -30,7 +30,7 @@ enum class TlsRole {
   kOpenHost,  // asks the client for no certificate: for saying no to somebody
 };
 
-class TlsContext {
+class TlsContext : public std::enable_shared_from_this<TlsContext> {
  public:
   static base::Result<std::shared_ptr<TlsContext>> make(const TlsIdentity& identity, TlsRole role);
   ~TlsContext();

@@ -71,8 +71,12 @@ std::string name_in(X509* certificate) {
 
 class TlsTransport final : public Transport {
  public:
-  TlsTransport(Fd socket, SslPtr ssl, SocketWait wait, Peer peer)
-      : socket_(std::move(socket)), wait_(std::move(wait)), peer_(std::move(peer)) {
+  TlsTransport(Fd socket, SslPtr ssl, SocketWait wait, Peer peer,
+               std::shared_ptr<TlsContext> context)
+      : context_(std::move(context)),
+        socket_(std::move(socket)),
+        wait_(std::move(wait)),
+        peer_(std::move(peer)) {
     MutexLock lock(mutex_);
     ssl_ = std::move(ssl);
   }
@@ -142,6 +146,7 @@ class TlsTransport final : public Transport {
     return openssl_error(Code::kUnavailable, what + peer_.name);
   }
 
+  const std::shared_ptr<TlsContext> context_;  // `ssl_` calls it
   const Fd socket_;
   SocketWait wait_;
   const Peer peer_;
@@ -179,9 +184,9 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
 
 }  // namespace
 
-Result<std::unique_ptr<Transport>> shake_hands(Fd socket, ssl_st* raw, const std::string& host,
+Result<std::unique_ptr<Transport>> shake_hands(Fd socket, NewTls tls, const std::string& host,
                                                bool anybody, Nanos deadline) {
-  SslPtr ssl(raw);
+  SslPtr ssl(tls.ssl);
   BIO* bio = BIO_new(quiet_socket());
   if (bio == nullptr) return openssl_error(Code::kInternal, "TLS");
   BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(socket.get())));
@@ -198,8 +203,8 @@ Result<std::unique_ptr<Transport>> shake_hands(Fd socket, ssl_st* raw, const std
     if (host.empty()) peer.name += " " + peer.subject;
   }
   FLEXAI_TRY_ASSIGN(SocketWait wait, SocketWait::make());
-  return std::unique_ptr<Transport>(
-      new TlsTransport(std::move(socket), std::move(ssl), std::move(wait), std::move(peer)));
+  return std::unique_ptr<Transport>(new TlsTransport(
+      std::move(socket), std::move(ssl), std::move(wait), std::move(peer), std::move(tls.context)));
 }
 
 }  // namespace flexai::wire

@@ -12,9 +12,15 @@ struct ssl_st;
 
 namespace flexai::wire {
 
-// Does the handshake on `ssl` (taken over), which knows its role; until `deadline`. `anybody`: the
-// peer need not show a certificate.
-base::Result<std::unique_ptr<Transport>> shake_hands(base::Fd socket, ssl_st* ssl,
+class TlsContext;
+
+struct NewTls {
+  ssl_st* ssl;  // taken over; knows its role
+  std::shared_ptr<TlsContext> context;
+};
+
+// Does the handshake until `deadline`. `anybody`: the peer need not show a certificate.
+base::Result<std::unique_ptr<Transport>> shake_hands(base::Fd socket, NewTls tls,
                                                      const std::string& host, bool anybody,
                                                      base::Nanos deadline);
 
