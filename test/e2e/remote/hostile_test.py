@@ -203,4 +203,5 @@ class Tests:
 
 
 if __name__ == "__main__":
-    run_cases(Tests)
+    run_cases(Tests, {"garbage": "promise 122: who shares an address with many broken handshakes is turned away meanwhile",
+                      "share": "promise 122: on a card that is the processor itself, what hostile programs burn is missing"})

@@ -106,4 +106,5 @@ class Tests:
 
 
 if __name__ == "__main__":
-    run_cases(Tests)
+    hangs = "promise 127: a command of a context on several hosts may never end when the machine is loaded"
+    run_cases(Tests, dict.fromkeys(("tour", "gemm", "training", "killed_in_one_context"), hangs))
