@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "agent/api.h"
+#include "base/hex.h"
 #include "model/json.h"
 #include "model/json_reader.h"
 
@@ -18,15 +19,6 @@ namespace {
 
 constexpr uint64_t kMostPatience = 3600;  // seconds
 constexpr size_t kMostMoved = 128, kMostGone = 1024;
-
-std::string hex_of(wire::Bytes bytes) {
-  std::string text;
-  for (std::byte b : bytes) {
-    text += "0123456789abcdef"[static_cast<unsigned>(b) >> 4];
-    text += "0123456789abcdef"[static_cast<unsigned>(b) & 15];
-  }
-  return text;
-}
 
 // What of two cards is not the same for a program; empty: nothing.
 std::string difference(const model::Device& there, const model::Device& here) {
@@ -227,8 +219,8 @@ void Api::arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::
                             {"certificate", one.introduction.identity.certificates},
                             {"key", one.introduction.identity.key},
                             {"authority", one.introduction.identity.authority},
-                            {"lease", hex_of(one.introduction.lease)},
-                            {"ticket", hex_of(one.ticket)}});
+                            {"lease", base::hex_of(one.introduction.lease)},
+                            {"ticket", base::hex_of(one.ticket)}});
   arrival->reply->finish(Answer{
       201, "", "", json{{"run", arrival->run}, {"slice", arrival->slice}, {"sessions", sessions}}});
 }

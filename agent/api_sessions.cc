@@ -1,5 +1,6 @@
 // Sessions, for people and for other hosts' `flexai run`.
 #include "agent/api.h"
+#include "base/hex.h"
 #include "model/json_reader.h"
 #include "remote/appointment.h"
 
@@ -8,19 +9,6 @@ namespace flexai::agent {
 using base::Code;
 using base::fail;
 using nlohmann::json;
-
-namespace {
-
-std::string hex_of(wire::Bytes bytes) {
-  std::string text;
-  for (std::byte b : bytes) {
-    text += "0123456789abcdef"[static_cast<unsigned>(b) >> 4];
-    text += "0123456789abcdef"[static_cast<unsigned>(b) & 15];
-  }
-  return text;
-}
-
-}  // namespace
 
 // A run of the host that asks: of others it learns nothing.
 base::Result<Run*> Api::hosts_run(const Call& call) {
@@ -101,7 +89,7 @@ void Api::post_run_session(const Request& call, const Reply& reply) {
                               {"certificate", made->identity.certificates},
                               {"key", made->identity.key},
                               {"authority", made->identity.authority},
-                              {"lease", hex_of(made->lease)}}});
+                              {"lease", base::hex_of(made->lease)}}});
   });
 }
 

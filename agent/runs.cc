@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 
 #include <algorithm>
 
+#include "base/hex.h"
 #include "base/log.h"
 
 namespace flexai::agent {
@@ -13,17 +13,6 @@ namespace {
 
 using base::Code;
 using base::fail;
-
-base::Result<std::string> make_grant() {
-  unsigned char bytes[16];
-  if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return base::fail_errno("getrandom");
-  std::string text;
-  for (unsigned char b : bytes) {
-    text += "0123456789abcdef"[b >> 4];
-    text += "0123456789abcdef"[b & 15];
-  }
-  return text;
-}
 
 std::string run_name(uint64_t id) { return "run " + std::to_string(id); }
 
@@ -96,7 +85,7 @@ base::Result<Run*> Runs::lend(const std::string& host, uint32_t uid, std::string
 base::Result<Run*> Runs::place(std::unique_ptr<Run> run) {
   if (runs_.size() >= kMaxRuns)
     return fail(Code::kExhausted, "this agent has 4000 runs already; end some");
-  FLEXAI_TRY_ASSIGN(run->stored.grant, make_grant());
+  FLEXAI_TRY_ASSIGN(run->stored.grant, base::random_hex(16));
   run->stored.id = slices_->take_id();
   Change change;
   change.put_runs.push_back(run->stored);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "agent/folders.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "limit/attach.h"
 #include "remote/knock.h"
@@ -55,17 +55,6 @@ constexpr Nanos kStartTime = 20 * base::kSecond;
 constexpr Nanos kLastWord = 300 * base::kMillisecond;  // from "end" to SIGKILL
 constexpr size_t kMostKept = 1024;
 constexpr int kDays = 2;  // of a session's certificates: longer than any handshake needs
-
-base::Result<std::string> make_name() {
-  unsigned char bytes[16];
-  if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return fail_errno("getrandom");
-  std::string text;
-  for (unsigned char b : bytes) {
-    text += "0123456789abcdef"[b >> 4];
-    text += "0123456789abcdef"[b & 15];
-  }
-  return text;
-}
 
 // Bytes for a process to read that gets the descriptor.
 base::Result<Fd> hand_over(wire::Bytes bytes) {
@@ -208,7 +197,7 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
   if (run->sessions >= limit::kMaxSlots)
     return fail(Code::kExhausted, "run " + std::to_string(run->stored.id) +
                                       " has 128 sessions already; use a second one");
-  FLEXAI_TRY_ASSIGN(const std::string name, make_name());
+  FLEXAI_TRY_ASSIGN(const std::string name, base::random_hex(16));
   const std::string path = socket_of(name);
   FLEXAI_TRY_ASSIGN(WorkerStart start, worker_for(*run));
   Starting starting;

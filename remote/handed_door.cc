@@ -67,20 +67,14 @@ void HandedDoor::take(Fd connection, wire::Acceptor::Greeting& greeting) {
 
 bool HandedDoor::enter(const std::string& source) {
   base::MutexLock lock(mutex_);
-  int& from = from_[source];
-  const bool full = greeting_ >= kMostGreetings || (!source.empty() && from >= kMostOfAnAddress);
-  if (full && from == 0) from_.erase(source);
-  if (full) return false;
-  ++from;
-  ++greeting_;
+  if (greeted_.all() >= kMostGreetings || greeted_.of(source) >= kMostOfAnAddress) return false;
+  greeted_.add(source);
   return true;
 }
 
 void HandedDoor::leave(const std::string& source) {
   base::MutexLock lock(mutex_);
-  --greeting_;
-  if (auto found = from_.find(source); found != from_.end() && --found->second == 0)
-    from_.erase(found);
+  greeted_.remove(source);
 }
 
 void HandedDoor::greet(Fd socket) {

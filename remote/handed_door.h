@@ -7,7 +7,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -42,8 +41,7 @@ class HandedDoor {
   wire::Host& host_;
   const Calls calls_;
   base::Mutex mutex_;
-  std::map<std::string, int> from_ FLEXAI_GUARDED_BY(mutex_);  // greetings of each address
-  int greeting_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  wire::Greeted greeted_ FLEXAI_GUARDED_BY(mutex_);
   std::unique_ptr<wire::Acceptor> acceptor_;  // last: it uses the others
 };
 

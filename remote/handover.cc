@@ -55,17 +55,12 @@ base::Status send_move(int channel, MoveWord word, Bytes body, int socket) {
 }
 
 Result<MoveMessage> receive_move(int channel, MoveWord word, Nanos deadline) {
-  auto message = receive_message(channel, kMostMessage, deadline);
-  // A wait may end early.
-  while (!message.ok() && message.error().code == Code::kTimeout &&
-         base::monotonic_now() < deadline)
-    message = receive_message(channel, kMostMessage, deadline);
-  FLEXAI_TRY(message);
+  FLEXAI_TRY_ASSIGN(SocketMessage message, receive_message(channel, kMostMessage, deadline));
   MoveMessage got;
-  got.word = static_cast<MoveWord>(message->bytes[0]);
+  got.word = static_cast<MoveWord>(message.bytes[0]);
   if (got.word != word) return fail(Code::kCorrupt, "another word about the move than is due");
-  got.body.assign(message->bytes.begin() + 1, message->bytes.end());
-  got.socket = std::move(message->file);
+  got.body.assign(message.bytes.begin() + 1, message.bytes.end());
+  got.socket = std::move(message.file);
   return got;
 }
 

@@ -50,7 +50,6 @@ Result<Fd> connect_worker(const std::string& path, int flags) {
 }
 
 Result<SocketMessage> receive_message(int socket, size_t most, base::Nanos deadline) {
-  wire::wait_socket(socket, POLLIN, -1, deadline);
   SocketMessage read;
   read.bytes.resize(most);
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
@@ -58,11 +57,16 @@ Result<SocketMessage> receive_message(int socket, size_t most, base::Nanos deadl
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return fail(Code::kTimeout, "no message");
-  if (n < 0) return fail_errno("recvmsg");
+  ssize_t n = -1;
+  for (;;) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n >= 0) break;
+    if (errno != EAGAIN && errno != EINTR) return fail_errno("recvmsg");
+    if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "no message");
+    wire::wait_socket(socket, POLLIN, -1, deadline);  // which may end early
+  }
   const size_t files = take_files(message, read.file);
   if (n == 0) return fail(Code::kUnavailable, "the other end is gone");
   if (files > 1 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)

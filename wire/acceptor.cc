@@ -36,6 +36,22 @@ std::string source_of(int socket) {
   return std::string(bytes, 8);
 }
 
+int Greeted::of(const std::string& source) const {
+  auto found = from_.find(source);
+  return found == from_.end() ? 0 : found->second;
+}
+
+void Greeted::add(const std::string& source) {
+  ++all_;
+  if (!source.empty()) ++from_[source];
+}
+
+void Greeted::remove(const std::string& source) {
+  --all_;
+  if (auto found = from_.find(source); found != from_.end() && --found->second == 0)
+    from_.erase(found);
+}
+
 base::Result<std::unique_ptr<Acceptor>> Acceptor::open(Fd listener, Options options, Serve serve) {
   Fd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop.valid()) return base::fail_errno("eventfd");
@@ -67,12 +83,6 @@ void Acceptor::stop() {
   changed_.wait(lock, [this] { return serving_ == 0; });
 }
 
-bool Acceptor::full(const std::string& address) const {
-  if (options_.an_address == 0 || address.empty()) return false;
-  auto found = from_.find(address);
-  return found != from_.end() && found->second >= options_.an_address;
-}
-
 void Acceptor::run() {
   base::Nanos tick = options_.tick ? monotonic_now() + kSecond : 0;
   for (;;) {
@@ -91,12 +101,11 @@ void Acceptor::run() {
       continue;
     }
     std::string address = source_of(socket->get());
-    if (full(address)) continue;
-    changed_.wait(lock, [this] { return stopping_ || greeting_ < options_.greetings; });
+    if (options_.an_address != 0 && greeted_.of(address) >= options_.an_address) continue;
+    changed_.wait(lock, [this] { return stopping_ || greeted_.all() < options_.greetings; });
     if (stopping_) return;
-    ++greeting_;
+    greeted_.add(address);
     ++serving_;
-    if (!address.empty()) ++from_[address];
     lock.unlock();
     start(std::move(socket).value(), std::move(address));
   }
@@ -118,10 +127,7 @@ void Acceptor::Greeting::over() {
   if (over_) return;
   over_ = true;
   std::lock_guard lock(acceptor_.mutex_);
-  --acceptor_.greeting_;
-  if (auto found = acceptor_.from_.find(address_);
-      found != acceptor_.from_.end() && --found->second == 0)
-    acceptor_.from_.erase(found);
+  acceptor_.greeted_.remove(address_);
   acceptor_.changed_.notify_all();
 }
 

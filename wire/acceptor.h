@@ -22,6 +22,19 @@ namespace flexai::wire {
 // Whose connection it is, as bytes: what is counted above. Empty: of this host.
 std::string source_of(int socket);
 
+// Who is being greeted, counted as above. Not thread-safe.
+class Greeted {
+ public:
+  int all() const { return all_; }
+  int of(const std::string& source) const;  // 0 for this host's
+  void add(const std::string& source);
+  void remove(const std::string& source);
+
+ private:
+  std::map<std::string, int> from_;
+  int all_ = 0;
+};
+
 class Acceptor {
  public:
   struct Options {
@@ -56,15 +69,14 @@ class Acceptor {
   Acceptor(base::Fd listener, base::Fd stop, Options options, Serve serve);
   void run();
   void start(base::Fd socket, std::string address);
-  bool full(const std::string& address) const;  // REQUIRES: mutex_
 
   const base::Fd listener_, stop_;  // stop_: eventfd
   const Options options_;
   const Serve serve_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, int> from_;  // greetings of each address
-  int greeting_ = 0, serving_ = 0;
+  Greeted greeted_;
+  int serving_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

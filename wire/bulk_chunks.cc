@@ -11,8 +11,6 @@ using base::Code;
 using base::fail;
 using base::MutexLock;
 
-namespace {}
-
 bool Bulk::take_chunk(Chunk& chunk) {
   MutexLock lock(mutex_);
   for (auto& [id, out] : outgoing_) {

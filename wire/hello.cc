@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace flexai::wire {
 
 using base::Code;
@@ -70,13 +72,7 @@ std::string name_of(const Version& version) {
 }
 
 std::string hex(Bytes bytes, size_t most) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (std::byte byte : bytes.first(std::min(most, bytes.size()))) {
-    text.push_back(kDigits[std::to_integer<int>(byte) >> 4]);
-    text.push_back(kDigits[std::to_integer<int>(byte) & 15]);
-  }
-  return text;
+  return base::hex_of(bytes.first(std::min(most, bytes.size())));
 }
 
 template <typename Array>

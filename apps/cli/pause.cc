@@ -19,6 +19,20 @@ struct State {
   double patience = 10;
 };
 
+void add_timeout(CLI::App* command, State& state, double most) {
+  command
+      ->add_option("--timeout", state.patience, "seconds to wait for work under way (default 10)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, most));
+}
+
+// `verb`: swap or migrate.
+base::Result<json> move(Client& client, const State& state, const std::string& verb,
+                        const std::string& to) {
+  const json body = {{"to", to}, {"timeout_seconds", static_cast<uint64_t>(state.patience + 0.5)}};
+  return client.post("/v1/slices/" + escape(state.name) + "/" + verb, body, kLongestMove);
+}
+
 base::Result<json> set_paused(Client& client, const std::string& name, bool paused) {
   return client.patch("/v1/slices/" + escape(name), json{{"paused", paused}});
 }
@@ -50,10 +64,7 @@ void add_pause(CLI::App& app, Shell& shell) {
       "Its programs go on living and keep their memory; what they launch waits. Returns when\n"
       "the last work they began is over.\n");
   command->add_option("name", state->name, "name of the slice")->required()->type_name("NAME");
-  command
-      ->add_option("--timeout", state->patience, "seconds to wait for work under way (default 10)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 86400.0));
+  add_timeout(command, *state, 86400);
   perform(command, shell, [&shell, state](Client& client) -> base::Status {
     const base::Nanos since = base::monotonic_now();
     FLEXAI_TRY_ASSIGN(json answer, set_paused(client, state->name, true));
@@ -91,15 +102,9 @@ void add_swap(CLI::App& app, Shell& shell) {
   command->add_option("--to", *to, "memory (of the host) or disk")
       ->type_name("WHERE")
       ->check(CLI::IsMember({"memory", "disk"}));
-  command
-      ->add_option("--timeout", state->patience, "seconds to wait for work under way (default 10)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 3600.0));
+  add_timeout(command, *state, 3600);
   perform(command, shell, [&shell, state, to](Client& client) -> base::Status {
-    const json body = {{"to", *to},
-                       {"timeout_seconds", static_cast<uint64_t>(state->patience + 0.5)}};
-    FLEXAI_TRY_ASSIGN(json answer, client.post("/v1/slices/" + escape(state->name) + "/swap", body,
-                                               kLongestMove));
+    FLEXAI_TRY_ASSIGN(json answer, move(client, *state, "swap", *to));
     if (shell.json)
       print_json(answer);
     else
@@ -122,15 +127,9 @@ void add_migrate(CLI::App& app, Shell& shell) {
   command->add_option("--to", *to, "the host, gpu2 or gpu2:7700, as its programs reach it")
       ->required()
       ->type_name("HOST");
-  command
-      ->add_option("--timeout", state->patience, "seconds to wait for work under way (default 10)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 3600.0));
+  add_timeout(command, *state, 3600);
   perform(command, shell, [&shell, state, to](Client& client) -> base::Status {
-    const json body = {{"to", *to},
-                       {"timeout_seconds", static_cast<uint64_t>(state->patience + 0.5)}};
-    FLEXAI_TRY_ASSIGN(json answer, client.post("/v1/slices/" + escape(state->name) + "/migrate",
-                                               body, kLongestMove));
+    FLEXAI_TRY_ASSIGN(json answer, move(client, *state, "migrate", *to));
     if (shell.json) {
       print_json(answer);
       return {};

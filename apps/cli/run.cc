@@ -1,7 +1,9 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "apps/cli/commands.h"
 #include "apps/cli/granted.h"
@@ -9,6 +11,7 @@
 #include "apps/cli/program.h"
 #include "apps/cli/slice_options.h"
 #include "apps/cli/wait.h"
+#include "base/clock.h"
 
 namespace flexai::apps {
 namespace {
@@ -16,6 +19,8 @@ namespace {
 using base::Code;
 using base::fail;
 using nlohmann::json;
+
+constexpr base::Nanos kSettled = 2 * base::kSecond;
 
 struct State {
   std::vector<std::string> slices;
@@ -78,6 +83,17 @@ base::Status run_there(Shell& shell, const State& state) {
   return {};
 }
 
+// Until its slice is free for whoever comes next: a worker ends after its program. Processes that
+// the program left behind keep the slice, and are not waited for.
+void wait_until_gone(Client& client, const std::string& path) {
+  const base::Nanos deadline = base::monotonic_now() + kSettled;
+  while (base::monotonic_now() < deadline) {
+    auto left = client.get(path);
+    if (!left.ok() || !left->value("processes", json::array()).empty()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 base::Status run(Shell& shell, const State& state, Client& client) {
   if (!state.host.host.empty()) return run_there(shell, state);
   FLEXAI_TRY_ASSIGN(json body, request_body(state));
@@ -91,6 +107,7 @@ base::Status run(Shell& shell, const State& state, Client& client) {
   if (end.ok() && end->contains("stopped"))
     for (const json& stopped : (*end)["stopped"])
       fprintf(stderr, "flexai: %s\n", stopped.value("reason", "a process was stopped").c_str());
+  if (end.ok()) wait_until_gone(client, path);
   FLEXAI_TRY_ASSIGN(shell.code, std::move(code));
   return {};
 }

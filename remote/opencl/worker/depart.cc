@@ -1,5 +1,6 @@
 #include "remote/opencl/worker/depart.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -45,8 +46,9 @@ Result<size_t> Depart::go(const base::Fd& channel, Nanos patience) {
     worker_.session().pass_on(note.bytes());
     return *went;
   }
-  map_again();
-  drop_queues();
+  // One that fails, fails when it is used.
+  for (auto& [id, mapping] : worker_.mappings()) map_again(worker_.table(), queues_, mapping);
+  queues_.drop();
   worker_.session().thaw();
   worker_.hold().let_go();
   there_.reset();
@@ -114,59 +116,24 @@ base::Status Depart::send_memory(const std::vector<cl_mem>& objects, const Inven
     if (facts.bytes == 0) continue;
     worker_.table().clGetMemObjectInfo(objects[i], CL_MEM_CONTEXT, sizeof facts.context,
                                        &facts.context, nullptr);
-    FLEXAI_TRY_ASSIGN(const cl_command_queue queue, queue_of(facts.context));
+    FLEXAI_TRY_ASSIGN(const cl_command_queue queue, queues_.of(facts.context));
     FLEXAI_TRY(send_object(worker_.table(), queue, objects[i], facts, *there_));
   }
   return {};
 }
 
-// What the program wrote into a mapping comes when it unmaps it: here nothing is lost.
 base::Status Depart::unmap_all() {
-  const Table& table = worker_.table();
-  for (auto& [id, mapping] : worker_.mappings()) {
-    if (mapping.place.at == nullptr) continue;
-    cl_context context = nullptr;
-    table.clGetMemObjectInfo(mapping.object, CL_MEM_CONTEXT, sizeof context, &context, nullptr);
-    FLEXAI_TRY_ASSIGN(const cl_command_queue queue, queue_of(context));
-    cl_int code =
-        table.clEnqueueUnmapMemObject(queue, mapping.object, mapping.place.at, 0, nullptr, nullptr);
-    if (code == CL_SUCCESS) code = table.clFinish(queue);
-    if (code != CL_SUCCESS) return driver_failed("unmapping memory", code);
-    mapping.place.at = nullptr;
-  }
+  for (auto& [id, mapping] : worker_.mappings())
+    if (mapping.place.at != nullptr) FLEXAI_TRY(unmap_now(worker_.table(), queues_, mapping));
   return {};
-}
-
-// One that fails, fails when it is used.
-void Depart::map_again() {
-  for (auto& [id, mapping] : worker_.mappings()) {
-    if (mapping.place.at != nullptr) continue;
-    cl_context context = nullptr;
-    worker_.table().clGetMemObjectInfo(mapping.object, CL_MEM_CONTEXT, sizeof context, &context,
-                                       nullptr);
-    auto queue = queue_of(context);
-    if (queue.ok()) mapping.place = map_now(worker_.table(), *queue, mapping.object, mapping.part);
-  }
-}
-
-Result<cl_command_queue> Depart::queue_of(cl_context context) {
-  for (const auto& [of, queue] : queues_)
-    if (of == context) return queue;
-  FLEXAI_TRY_ASSIGN(const cl_command_queue made, make_queue(worker_.table(), context));
-  queues_.emplace_back(context, made);
-  return made;
-}
-
-void Depart::drop_queues() {
-  for (const auto& [context, queue] : queues_) worker_.table().clReleaseCommandQueue(queue);
-  queues_.clear();
 }
 
 void Depart::follow() {
   const Nanos deadline = monotonic_now() + worker_.session().options().grace;
   const base::Status come = receive_answer(*there_, deadline);
   // The other worker is gone, perhaps before the client came: it learns that there.
-  while (!come.ok() && monotonic_now() < deadline) std::this_thread::sleep_for(kLook * 400);
+  const std::chrono::nanoseconds left(std::max<Nanos>(deadline - monotonic_now(), 0));
+  if (!come.ok()) std::this_thread::sleep_for(left);
   worker_.session().end(
       {.code = wire::RefusalCode::kEnded, .text = "the session has moved to another host"});
 }

@@ -30,15 +30,12 @@ class Depart {
   base::Status beforehand();
   base::Result<size_t> hand_over(base::Nanos deadline);
   base::Status unmap_all();
-  void map_again();
   base::Status send_memory(const std::vector<cl_mem>& objects, const Inventory& inventory);
-  base::Result<cl_command_queue> queue_of(cl_context context);
-  void drop_queues();
   bool at_rest(base::Nanos deadline);
 
   Worker& worker_;
   std::unique_ptr<wire::Transport> there_;
-  std::vector<std::pair<cl_context, cl_command_queue>> queues_;
+  OwnQueues queues_{worker_.table()};
 };
 
 }  // namespace flexai::remote::opencl

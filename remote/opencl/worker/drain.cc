@@ -66,17 +66,4 @@ base::Status drain(Worker& worker, Nanos deadline) {
   return {};
 }
 
-base::Result<cl_command_queue> make_queue(const Table& table, cl_context context) {
-  std::vector<cl_device_id> devices;
-  size_t size = 0;
-  table.clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, nullptr, &size);
-  devices.resize(size / sizeof(cl_device_id));
-  cl_int code = table.clGetContextInfo(context, CL_CONTEXT_DEVICES, size, devices.data(), nullptr);
-  if (code == CL_SUCCESS && devices.empty()) code = CL_INVALID_CONTEXT;
-  if (code != CL_SUCCESS) return driver_failed("asking for a context's cards", code);
-  cl_command_queue queue = table.clCreateCommandQueue(context, devices[0], 0, &code);
-  if (code != CL_SUCCESS) return driver_failed("making a queue", code);
-  return queue;
-}
-
 }  // namespace flexai::remote::opencl

@@ -10,7 +10,4 @@ namespace flexai::remote::opencl {
 base::Status drain(Worker& worker, base::Nanos deadline);
 base::Error still_busy();
 
-// A queue of ours on the first card of a context.
-base::Result<cl_command_queue> make_queue(const Table& table, cl_context context);
-
 }  // namespace flexai::remote::opencl

@@ -1,11 +1,11 @@
 // Mapping: memory of the driver's that the client has mapped, and how the same is mapped again, of
-// another object. Values; map_now() from any thread, it waits for the driver.
+// another object. Values; the functions from any thread, they wait for the driver.
 #pragma once
 
 #include <array>
 
-#include "driver/opencl/table.h"
 #include "remote/opencl/landing.h"
+#include "remote/opencl/worker/own_queues.h"
 
 namespace flexai::remote::opencl {
 
@@ -28,5 +28,10 @@ struct Mapping {
 // Without memory when that failed.
 Landing map_now(const driver::opencl::Table& table, cl_command_queue queue, cl_mem object,
                 const MapPart& part);
+// While a session stands still: what the program wrote into a mapping comes when it unmaps it, so
+// nothing is lost. REQUIRES: it is mapped.
+base::Status unmap_now(const driver::opencl::Table& table, OwnQueues& queues, Mapping& mapping);
+// As it was, if it is not; whether it is mapped now.
+bool map_again(const driver::opencl::Table& table, OwnQueues& queues, Mapping& mapping);
 
 }  // namespace flexai::remote::opencl

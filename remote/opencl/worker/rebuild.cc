@@ -158,7 +158,7 @@ base::Status Rebuild::memory(const Inventory& inventory, wire::Transport& from) 
   for (const MemoryFacts& one : inventory.memory) {
     MemFacts facts = one.facts;
     facts.context = contexts_[one.context];
-    FLEXAI_TRY_ASSIGN(const cl_command_queue queue, own_queue(one.context));
+    FLEXAI_TRY_ASSIGN(const cl_command_queue queue, own_.of(facts.context));
     if (one.parent == kNone) {
       FLEXAI_TRY_ASSIGN(const cl_mem made, receive_object(table_, queue, facts, from));
       memory_.push_back(made);
@@ -196,21 +196,6 @@ base::Status Rebuild::events(const Inventory& inventory) {
   return {};
 }
 
-base::Result<cl_command_queue> Rebuild::own_queue(uint32_t context) {
-  cl_command_queue& queue = own_[context];
-  if (queue != nullptr) return queue;
-  std::vector<cl_device_id> on;
-  size_t bytes = 0;
-  table_.clGetContextInfo(contexts_[context], CL_CONTEXT_DEVICES, 0, nullptr, &bytes);
-  on.resize(bytes / sizeof(cl_device_id));
-  cl_int code =
-      table_.clGetContextInfo(contexts_[context], CL_CONTEXT_DEVICES, bytes, on.data(), nullptr);
-  if (code == CL_SUCCESS && on.empty()) code = CL_INVALID_CONTEXT;
-  if (code == CL_SUCCESS) queue = table_.clCreateCommandQueue(contexts_[context], on[0], 0, &code);
-  if (code != CL_SUCCESS) return driver_failed("making a queue", code);
-  return queue;
-}
-
 // The first reference is the one that it was made with; of what the client has given up none stays.
 base::Status Rebuild::keep(Worker& worker, const Known& known, Kind kind, void* object) {
   if (known.id == 0) {
@@ -241,7 +226,7 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
   FLEXAI_TRY(keep_all(inventory.queues, queues_, kCommandQueue));
   FLEXAI_TRY(keep_all(inventory.events, events_, kEvent));
   FLEXAI_TRY(map_all(inventory, worker));
-  drop_own();
+  own_.drop();
   FLEXAI_TRY(keep_all(inventory.programs, programs_, kProgram));
   FLEXAI_TRY(keep_all(inventory.contexts, contexts_, kContext));
   for (const FailedFacts& one : inventory.failed)
@@ -254,7 +239,7 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
 base::Status Rebuild::map_all(const Inventory& inventory, Worker& worker) {
   for (const MappedFacts& one : inventory.mapped) {
     FLEXAI_TRY_ASSIGN(const cl_command_queue queue,
-                      own_queue(inventory.memory[one.memory].context));
+                      own_.of(contexts_[inventory.memory[one.memory].context]));
     const cl_mem object = memory_[one.memory];
     const Landing place = map_now(table_, queue, object, one.part);
     if (place.at == nullptr)
@@ -283,11 +268,6 @@ base::Status Rebuild::set_arguments(const Inventory& inventory, Worker& worker) 
     if (facts.id != 0) worker.arguments()[facts.id] = facts.arguments;
   }
   return {};
-}
-
-void Rebuild::drop_own() {
-  for (auto& [context, queue] : own_) table_.clReleaseCommandQueue(queue);
-  own_.clear();
 }
 
 }  // namespace flexai::remote::opencl

@@ -45,10 +45,8 @@ class Rebuild {
   base::Status kernels(const Inventory& inventory);
   base::Status events(const Inventory& inventory);
   base::Status map_all(const Inventory& inventory, Worker& worker);
-  base::Result<cl_command_queue> own_queue(uint32_t context);
   base::Status keep(Worker& worker, const Known& known, Kind kind, void* object);
   base::Status set_arguments(const Inventory& inventory, Worker& worker);
-  void drop_own();
   std::vector<cl_device_id> devices(const std::vector<uint32_t>& indexes) const;
 
   const Granted& granted_;
@@ -63,7 +61,7 @@ class Rebuild {
   std::vector<cl_mem> memory_;
   std::vector<cl_kernel> kernels_;
   std::vector<cl_event> events_;
-  std::unordered_map<uint32_t, cl_command_queue> own_;  // by context
+  OwnQueues own_{table_};
 };
 
 }  // namespace flexai::remote::opencl

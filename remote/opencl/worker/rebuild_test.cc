@@ -99,13 +99,13 @@ class RebuildTest : public testing::Test {
     EXPECT_TRUE(std::ranges::equal(again.bytes(), writer.bytes()));
     auto [near, far] = wire::make_fake_pair({});
     std::thread sender([&, to = near.get()] {
-      const cl_command_queue queue = make_queue(table(), context_).value();
+      OwnQueues queues(table());
+      const cl_command_queue queue = queues.of(context_).value();
       for (size_t i = 0; i < found.memory.size(); ++i) {
         MemFacts facts = found.memory[i].facts;
         facts.context = context_;
         EXPECT_TRUE(send_object(table(), queue, all.memory()[i], facts, *to).ok());
       }
-      table().clReleaseCommandQueue(queue);
     });
     Rebuild rebuild(there_.granted);
     base::Status done = rebuild.beforehand(before);

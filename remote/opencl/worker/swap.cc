@@ -34,16 +34,16 @@ base::Status Swap::take_away(base::Fd file) {
   for (const Away& one : away_) {
     if (!saved.ok()) break;
     if (one.facts.bytes == 0) continue;
-    auto queue = queue_of(one.facts.context);
+    auto queue = queues_.of(one.facts.context);
     saved = queue.ok()
                 ? read_contents(worker_.table(), *queue, one.object, one.facts, store_->at(one.at))
                 : base::Status(queue.error());
   }
   if (!saved.ok()) {
-    FLEXAI_TRY(map_again());
+    FLEXAI_TRY(map_all_again());
     return saved;
   }
-  drop_queues();
+  queues_.drop();
   clear_arguments();
   drop_all();
   return {};
@@ -72,53 +72,26 @@ size_t Swap::bytes() const {
   return sum;
 }
 
-base::Result<cl_command_queue> Swap::queue_of(cl_context context) {
-  for (const auto& [of, queue] : queues_)
-    if (of == context) return queue;
-  FLEXAI_TRY_ASSIGN(const cl_command_queue made, make_queue(worker_.table(), context));
-  queues_.emplace_back(context, made);
-  return made;
-}
-
-void Swap::drop_queues() {
-  for (const auto& [context, queue] : queues_) worker_.table().clReleaseCommandQueue(queue);
-  queues_.clear();
-}
-
-// What the program wrote into a mapping comes when it unmaps it: here nothing is lost.
 base::Status Swap::unmap_all() {
-  const Table& table = worker_.table();
   for (auto& [id, mapping] : worker_.mappings()) {
     const auto of =
         std::find_if(away_.begin(), away_.end(),
                      [object = mapping.object](const Away& one) { return one.object == object; });
     if (of == away_.end())
       return fail(Code::kUnsupported, "the program keeps a mapping of memory that it has given up");
-    FLEXAI_TRY_ASSIGN(auto* const queue, queue_of(of->facts.context));
     if (mapping.place.at == nullptr) continue;
-    cl_int code =
-        table.clEnqueueUnmapMemObject(queue, mapping.object, mapping.place.at, 0, nullptr, nullptr);
-    if (code == CL_SUCCESS) code = table.clFinish(queue);
-    if (code != CL_SUCCESS) return driver_failed("unmapping memory", code);
-    mapping.place.at = nullptr;
+    FLEXAI_TRY(unmap_now(worker_.table(), queues_, mapping));
     of->mappings.push_back(id);
   }
   return {};
 }
 
-base::Status Swap::map_again() {
+base::Status Swap::map_all_again() {
   base::Status done;
-  for (auto& [id, mapping] : worker_.mappings()) {
-    if (mapping.place.at != nullptr) continue;
-    cl_context context = nullptr;
-    worker_.table().clGetMemObjectInfo(mapping.object, CL_MEM_CONTEXT, sizeof context, &context,
-                                       nullptr);
-    auto queue = queue_of(context);
-    if (queue.ok()) mapping.place = map_now(worker_.table(), *queue, mapping.object, mapping.part);
-    if (mapping.place.at == nullptr)
+  for (auto& [id, mapping] : worker_.mappings())
+    if (!map_again(worker_.table(), queues_, mapping))
       done = fail(Code::kInternal, "the driver did not map memory again");
-  }
-  drop_queues();
+  queues_.drop();
   return done;
 }
 
@@ -177,7 +150,7 @@ base::Result<size_t> Swap::in() {
     for (ObjectId id : away_[i].mappings) worker_.mappings()[id].object = made[i];
   }
   set_arguments();
-  [[maybe_unused]] auto mapped = map_again();  // a failed one fails when it is used
+  [[maybe_unused]] auto mapped = map_all_again();  // a failed one fails when it is used
   const size_t moved = bytes();
   away_.clear();
   store_.reset();

@@ -41,10 +41,8 @@ class Swap {
 
   base::Status take_away(base::Fd file);
   base::Status note_all();
-  base::Result<cl_command_queue> queue_of(cl_context context);
-  void drop_queues();
   base::Status unmap_all();
-  base::Status map_again();
+  base::Status map_all_again();
   void clear_arguments();
   void set_arguments();
   void drop_all();
@@ -52,7 +50,7 @@ class Swap {
 
   Worker& worker_;
   std::vector<Away> away_;
-  std::vector<std::pair<cl_context, cl_command_queue>> queues_;
+  OwnQueues queues_{worker_.table()};
   std::optional<Store> store_;
 };
 

@@ -181,33 +181,27 @@ class Tests:
         time.sleep(delay)
         return moving
 
-    def case_destination_agent_killed(self):
-        """Killed at any moment, the other agent takes nothing with it: the program works on, here or there."""
-        with self.two() as (first, second):
+    def agent_killed(self, which):
+        with self.two() as hosts:
+            first, second = hosts
             program = first.counter("--launches", str(LAUNCHES), "--pause-us", "1500")
             for i in range(5):
                 if not first.sessions():
                     break
                 moving = self.moving(first, second, 0.05 + 0.12 * i)
-                second.stop(signal.SIGKILL)
-                second.start()
+                hosts[which].stop(signal.SIGKILL)
+                hosts[which].start()
                 moving.wait(60)
                 time.sleep(0.3)
             self.finished(program)
 
+    def case_destination_agent_killed(self):
+        """Killed at any moment, the other agent takes nothing with it: the program works on, here or there."""
+        self.agent_killed(1)
+
     def case_source_agent_killed(self):
         """Killed at any moment, our agent takes nothing with it."""
-        with self.two() as (first, second):
-            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "1500")
-            for i in range(5):
-                if not first.sessions():
-                    break
-                moving = self.moving(first, second, 0.05 + 0.12 * i)
-                first.stop(signal.SIGKILL)
-                first.start()
-                moving.wait(60)
-                time.sleep(0.3)
-            self.finished(program)
+        self.agent_killed(0)
 
     def case_source_worker_killed(self):
         """Its worker dies in the middle: the program is told at once, or goes on there; nothing hangs, nothing stays."""
