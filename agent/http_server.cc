@@ -36,7 +36,7 @@ int http_status(Code code) {
     case Code::kConflict:
       return 409;
     case Code::kUnsupported:
-      return 501;
+      return 422;
     case Code::kUnavailable:
       return 503;
     case Code::kCorrupt:

@@ -165,10 +165,13 @@ void HostSession::end(wire::RefusalCode code, const std::string& why) {
 
 void HostSession::took(std::shared_ptr<wire::Session> session) {
   const int pid = session->peer().pid;
+  std::string ended;
   {
     MutexLock lock(mutex_);
-    session_ = std::move(session);
+    ended = ended_;  // while it was being greeted
+    if (ended.empty()) session_ = session;
   }
+  if (!ended.empty()) return session->end({.code = wire::RefusalCode::kEnded, .text = ended});
   if (pid != 0) watch(pid);
   there_.store(1, std::memory_order_release);
   base::futex_wake(&there_, 1);

@@ -4,6 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <random>
+
 #include "wire/shm_layout.h"
 #include "wire/shm_transport.h"
 #include "wire/socket.h"
@@ -20,10 +23,13 @@ namespace {
 // Bulk data wants more room than commands.
 constexpr uint64_t kBulkRing = 4u << 20;
 constexpr unsigned kLookAgain = 2000;  // microseconds
+// Who is turned away at a full door knocks again, for so long in all.
+constexpr Nanos kKnocking = 2500 * base::kMillisecond;
+constexpr Nanos kFirstPause = 10 * base::kMillisecond, kLongestPause = 160 * base::kMillisecond;
 
-Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
-                                            const std::shared_ptr<TlsContext>& tls, Nanos deadline,
-                                            uint64_t ring) {
+Result<std::unique_ptr<Transport>> dial_once(const Endpoint& endpoint,
+                                             const std::shared_ptr<TlsContext>& tls, Nanos deadline,
+                                             uint64_t ring) {
   if (endpoint.carrier == Carrier::kTls && tls == nullptr)
     return fail(Code::kInvalid, text_of(endpoint) + " needs a certificate; see flexai pki");
   auto connected = connect_socket(endpoint, deadline);
@@ -42,6 +48,23 @@ Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
       break;
   }
   return make_socket_transport(std::move(socket), endpoint.carrier);
+}
+
+Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
+                                            const std::shared_ptr<TlsContext>& tls, Nanos deadline,
+                                            uint64_t ring) {
+  const Nanos knocking = base::monotonic_now() + kKnocking;
+  const Nanos end = deadline == 0 ? knocking : std::min(deadline, knocking);
+  std::minstd_rand chance(static_cast<unsigned>(base::monotonic_now()));
+  for (Nanos pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+    auto dialed = dial_once(endpoint, tls, deadline, ring);
+    if (dialed.ok() || dialed.error().code != Code::kExhausted) return dialed;
+    // Not all at the same moment again.
+    const Nanos wait = pause / 2 + static_cast<Nanos>(chance()) % pause;
+    if (base::monotonic_now() + wait >= end)
+      return fail(Code::kUnavailable, dialed.error().message + ", again and again");
+    ::usleep(static_cast<unsigned>(wait / base::kMicrosecond));
+  }
 }
 
 }  // namespace

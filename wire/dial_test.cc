@@ -118,6 +118,44 @@ TEST_P(EveryCarrier, GarbageIsRefusedAndTheHostGoesOn) {
   EXPECT_TRUE(Session::connect(host.connector(), test_options()).ok());
 }
 
+TEST(Dial, KnocksAgainAtADoorThatIsFull) {
+  const auto& certificates = TestCertificates::get();
+  Endpoint endpoint{Carrier::kTls, "127.0.0.1", 0};
+  auto listener = listen_socket(endpoint);
+  ASSERT_TRUE(listener.ok()) << listener.error().message;
+  endpoint.port = *local_port(listener->get());
+  std::thread host([&] {
+    for (int i = 0; i < 3; ++i)  // let go without a word
+      EXPECT_TRUE(accept_socket(listener->get(), monotonic_now() + kPatience).ok());
+    auto socket = accept_socket(listener->get(), monotonic_now() + kPatience);
+    ASSERT_TRUE(socket.ok());
+    auto greeted = greet_carrier(std::move(socket).value(), Carrier::kTls, certificates.host,
+                                 monotonic_now() + kPatience);
+    EXPECT_TRUE(greeted.ok()) << greeted.error().message;
+  });
+  auto dialed = dial(endpoint, certificates.client, monotonic_now() + kPatience);
+  EXPECT_TRUE(dialed.ok()) << dialed.error().message;
+  host.join();
+}
+
+TEST(Dial, GivesUpAtADoorThatStaysFull) {
+  Endpoint endpoint{Carrier::kTls, "127.0.0.1", 0};
+  auto listener = listen_socket(endpoint);
+  ASSERT_TRUE(listener.ok()) << listener.error().message;
+  endpoint.port = *local_port(listener->get());
+  std::atomic<int> knocks{0};
+  std::thread host([&] {
+    while (accept_socket(listener->get(), monotonic_now() + base::kSecond / 2).ok()) ++knocks;
+  });
+  auto dialed = dial(endpoint, TestCertificates::get().client, monotonic_now() + base::kSecond / 4);
+  ASSERT_FALSE(dialed.ok());
+  EXPECT_EQ(dialed.error().code, base::Code::kUnavailable);
+  EXPECT_NE(dialed.error().message.find("turned the connection away"), std::string::npos)
+      << dialed.error().message;
+  host.join();
+  EXPECT_GT(knocks, 1);
+}
+
 TEST(Dial, TcpWithoutTlsIsForLoopbackOnly) {
   auto listening = listen_socket({Carrier::kTcp, "0.0.0.0", 0});
   ASSERT_FALSE(listening.ok());

@@ -172,6 +172,9 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
       wait_socket(socket, events, -1, patience.next(now));
       continue;
     }
+    // A host with too many at its door closes without a word.
+    if (SSL_is_server(ssl) == 0 && BIO_number_read(SSL_get_rbio(ssl)) == 0)
+      return fail(Code::kExhausted, name + " turned the connection away before the TLS handshake");
     long verdict = SSL_get_verify_result(ssl);
     if (verdict != X509_V_OK)
       return fail(Code::kDenied, "certificate of " + name +

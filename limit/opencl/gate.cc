@@ -119,8 +119,8 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
   }
   if (entry != nullptr && made != nullptr) {
     keep->follow(made, predicted, entry);
-  } else if (made != nullptr) {
-    next().clReleaseEvent(made);
+  } else if (made != nullptr && started) {
+    next().clReleaseEvent(made);  // else the node holds it
   }
   if (started) delete command;
   if (!blocking) one_met(command);
@@ -189,10 +189,12 @@ void Gates::start_one(Command* command, std::vector<Command*>* met) {
   cl_event gate = command->gate;
   Nanos give_back = 0;
   std::shared_ptr<Queue> queue = command->queue;
+  cl_event held = nullptr;
   bool dead;
   {
     MutexLock lock(mutex_);
     command->started = true;
+    if (gate == nullptr && queue != nullptr) held = command->event;
     forget(command);
     for (Command* d : command->dependants)
       if (--d->unmet == 0) met->push_back(d);
@@ -204,6 +206,7 @@ void Gates::start_one(Command* command, std::vector<Command*>* met) {
     next().clSetUserEventStatus(gate, CL_COMPLETE);
     next().clReleaseEvent(gate);
   }
+  if (held != nullptr) next().clReleaseEvent(held);
   if (give_back != 0) queue->tenant()->settle(give_back, 0);
 }
 

@@ -21,8 +21,10 @@ namespace flexai::limit::opencl {
 // A node of the graph of what has not started: an app's user event, a gated command, or an
 // unmetered command (marker, barrier) that stands behind one of these.
 struct Command {
-  cl_event gate = nullptr;   // ours; null for user events and unmetered commands
-  cl_event event = nullptr;  // key in Gates::unstarted_; null until the driver has given it
+  cl_event gate = nullptr;  // ours; null for user events and unmetered commands
+  // Key in Gates::unstarted_; null until the driver has given it. An unmetered command, which may
+  // end before it is known here that it may start, holds it: its address must not come again.
+  cl_event event = nullptr;
   std::shared_ptr<Queue> queue;
   Nanos predicted = 0;
   Nanos booked = 0;  // what it was admitted with

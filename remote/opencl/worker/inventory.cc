@@ -188,11 +188,14 @@ void read_argument(Reader& reader, KernelArguments& into) {
   argument.kind = reader.u8("kind");
   argument.object = reader.u64("object");
   argument.size = reader.u64("size");
-  argument.there = reader.u8("there") != 0;
+  const uint8_t there = reader.u8("there");
+  argument.there = there != 0;
   const Bytes bytes = reader.blob("value", kMostCall);
   argument.bytes.assign(bytes.begin(), bytes.end());
   if (argument.kind == 0 && argument.there && argument.bytes.size() != argument.size)
     reader.refuse("value", "has another size");
+  if (there > 1) reader.refuse("there", "is neither yes nor no");
+  if (!into.empty() && index <= into.rbegin()->first) reader.refuse("argument", "is out of order");
   if (reader.ok()) into[index] = std::move(argument);
 }
 
@@ -235,6 +238,7 @@ MappedFacts read_mapped(Reader& reader, const Inventory& so_far) {
   mapped.memory = read_index(reader, "memory", so_far.memory.size());
   MapPart& part = mapped.part;
   const uint8_t bits = reader.u8("bits");
+  if (bits > 7) reader.refuse("bits", "have no meaning");
   part.image = (bits & 1) != 0;
   part.wants_row = (bits & 2) != 0;
   part.wants_slice = (bits & 4) != 0;

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
-from served import Worker  # noqa: E402
+from served import CARRIERS, Worker  # noqa: E402
 
 PLATFORMS = ("Portable", "rusticl", "Oclgrind")
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
@@ -125,7 +125,7 @@ def main():
     parser.add_argument("--trace")
     parser.add_argument("--sliced")
     parser.add_argument("--served")
-    parser.add_argument("--carrier", default="unix", choices=("unix", "shm", "tcp"))
+    parser.add_argument("--carrier", default="unix", choices=CARRIERS)
     parser.add_argument("--strict", action="store_true", help="served: every call is asked")
     parser.add_argument("--topic", action="append", default=[], help="this one alone")
     parser.add_argument("--through", default="")

@@ -484,7 +484,8 @@ void* Bench::room(size_t size, int byte) {
 unsigned char* Bench::host(size_t which) {
   unsigned char*& known = hosts_[which];
   if (known != nullptr) return known;
-  auto* at = static_cast<unsigned char*>(room(kBufferBytes + 4096, 0));
+  // Some calls with wrong pitches write a few bytes before it, natively too.
+  auto* at = static_cast<unsigned char*>(room(kBufferBytes + 2 * 4096, 0)) + 64;
   // As drivers like it for memory that they use.
   at += (4096 - reinterpret_cast<uintptr_t>(at) % 4096) % 4096;
   for (size_t i = 0; i < kBufferBytes; ++i)

@@ -1,5 +1,4 @@
 """Tests whose cases are the methods case_NAME of a class made with the build folder: PROGRAM BUILD [NAME ...]."""
-import os
 import subprocess
 import sys
 import time
@@ -14,16 +13,10 @@ def expect(ok, text):
         raise Different(text)
 
 
-def run_cases(kind, misses=None):
-    """Runs those named on the command line, or all, and exits: 1 when one failed. `misses`: cases that are known not to hold yet, with
-    the promise that says so; they are part of the full form alone."""
+def run_cases(kind):
+    """Runs those named on the command line, or all, and exits: 1 when one failed."""
     tests = kind(sys.argv[1])
-    cases = [name[5:] for name in dir(tests) if name.startswith("case_")]
-    left_out = {} if os.environ.get("FLEXAI_FULL") else misses or {}
-    chosen = sys.argv[2:] or [name for name in cases if name not in left_out]
-    if not sys.argv[2:]:
-        for name, why in left_out.items():
-            print(f"open  {name}: {why}", flush=True)
+    chosen = sys.argv[2:] or [name[5:] for name in dir(tests) if name.startswith("case_")]
     failed = 0
     for name in chosen:
         start = time.monotonic()

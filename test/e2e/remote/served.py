@@ -1,6 +1,6 @@
 """A worker for one program: what the tests of the served mode start.
 
-usage: served.py BUILD CARRIER COMMAND...    COMMAND with a card behind flexai-worker; CARRIER is unix, shm or tcp
+usage: served.py BUILD CARRIER COMMAND...    COMMAND with a card behind flexai-worker; CARRIER is one of CARRIERS
 """
 import contextlib
 import os
@@ -10,6 +10,8 @@ import tempfile
 
 DRIVER = {"POCL_MEMORY_LIMIT": "4"}
 POCL = "/etc/OpenCL/vendors/pocl.icd"
+# "far": TLS, a millisecond away in each direction.
+CARRIERS = ("unix", "shm", "tcp", "tls", "far")
 
 
 class Worker:
@@ -17,12 +19,23 @@ class Worker:
 
     def __init__(self, build, carrier, icd=POCL, pki=None, listen=None, **driver):
         self.folder = tempfile.TemporaryDirectory(prefix="flexai-")
-        where = {"tcp": "tcp:127.0.0.1:0", "tls": "tls:127.0.0.1:0"}.get(carrier, f"{carrier}:{self.folder.name}/worker")
+        kind = "tls" if carrier == "far" else carrier
+        where = f"{kind}:127.0.0.1:0" if kind in ("tcp", "tls") else f"{kind}:{self.folder.name}/worker"
+        if kind == "tls" and pki is None:
+            pki = f"{self.folder.name}/pki"
+            os.mkdir(pki)
+            subprocess.run([f"{build}/bin/flexai-test-pki", pki], check=True, capture_output=True)
         self.log = open(f"{self.folder.name}/log", "w+")  # noqa: closed with the worker
         command = [f"{build}/bin/flexai-worker", "--listen", listen or where, "--icd", icd]
         self.process = subprocess.Popen(command + (["--pki", pki] if pki else []), env={**os.environ, **DRIVER, **driver},
                                         stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.endpoint = self.process.stdout.readline().strip()
+        self.relay = None
+        if carrier == "far":
+            to = self.endpoint.replace("tls:", "tcp:")
+            self.relay = subprocess.Popen([f"{build}/bin/flexai-link-relay", "--listen", "tcp:127.0.0.1:0", "--to", to, "--delay-us", "1000"],
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.endpoint = self.relay.stdout.readline().strip().split()[-1].replace("tcp:", "tls:")
         self.env = {**os.environ, "OCL_ICD_VENDORS": f"{build}/lib/libflexai_opencl.so", "FLEXAI_WORKER": self.endpoint}
         if pki:
             self.env["FLEXAI_PKI"] = pki
@@ -40,6 +53,8 @@ class Worker:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        if self.relay:
+            self.relay.communicate("quit\n", timeout=10)
         self.log.close()
         self.folder.cleanup()
 

@@ -13,11 +13,12 @@ import tempfile
 import time
 
 from cases import expect, run_cases
-from served import DRIVER, POCL, Worker
+from served import CARRIERS, DRIVER, POCL, Worker
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 PROGRAMS = ROOT / "test" / "programs"
+FULL = bool(os.environ.get("FLEXAI_FULL"))
 NATIVE = {**os.environ, **DRIVER, "OCL_ICD_VENDORS": POCL}
 
 
@@ -75,40 +76,35 @@ class Tests:
         expect("Platform #0: Flexai" in out and out.count("Device #") == 1, out)
 
     def case_carriers(self):
-        for carrier in ("unix", "shm", "tcp"):
+        for carrier in CARRIERS:
             self.same([self.tool("opencl-counter"), "--mib", "8"], carrier=carrier)
 
-    def case_tls(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run([self.tool("flexai-test-pki"), folder], capture_output=True, text=True, check=False)
-            expect(done.returncode == 0, done.stderr)
-            out = self.run([self.tool("opencl-counter"), "--mib", "8"], "tls", pki=folder)
-            expect("carried 8 MiB" in out.stdout, out.stdout + out.stderr)
+    def programs(self):
+        """Name: the command, and what of its output must be as natively."""
+        def but_shared_memory(out):
+            return re.sub("^shared_virtual_memory: .*$", "", out, flags=re.M)
+        return {
+            "gemm": ([self.tool("gemm-clblast"), "--n", "192", "--repeat", "5"], lambda out: json.loads(out)["max_error"]),
+            "fft": ([self.tool("fft-clfft")], str),
+            "hashcat": (["hashcat", "-m", "0", "-a", "3", "-D", "1", "--potfile-disable", "--logfile-disable", "-O", "--quiet",
+                         "7a68f09bd992671bb3b19a5e70b7827e", "?l?l?l?l?l"], str),
+            "pyopencl": ([PYTHON, str(PROGRAMS / "pyopencl_tour.py")], but_shared_memory),
+            "printf": ([PYTHON, str(PROGRAMS / "pyopencl_printf.py")], str),
+            "tinygrad": ([PYTHON, str(PROGRAMS / "train_tinygrad.py"), "--steps", "12", "--json"], lambda out: json.loads(out)["losses"]),
+        }
 
-    def case_gemm(self):
-        self.same([self.tool("gemm-clblast"), "--n", "192", "--repeat", "5"], lambda out: json.loads(out)["max_error"])
-
-    def case_fft(self):
-        self.same([self.tool("fft-clfft")], carrier="shm")
+    def case_programs(self):
+        """Each over one carrier and, TLS and a millisecond each way between, over a network; in the full form over every carrier."""
+        usual = {"fft": "shm", "hashcat": "tcp", "pyopencl": "shm"}
+        for name, (command, read) in self.programs().items():
+            for carrier in CARRIERS if FULL else (usual.get(name, "unix"), "far"):
+                start = time.monotonic()
+                self.same(command, read, carrier)
+                print(f"      {name} over {carrier}: {time.monotonic() - start:.1f} s with the native run", flush=True)
 
     def case_clpeak(self):
         out = self.run(["clpeak", "--kernel-latency"])
         expect("Kernel launch latency" in out.stdout, out.stdout + out.stderr)
-
-    def case_hashcat(self):
-        self.same(["hashcat", "-m", "0", "-a", "3", "-D", "1", "--potfile-disable", "--logfile-disable", "-O", "--quiet",
-                   "7a68f09bd992671bb3b19a5e70b7827e", "?l?l?l?l?l"], carrier="tcp")
-
-    def case_pyopencl(self):
-        def but_shared_memory(out):
-            return re.sub("^shared_virtual_memory: .*$", "", out, flags=re.M)
-        self.same([PYTHON, str(PROGRAMS / "pyopencl_tour.py")], but_shared_memory, carrier="shm")
-
-    def case_printf(self):
-        self.same([PYTHON, str(PROGRAMS / "pyopencl_printf.py")])
-
-    def case_tinygrad(self):
-        self.same([PYTHON, str(PROGRAMS / "train_tinygrad.py"), "--steps", "12", "--json"], lambda out: json.loads(out)["losses"])
 
     def case_run(self):
         """flexai run --isolation served: the memory and the time of the slice, no driver in the program."""
