@@ -145,4 +145,6 @@ base::Status Dispatcher::push(uint32_t kind, wire::Bytes body, Push push) {
   return lane_->send(kind, {}, body, push);
 }
 
+void Dispatcher::flush() { [[maybe_unused]] auto sent = lane_->flush(); }
+
 }  // namespace flexai::remote

@@ -60,6 +60,7 @@ class Dispatcher {
   // Once for each call that has a number.
   base::Status reply(uint32_t number, int32_t code, wire::Bytes results = {});
   base::Status push(uint32_t kind, wire::Bytes body, wire::Push push = wire::Push::kNow);
+  void flush();  // what was pushed for later
 
  private:
   Dispatcher(wire::Session& session, wire::Lane* lane) : session_(session), lane_(lane) {}

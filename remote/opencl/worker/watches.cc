@@ -1,7 +1,8 @@
 #include "remote/opencl/worker/watches.h"
 
+#include <algorithm>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "base/futex.h"
 
@@ -10,30 +11,34 @@ namespace flexai::remote::opencl {
 using base::MutexLock;
 
 namespace {
+
 constexpr base::Nanos kPause = 100 * base::kMillisecond;
-}
+// More than these are not looked through in a callback.
+constexpr size_t kFew = 4;
+
+thread_local bool t_among_others = false;
+
+}  // namespace
 
 struct Watches::Ticket {
   Watches* watches;
   uint64_t id;
 };
 
+bool Watches::among_others() { return t_among_others; }
+
 void Watches::add(cl_event event, Then then) {
   table_.clRetainEvent(event);
   uint64_t id = 0;
-  bool wake = false;
+  bool sleeps = false;
   {
     MutexLock lock(mutex_);
     id = ++last_;
     watches_[id] = {event, std::move(then)};
-    if (!sweeper_.joinable()) sweeper_ = std::thread([this] { run(); });
-    wake = sleeps_;
-    sleeps_ = false;
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    sleeps = std::exchange(sleeps_, false);
   }
-  if (wake) {
-    changed_.fetch_add(1, std::memory_order_release);
-    base::futex_wake(&changed_, 1);
-  }
+  if (sleeps) wake();
   auto* ticket = new Ticket{this, id};
   const cl_int code = table_.clSetEventCallback(event, CL_COMPLETE, on_event, ticket);
   if (code == CL_SUCCESS) return;
@@ -43,7 +48,35 @@ void Watches::add(cl_event event, Then then) {
 
 void CL_CALLBACK Watches::on_event(cl_event, cl_int status, void* data) {
   std::unique_ptr<Ticket> ticket(static_cast<Ticket*>(data));
-  ticket->watches->end(ticket->id, status);
+  ticket->watches->told(ticket->id, status);
+}
+
+// Nothing else could begin behind it, and nothing that ended before it is still to be done.
+bool Watches::alone(uint64_t id) {
+  if (!told_.empty() || ending_ != 0 || watches_.size() > kFew) return false;
+  auto found = watches_.find(id);
+  return found == watches_.end() ||
+         std::all_of(watches_.begin(), watches_.end(),
+                     [&](const auto& other) { return other.second.event == found->second.event; });
+}
+
+void Watches::told(uint64_t id, cl_int status) {
+  bool waits = false;
+  {
+    MutexLock lock(mutex_);
+    if (!alone(id)) {
+      told_.push_back({id, status});
+      waits = std::exchange(waits_, false);
+      id = 0;
+    }
+  }
+  if (id != 0) return end(id, status);
+  if (waits) wake();
+}
+
+void Watches::wake() {
+  changed_.fetch_add(1, std::memory_order_release);
+  base::futex_wake(&changed_, 1);
 }
 
 void Watches::end(uint64_t id, cl_int status) {
@@ -62,6 +95,13 @@ void Watches::end(uint64_t id, cl_int status) {
   --ending_;
 }
 
+void Watches::end_all(const std::vector<Told>& all) {
+  t_among_others = true;
+  for (const Told& one : all) end(one.id, one.status);
+  t_among_others = false;
+  flush_();
+}
+
 bool Watches::quiet() {
   MutexLock lock(mutex_);
   return watches_.empty() && ending_ == 0;
@@ -76,6 +116,7 @@ void Watches::sweep() {
       all.emplace_back(id, watch.event);
     }
   }
+  std::sort(all.begin(), all.end());
   for (const auto& [id, event] : all) {
     cl_int status = CL_QUEUED;
     if (table_.clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
@@ -86,31 +127,43 @@ void Watches::sweep() {
   }
 }
 
+// Who has just added something will again: woken by the clock, the thread is not woken by that.
 void Watches::run() {
+  uint64_t seen_last = 0;
   for (;;) {
     const uint32_t seen = changed_.load(std::memory_order_acquire);
+    std::vector<Told> all;
     bool idle = false;
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
-      idle = sleeps_ = watches_.empty();
+      all.swap(told_);
+      idle = sleeps_ = all.empty() && watches_.empty() && last_ == seen_last;
+      waits_ = all.empty();
+    }
+    if (!all.empty()) {
+      end_all(all);
+      continue;
     }
     if (base::futex_wait(&changed_, seen, idle ? 0 : base::monotonic_now() + kPause) || idle)
       continue;
+    {
+      MutexLock lock(mutex_);
+      seen_last = last_;
+    }
     sweep();
   }
 }
 
 Watches::~Watches() {
-  std::thread sweeper;
+  std::thread thread;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
-    sweeper.swap(sweeper_);
+    thread.swap(thread_);
   }
-  changed_.fetch_add(1, std::memory_order_release);
-  base::futex_wake(&changed_, 1);
-  if (sweeper.joinable()) sweeper.join();
+  wake();
+  if (thread.joinable()) thread.join();
 }
 
 }  // namespace flexai::remote::opencl

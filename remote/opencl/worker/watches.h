@@ -1,13 +1,17 @@
 // Watches: commands that are under way and what is to be done when each has ended. A driver calls
-// back when one has; some forget it for those that fail, so those that have ended are looked for,
-// at once after a user event was failed and ten times a second while something is under way.
-// Threads: any; `then` runs on a thread of the driver, the sweeping one, or the caller's. Memory:
-// one entry a command under way.
+// back when one has, and some begin the next command only when the callback has returned (PoCL), so
+// while others are under way it is only noted there and a thread of ours does the rest, for many at
+// once. Some drivers forget to call back for commands that fail, so those that have ended are also
+// looked for, at once after a user event was failed and ten times a second while something is under
+// way.
+// Threads: any; `then` runs on a thread of the driver, ours, or the caller's, one after the other
+// in the order in which the driver told. Memory: one entry a command under way.
 #pragma once
 
 #include <functional>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "base/mutex.h"
 #include "driver/opencl/table.h"
@@ -18,32 +22,47 @@ class Watches {
  public:
   using Then = std::function<void(cl_event event, cl_int status)>;
 
-  explicit Watches(const driver::opencl::Table& table) : table_(table) {}
+  // `flush` is called after several `then`.
+  Watches(const driver::opencl::Table& table, std::function<void()> flush)
+      : table_(table), flush_(std::move(flush)) {}
   ~Watches();
 
   // Takes a reference to the event. `then` is called exactly once.
   void add(cl_event event, Then then);
   void sweep();  // ends the watches of those that have ended
   bool quiet();  // nothing is under way, and every `then` has returned
+  // True within a `then` that flush() follows: what it sends need not go at once.
+  static bool among_others();
 
  private:
   struct Watch {
     cl_event event = nullptr;
     Then then;
   };
+  struct Told {
+    uint64_t id;
+    cl_int status;
+  };
   struct Ticket;
   static void CL_CALLBACK on_event(cl_event event, cl_int status, void* data);
+  void told(uint64_t id, cl_int status);
+  bool alone(uint64_t id) FLEXAI_REQUIRES(mutex_);
   void end(uint64_t id, cl_int status);
+  void end_all(const std::vector<Told>& all);
+  void wake();
   void run();
 
   const driver::opencl::Table& table_;
+  const std::function<void()> flush_;
   base::Mutex mutex_;
   std::unordered_map<uint64_t, Watch> watches_ FLEXAI_GUARDED_BY(mutex_);
+  std::vector<Told> told_ FLEXAI_GUARDED_BY(mutex_);  // by the driver; ours to do
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
-  std::thread sweeper_ FLEXAI_GUARDED_BY(mutex_);
+  std::thread thread_ FLEXAI_GUARDED_BY(mutex_);
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;
-  bool sleeps_ FLEXAI_GUARDED_BY(mutex_) = false;  // the sweeper, until something is under way
+  bool waits_ FLEXAI_GUARDED_BY(mutex_) = false;   // the thread, for the driver to tell something
+  bool sleeps_ FLEXAI_GUARDED_BY(mutex_) = false;  // it, until something is under way
   std::atomic<uint32_t> changed_{0};               // futex
 };
 

@@ -175,7 +175,8 @@ void Worker::completed(ObjectId id, cl_int status, const Times& times) {
   carry_printed();
   wire::Writer writer;
   encode({Completion{.event = id, .status = status, .times = times}}, writer);
-  [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes());
+  const auto push = Watches::among_others() ? wire::Push::kLater : wire::Push::kNow;
+  [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes(), push);
 }
 
 void Worker::send_read(ObjectId event, const Staging& data, cl_int status, const Times& times) {

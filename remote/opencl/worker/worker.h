@@ -138,8 +138,8 @@ class Worker {
   std::unordered_map<uint32_t, ContextListener> listeners_;
   base::Status broken_;
   uint64_t calls_ = 0;
-  Watches watches_{granted_.table};
   std::unique_ptr<Printed> printed_;
+  Watches watches_{granted_.table, [this] { dispatcher_->flush(); }};
   Runner sender_, receiver_;  // last: their tasks use the others
 };
 

@@ -200,7 +200,8 @@ class Tests:
                                        stderr=subprocess.PIPE, text=True)
             expect(program.stdout.readline() == "works\n", "it does not work")
             worker.process.kill()
-            out, errors = program.communicate(timeout=30)
+            program.wait(30)  # by itself: its input stays open
+            out, errors = program.communicate()
         heard = sorted(line for line in out.splitlines() if "heard" in line)
         expect([line.split(": ")[0] for line in heard] == ["first heard (0 bytes)", "third heard (0 bytes)"]
                and all("the card is gone: " in line for line in heard), out + errors)
