@@ -1,0 +1,140 @@
+"""The processes of a cluster: started in the background with a log each, remembered in a file, stopped by whoever comes later.
+
+Every process carries MARK=FOLDER in its environment, as do its children: `sweep` finds those nobody remembers."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from say import Failed
+
+MARK = "FLEXAI_CLUSTER_MEMBER_OF"
+PROC = pathlib.Path("/proc")
+
+
+def stat_of(pid: int):
+    """The words behind a process's name in /proc: state, parent, ...; None when it is gone or only waits to be reaped."""
+    try:
+        words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if words[0] in "ZX" else words
+
+
+def start_of(pid: int):
+    """When the process began, in ticks since the machine did: a number taken again is not it."""
+    words = stat_of(pid)
+    return words[19] if words else None
+
+
+def all_pids():
+    return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+
+
+def child_of(parent: int):
+    for pid in all_pids():
+        words = stat_of(pid)
+        if words and int(words[1]) == parent:
+            return pid
+    return None
+
+
+def environment_of(pid: int):
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+class Processes:
+    """`folder` must exist."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.file = folder / "processes.json"
+        self.mark = f"{MARK}={folder}"
+
+    def known(self):
+        try:
+            return json.loads(self.file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+    def pid(self, name: str):
+        """Of the process that lives under that name, else None."""
+        one = self.known().get(name)
+        return one["pid"] if one and start_of(one["pid"]) == one["start"] else None
+
+    def log_of(self, name: str):
+        return self.folder / "log" / f"{name}.log"
+
+    def start(self, name: str, words, env=None, inside=()):
+        """Does nothing when it lives. `inside`: a command that runs the rest as its child."""
+        if self.pid(name):
+            return
+        (self.folder / "log").mkdir(exist_ok=True)
+        environment = {**os.environ, **(env or {}), MARK: str(self.folder)}
+        with open(self.log_of(name), "ab") as log:
+            process = subprocess.Popen([str(word) for word in (*inside, *words)], env=environment, stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, cwd="/", start_new_session=True)
+        pid = self._child(name, process) if inside else process.pid
+        everyone = self.known() | {name: {"pid": pid, "start": start_of(pid)}}
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(json.dumps(everyone, indent=1), encoding="utf-8")
+        fresh.rename(self.file)
+
+    def _child(self, name, process):
+        end = time.monotonic() + 10
+        while process.poll() is None and time.monotonic() < end:
+            pid = child_of(process.pid)
+            if pid:
+                return pid
+            time.sleep(0.01)
+        raise Failed(f"{name} did not start: {self.tail(name)}")
+
+    def tail(self, name: str, lines: int = 5):
+        try:
+            text = self.log_of(name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(line[:400] for line in text.strip().splitlines()[-lines:])
+
+    def wait(self, name: str, what: str, ready, seconds: float):
+        """Until it is ready; fails with the end of its log when it died or takes too long."""
+        end = time.monotonic() + seconds
+        while not ready():
+            died = self.pid(name) is None
+            if died or time.monotonic() > end:
+                how = "ended" if died else f"took more than {seconds:.0f} s"
+                raise Failed(f"{name} {how} before {what}; ./dev cluster up tries again, down clears all away. The end of "
+                             f"{self.log_of(name)}:\n{self.tail(name)}")
+            time.sleep(0.1)
+
+    def stop(self, name: str, how=signal.SIGTERM, seconds: float = 10):
+        """By `how`; by SIGKILL when it is there still after `seconds`."""
+        pid = self.pid(name)
+        end = time.monotonic() + seconds
+        while pid and self.pid(name) == pid:
+            try:
+                os.kill(pid, how if time.monotonic() < end else signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+
+    def marked(self):
+        return [pid for pid in all_pids() if pid != os.getpid() and self.mark.encode() in environment_of(pid)]
+
+    def sweep(self, seconds: float = 20):
+        """Ends all that carries the mark, remembered or not."""
+        end = time.monotonic() + seconds
+        while left := self.marked():
+            if time.monotonic() > end:
+                raise Failed(f"processes {left} do not end; they hang in the kernel: see dmesg, then ./dev cluster down again")
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.05)
