@@ -91,6 +91,8 @@ class Cluster:
     def _start_kubelets(self):
         for node in self.nodes:
             node.start_kubelet()
+        if self.full:
+            self.control.wait_controllers()
         for node in self.nodes:
             node.wait()
             say(f"node {node.name} is Ready")

@@ -61,17 +61,19 @@ class ControlPlane:
     def up(self, services: str):
         self._start_etcd()
         self._start_api_server(services)
+
+    def wait(self):
+        """Until it can be used; the others end when they find an API server that has not made its roles yet."""
+        self.processes.wait("kube-apiserver", "/readyz answered", self.api.ready, 120)
+        say(f"the API server is ready: {self.doors.server}")
         if self.machine:
             self._start_controllers()
             self._start_scheduler()
-
-    def wait(self):
-        self.processes.wait("kube-apiserver", "/readyz answered", self.api.ready, 120)
-        if self.machine:
-            self.processes.wait("kube-controller-manager", "it made the service account default",
-                                lambda: self.api.ask("/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 60)
             self._allow_kubelets()
-        say(f"the API server is ready: {self.doors.server}")
+
+    def wait_controllers(self):
+        self.processes.wait("kube-controller-manager", "it made the service account default",
+                            lambda: self.api.ask("/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 60)
 
     def _start(self, name, *options):
         words = [self.servers.program(name), *options]

@@ -15,7 +15,7 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 PAUSE = "#include <signal.h>\n#include <sys/wait.h>\n#include <unistd.h>\nstatic void end(int s) { _exit(s == SIGTERM ? 0 : 1); }\n" \
         "static void reap(int s) { (void)s; while (waitpid(-1, 0, WNOHANG) > 0); }\n" \
         "int main(void) { signal(SIGTERM, end); signal(SIGINT, end); signal(SIGCHLD, reap); for (;;) pause(); }\n"
-TOOLS = ("sh", "sleep", "cat", "ls", "wget", "nc", "httpd", "echo", "env", "true", "false", "mkdir", "ps", "ip", "grep", "head", "test")
+TOOLS = ("sh", "sleep", "cat", "ls", "wget", "nc", "httpd", "echo", "env", "true", "false", "mkdir", "ps", "ip", "grep", "head", "test", "timeout")
 
 
 def overlay_works(folder: pathlib.Path):

@@ -145,9 +145,13 @@ class Node:
         self.machine.start(f"kube-proxy-{self.name}", [servers.program("kube-proxy"), "--config=/var/lib/kube-proxy/config.yaml"])
 
     def wait(self):
-        """Ready is what the API server says; a kubelet that has just come back is not Ready by what its forerunner said."""
-        self.control.processes.wait(f"kubelet-{self.name}", "the node was Ready", lambda: self.name in self.control.api.ready_nodes(), 90)
+        """Ready as the API server says, which may still be by the word of a kubelet that is gone, and as the kubelet says itself."""
+        self.control.processes.wait(f"kubelet-{self.name}", "the node was Ready", self._ready, 90)
         self.control.processes.wait(f"kube-proxy-{self.name}", "it set up services", self._services_work, 60)
+
+    def _ready(self):
+        return self.machine.try_run("timeout", "2", "busybox", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:10248/healthz") and (
+            self.name in self.control.api.ready_nodes())
 
     def _services_work(self):
         return self.machine.try_run("sh", "-c", "nft list table ip kube-proxy | grep -q " + self.network.kubernetes)

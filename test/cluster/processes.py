@@ -48,6 +48,13 @@ def environment_of(pid: int):
         return []
 
 
+def signal_to(pid: int, how):
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        pass
+
+
 class Processes:
     """`folder` must exist."""
 
@@ -65,7 +72,8 @@ class Processes:
     def pid(self, name: str):
         """Of the process that lives under that name, else None."""
         one = self.known().get(name)
-        return one["pid"] if one and start_of(one["pid"]) == one["start"] else None
+        # One that died as it was started has no start.
+        return one["pid"] if one and one["start"] and start_of(one["pid"]) == one["start"] else None
 
     def log_of(self, name: str):
         return self.folder / "log" / f"{name}.log"
@@ -113,15 +121,16 @@ class Processes:
             time.sleep(0.1)
 
     def stop(self, name: str, how=signal.SIGTERM, seconds: float = 10):
-        """By `how`; by SIGKILL when it is there still after `seconds`."""
+        """By `how`, said once: many servers take a second word as "at once". By SIGKILL when it is there still after `seconds`."""
         pid = self.pid(name)
+        if pid is None:
+            return
+        signal_to(pid, how)
         end = time.monotonic() + seconds
-        while pid and self.pid(name) == pid:
-            try:
-                os.kill(pid, how if time.monotonic() < end else signal.SIGKILL)
-            except ProcessLookupError:
-                return
-            time.sleep(0.1)
+        while self.pid(name) == pid:
+            if time.monotonic() > end:
+                signal_to(pid, signal.SIGKILL)
+            time.sleep(0.05)
 
     def marked(self):
         return [pid for pid in all_pids() if pid != os.getpid() and self.mark.encode() in environment_of(pid)]
@@ -133,8 +142,5 @@ class Processes:
             if time.monotonic() > end:
                 raise Failed(f"processes {left} do not end; they hang in the kernel: see dmesg, then ./dev cluster down again")
             for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                signal_to(pid, signal.SIGKILL)
             time.sleep(0.05)
