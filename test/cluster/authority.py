@@ -22,6 +22,8 @@ class Authority:
             self._openssl("req", "-x509", *CURVE, "-days", DAYS, "-subj", "/CN=flexai test cluster", "-addext",
                           "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key("ca"), "-out", fresh)
             fresh.rename(self.certificate("ca"))
+
+    def create_token_key(self):
         if not self.public_key.exists():
             fresh = self.folder / "service-accounts.new"
             self._openssl("genrsa", "-out", self.key("service-accounts"), "2048")

@@ -34,6 +34,8 @@ class ControlPlane:
     def __init__(self, place: pathlib.Path, servers: Servers, processes: Processes, machine: Machine | None, doors: Doors):
         self.place, self.servers, self.processes, self.machine, self.doors = place, servers, processes, machine, doors
         self.authority = Authority(place / "pki")
+        # Signs nothing but the name under which the API server passes calls on to others: its own, so that it vouches for nobody else.
+        self.front = Authority(place / "pki" / "front-proxy")
         self.api = ApiServer(doors.server, self.authority)
 
     @property
@@ -46,6 +48,9 @@ class ControlPlane:
     def identities(self, kubernetes_service: str):
         a = self.authority
         a.create()
+        a.create_token_key()
+        self.front.create()
+        self.front.issue("client", "front-proxy-client")
         here = ["DNS:localhost", "IP:127.0.0.1"]
         a.issue("etcd", "etcd", addresses=here)
         a.issue("etcd-client", "kube-apiserver-etcd-client")
@@ -107,6 +112,10 @@ class ControlPlane:
                     f"--tls-private-key-file={a.key('apiserver')}", f"--kubelet-certificate-authority={a.certificate('ca')}",
                     f"--kubelet-client-certificate={a.certificate('apiserver-kubelet-client')}",
                     f"--kubelet-client-key={a.key('apiserver-kubelet-client')}", "--kubelet-preferred-address-types=InternalIP",
+                    f"--requestheader-client-ca-file={self.front.certificate('ca')}", "--requestheader-allowed-names=front-proxy-client",
+                    "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+                    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                    f"--proxy-client-cert-file={self.front.certificate('client')}", f"--proxy-client-key-file={self.front.key('client')}",
                     # Webhooks are called at their pods: service addresses are known on nodes only.
                     "--enable-aggregator-routing=true", "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                     f"--service-account-key-file={a.public_key}", f"--service-account-signing-key-file={a.key('service-accounts')}",

@@ -115,7 +115,10 @@ class Node:
                                                                    self.network.pods), indent=1),
                  "cni/net.d/10-pods.conflist": json.dumps(pod_network(self.network.pods_of(self.number)), indent=1)}
         for name, text in files.items():
-            (self.lib / name).write_text(text, encoding="utf-8")
+            file = self.lib / name
+            # kube-proxy ends when its file is written to.
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
 
     def start_runtime(self):
         servers = self.control.servers
