@@ -197,9 +197,14 @@ class ClusterTest:
         expect(not as_("card", "list", "secrets", "-A"), "a node reads all secrets")
         expect(not as_("card", "delete", "nodes/plain"), "a node may delete another")
         expect(not as_("kube-proxy-card", "create", "pods"), "kube-proxy may create pods")
-        stolen = subprocess.run([self.status()["kubectl"], f"--kubeconfig={pki / 'card'}.kubeconfig", "label", "node", "plain", "stolen=yes"],
-                                capture_output=True, text=True, check=False)
-        expect(stolen.returncode != 0 and "not allowed to modify node" in stolen.stderr, f"a node labels another: {stolen.stderr}")
+        card = [self.status()["kubectl"], f"--kubeconfig={pki / 'card'}.kubeconfig"]
+        label = subprocess.run([*card, "label", "node", "card", "node-restriction.kubernetes.io/trusted=yes"], capture_output=True, text=True,
+                               check=False)
+        expect(label.returncode != 0 and "is not allowed to modify labels" in label.stderr, f"a node trusts itself: {label.stderr}")
+        foreign = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": "foreign"}, "spec": {
+            "driver": "test.flexai.io", "nodeName": "plain", "devices": [], "pool": {"name": "plain", "generation": 1, "resourceSliceCount": 1}}}
+        made = subprocess.run([*card, "create", "-f", "-"], capture_output=True, text=True, check=False, input=json.dumps(foreign))
+        expect(made.returncode != 0 and "forbidden" in made.stderr, f"a node offers the cards of another: {made.stdout}{made.stderr}")
         server = self.status()["server"]
         for path, wanted in (("/api/v1/nodes", 403), ("/healthz", 200)):
             code = code_without_a_name(server + path, pki / "ca.crt")
