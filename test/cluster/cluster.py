@@ -31,6 +31,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def port_is_free(port: int):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what only lingers is no listener
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 class Cluster:
     """Of a state folder that exists."""
 
@@ -58,6 +68,8 @@ class Cluster:
         began = time.monotonic()
         if self.full:
             self._lay()
+        else:
+            self._check_ports()
         self.control.identities(self.network.kubernetes)
         self.control.up(self.network.services)
         for node in self.nodes:
@@ -69,6 +81,15 @@ class Cluster:
         self.control.wait()
         self._start_kubelets()
         say(f"up after {time.monotonic() - began:.0f} s")
+
+    def _check_ports(self):
+        """Whoever took one while the cluster was down keeps it."""
+        doors = self.control.doors
+        for name, ports in (("etcd", (doors.etcd, doors.peer)), ("kube-apiserver", (doors.api,))):
+            for port in ports:
+                if self.processes.pid(name) is None and not port_is_free(port):
+                    raise Failed(f"port {port} of 127.0.0.1, which {name} had, is taken by another program; end that, or `down` and `up`, which "
+                                 "chooses other ports")
 
     def _lay(self):
         say("laying the network")
@@ -116,6 +137,14 @@ class Cluster:
 
     def call_kubectl(self, words):
         return subprocess.call([self.servers.program("kubectl"), f"--kubeconfig={self.control.admin}", *words])
+
+    def call_on(self, name: str, words):
+        machines = {machine.name: machine for machine in (self.control.machine, *(node.machine for node in self.nodes)) if machine}
+        if name not in machines or not words:
+            raise Failed(f"on MACHINE COMMAND: machines are {', '.join(machines) or 'none with this profile'}")
+        if machines[name].pid is None:
+            raise Failed(f"{name} is off: ./dev cluster up")
+        return subprocess.call([*machines[name].inside, *words])
 
     def stop(self, name: str, how):
         if name not in self.names():

@@ -22,7 +22,10 @@ VERBS = {"build": "build the servers, once a machine; `up` does it by itself",
          "up": "bring it up, or back up what of it is down", "down": "end it and remove all it made but the built servers",
          "status": "what runs; exit code 0: all of it, 1: a part, 3: there is no cluster", "kubectl": "run kubectl as administrator",
          "stop": "end one of its processes (SIGTERM); `up` starts it again", "kill": "the same by SIGKILL",
+         "on": "run a command on a machine: control, card or plain; it sees what a program there sees",
          "load": "put an image (a tar: OCI layout or docker archive) on every node"}
+
+BEFORE_OTHERS = {"kubectl": 1, "on": 2}  # how many words are still ours
 
 
 def default_cache():
@@ -50,12 +53,20 @@ def parse(words):
             verb.add_argument("process", help="as `status` names it")
         if name == "load":
             verb.add_argument("archive", type=pathlib.Path)
-    if "kubectl" in words:  # all behind it is for kubectl
-        at = words.index("kubectl") + 1
-        args = parser.parse_args(words[:at])
-        args.words = words[at:]
-        return args
-    return parser.parse_args(words)
+        if name == "on":
+            verb.add_argument("machine")
+    own, passed = split(words)
+    args = parser.parse_args(own)
+    args.words = passed
+    return args
+
+
+def split(words):
+    """(ours, those that are for the program behind `kubectl` or `on MACHINE`)."""
+    for at, word in enumerate(words):
+        if word in BEFORE_OTHERS:
+            return words[:at + BEFORE_OTHERS[word]], words[at + BEFORE_OTHERS[word]:]
+    return words, []
 
 
 def tell(facts, as_json):
@@ -121,6 +132,8 @@ def run(args):
     one = existing(state, cache)
     if args.verb == "kubectl":
         return one.call_kubectl(args.words)
+    if args.verb == "on":
+        return one.call_on(args.machine, args.words)
     with state.lock():
         if args.verb == "load":
             one.load(args.archive)

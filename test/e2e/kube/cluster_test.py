@@ -13,7 +13,10 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cluster"))
+
 import host
+import images
 from cases import expect, run_cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -127,6 +130,23 @@ class ClusterTest:
         for node, other in (("card", "plain"), ("plain", "card"), ("plain", "plain")):
             got = self.kubectl("exec", f"web-{node}", "--", "timeout", "10", "wget", "-qO-", f"http://{addresses[other]}:8080/")
             expect(got.strip() == f"web-{other}", f"{node} asked {other}: {got}")
+
+    def case_an_image_is_loaded_and_a_link_is_cut(self):
+        self.up()
+        archive = self.state.parent / "image.tar"
+        archive.write_bytes(images.layout("docker.io/local/mine:1", {"bin": None, "bin/busybox": images.busybox(), "bin/sh": "busybox"}, ["/bin/sh"]))
+        self.door("load", str(archive))
+        archive.unlink()
+        self.pod("mine", "plain", ["sh", "-c", "echo from the image"], image="mine")
+        expect(self.result("mine") == (True, "from the image\n"), "the loaded image does not run")
+        self.pod("web-card", "card", ["sh", "-c", ANSWER])
+        ask = ["timeout", "3", "busybox", "wget", "-qO-", f"http://{self.address('web-card')}:8080/"]
+        expect(self.door("on", "plain", *ask).strip() == "web-card", "a node reaches a pod of the other")
+        self.door("on", "control", "ip", "link", "set", "node-2", "down")
+        self.door("on", "plain", *ask, code=None)
+        expect(self.door("on", "plain", *ask, code=None) == "", "the cut link carries")
+        self.up()
+        expect(self.door("on", "plain", *ask).strip() == "web-card", "up mends the cut link")
 
     def case_services_are_reached_from_both_nodes(self):
         self.up()

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -189,6 +190,16 @@ class Folder(InFolder):
         self.assertEqual(main.go_down(State(self.place / "none")), 0)
 
 
+class Ports(unittest.TestCase):
+    def test_a_listener_is_seen_and_gone_when_it_is(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            port = listener.getsockname()[1]
+            self.assertFalse(cluster.port_is_free(port))
+        self.assertTrue(cluster.port_is_free(port))
+
+
 class Building(InFolder):
     def builder(self, script):
         """With a compiler that does as `script` says; $target is what it is to make."""
@@ -334,6 +345,8 @@ class Showing(unittest.TestCase):
     def test_options_stand_before_and_behind_the_verb(self):
         for words in (["--state", "/x", "up"], ["up", "--state", "/x"]):
             self.assertEqual(main.parse(words).state, pathlib.Path("/x"))
+        args = main.parse(["on", "card", "ls", "--state"])
+        self.assertEqual((args.machine, args.words), ("card", ["ls", "--state"]))
         args = main.parse(["--state", "/x", "kubectl", "get", "nodes", "--state", "y"])
         self.assertEqual((args.state, args.words), (pathlib.Path("/x"), ["get", "nodes", "--state", "y"]))
 
