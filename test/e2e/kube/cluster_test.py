@@ -287,6 +287,19 @@ class ClusterTest:
         expect(not self.state.exists(), f"{self.state} is there")
         self.door("down")
 
+    def case_what_kubelets_set_is_put_back(self):
+        self.door("down")
+        panic = pathlib.Path("/proc/sys/kernel/panic")
+        was = panic.read_text(encoding="ascii")
+        try:
+            panic.write_text("17", encoding="ascii")  # no value of a kubelet's
+            self.up()
+            expect(panic.read_text(encoding="ascii").strip() == "10", "kubelets no longer set kernel/panic; look what they set instead")
+            self.door("down")
+            expect(panic.read_text(encoding="ascii").strip() == "17", f"down left {panic.read_text(encoding='ascii')}")
+        finally:
+            panic.write_text(was, encoding="ascii")
+
     def case_the_control_plane_alone(self):
         state = ["--state", str(self.state.parent / "alone")]
         self.door(*state, "up", "--profile", "control-plane")
