@@ -27,7 +27,7 @@ fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it fi
   done
 }
 
-cluster_tested() {  # the whole test cluster, in a place of its own so that nobody's is touched; the servers are built once a machine
+cluster_tested() {  # the whole test cluster; its servers are built once a machine
   echo "dev: test cluster: building its servers, if they are not there"
   dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev
 }

@@ -13,7 +13,7 @@ from control_plane import ControlPlane, Doors
 from machine import Machine
 from network import Network
 from node import Node
-from processes import Processes
+from processes import Processes, clusters_here
 from say import Failed, say
 from state import State
 
@@ -160,6 +160,9 @@ def check_host(state: State, network: Network):
         if shutil.which(program) is None:
             raise Failed(f"{program} is not installed: apt-get install {package}")
     kernel.check_groups()
+    for folder in clusters_here():
+        if (pathlib.Path(folder) / "nodes").exists():
+            raise Failed(f"another cluster with nodes is up; one a machine: ./dev cluster --state {folder} down")
     network.check()
     if shutil.disk_usage(state.folder.parent).free < ROOM:
         raise Failed(f"{state.folder.parent} has less than {ROOM >> 30} GB free; free some, or choose another folder with --state")

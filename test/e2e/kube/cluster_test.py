@@ -1,4 +1,5 @@
 """The test cluster itself, whole and real: PROGRAM BUILD [NAME ...]. Needs root; builds the servers when they are not built."""
+import atexit
 import json
 import os
 import pathlib
@@ -39,17 +40,19 @@ except urllib.error.HTTPError as error:
 class ClusterTest:
     def __init__(self, build):
         self.build = pathlib.Path(build).resolve()
+        # One of its own: whoever has a cluster up is told so, and keeps it.
+        self.state = self.build / "cluster-test"
         self.door("build", seconds=3600)
         self.door("down")
-        self.state = pathlib.Path(self.status()["folder"])
         self.before = host.traces(self.mark)
+        atexit.register(self.door, "down")  # also when a case failed
 
     @property
     def mark(self):
         return f"FLEXAI_CLUSTER_MEMBER_OF={self.state}"
 
     def door(self, *words, code=0, seconds=300, given=None):
-        done = subprocess.run([*DOOR, *words], capture_output=True, text=True, check=False, timeout=seconds, input=given)
+        done = subprocess.run([*DOOR, "--state", str(self.state), *words], capture_output=True, text=True, check=False, timeout=seconds, input=given)
         expect(code is None or done.returncode == code, f"{words}: exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
@@ -263,7 +266,7 @@ class ClusterTest:
         random.seed(7)
         for again in range(6):
             self.door("down")
-            process = subprocess.Popen([*DOOR, "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen([*DOOR, "--state", str(self.state), "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(random.uniform(0.2, 12))
             process.kill()
             process.wait()

@@ -30,7 +30,7 @@ import report
 import servers
 import toolchain
 from authority import Authority
-from processes import Processes, child_of
+from processes import Processes, child_of, clusters_here
 from say import Failed
 from state import MARKER, State
 
@@ -148,6 +148,11 @@ class Background(InFolder):
         self.processes.start("one", ["sh", "-c", "echo no such device; exit 1"])
         with self.assertRaisesRegex(Failed, "one ended before.*\n.*no such device"):
             self.processes.wait("one", "it worked", lambda: False, 20)
+
+    def test_clusters_are_found_by_their_processes(self):
+        self.assertNotIn(str(self.place), clusters_here())
+        self.processes.start("one", ["sleep", "100"])
+        self.wait(lambda: str(self.place) in clusters_here())
 
     def test_child_of_a_process_without_children(self):
         self.processes.start("one", ["sleep", "100"])
