@@ -1,6 +1,7 @@
 """The processes of a cluster: started in the background with a log each, remembered in a file, stopped by whoever comes later.
 
-Every process carries MARK=FOLDER in its environment, as do its children: `sweep` finds those nobody remembers."""
+Every process carries MARK=FOLDER in its environment, as do its children: `sweep` finds those nobody remembers. It carries NAME=its name
+too: who was cut between starting it and writing that down finds it again."""
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import time
 
 from say import Failed
 
-MARK = "FLEXAI_CLUSTER_MEMBER_OF"
+MARK, NAME = "FLEXAI_CLUSTER_MEMBER_OF", "FLEXAI_CLUSTER_PROCESS"
 PROC = pathlib.Path("/proc")
 
 
@@ -39,6 +40,13 @@ def child_of(parent: int):
         if words and int(words[1]) == parent:
             return pid
     return None
+
+
+def command_of(pid: int):
+    try:
+        return [word.decode(errors="replace") for word in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")[:-1]]
+    except OSError:
+        return []
 
 
 def environment_of(pid: int):
@@ -88,16 +96,28 @@ class Processes:
         """Does nothing when it lives. `inside`: a command that runs the rest as its child."""
         if self.pid(name):
             return
-        (self.folder / "log").mkdir(exist_ok=True)
-        environment = {**os.environ, **(env or {}), MARK: str(self.folder)}
-        with open(self.log_of(name), "ab") as log:
-            process = subprocess.Popen([str(word) for word in (*inside, *words)], env=environment, stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log, cwd="/", start_new_session=True)
-        pid = self._child(name, process) if inside else process.pid
+        words = [str(word) for word in words]
+        pid = self._forgotten(name, words) or self._started(name, words, env or {}, inside)
         everyone = self.known() | {name: {"pid": pid, "start": start_of(pid)}}
         fresh = self.file.with_suffix(".new")
         fresh.write_text(json.dumps(everyone, indent=1), encoding="utf-8")
         fresh.rename(self.file)
+
+    def _forgotten(self, name, words):
+        """One that runs and was not written down. Its children, which have its environment, are called otherwise."""
+        named = f"{NAME}={name}".encode()
+        for pid in self.marked():
+            if named in environment_of(pid) and command_of(pid) == words:
+                return pid
+        return None
+
+    def _started(self, name, words, env, inside):
+        (self.folder / "log").mkdir(exist_ok=True)
+        environment = {**os.environ, **env, MARK: str(self.folder), NAME: name}
+        with open(self.log_of(name), "ab") as log:
+            process = subprocess.Popen([*inside, *words], env=environment, stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, cwd="/", start_new_session=True)
+        return self._child(name, process) if inside else process.pid
 
     def _child(self, name, process):
         end = time.monotonic() + 10

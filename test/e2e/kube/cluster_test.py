@@ -264,10 +264,10 @@ class ClusterTest:
 
     def case_a_cut_up_goes_on_and_leaves_nothing(self):
         random.seed(7)
-        for again in range(6):
+        for again in range(10):
             self.door("down")
             process = subprocess.Popen([*DOOR, "--state", str(self.state), "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(random.uniform(0.2, 12))
+            time.sleep(random.uniform(0.2, 9))
             process.kill()
             process.wait()
             if again % 2:

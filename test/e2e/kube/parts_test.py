@@ -118,6 +118,18 @@ class Background(InFolder):
         self.processes.file.write_text('{"one": {"pi')
         self.assertEqual(self.processes.known(), {})
 
+    def test_one_that_was_started_and_not_written_down_is_found_again(self):
+        words = ["sh", "-c", "sleep 100 & exec sleep 200"]
+        for name in ("one", "other"):
+            self.processes.start(name, words)
+        pids = {name: self.processes.pid(name) for name in ("one", "other")}
+        self.wait(lambda: len(self.processes.marked()) == 4)
+        self.processes.file.unlink()
+        for name in ("one", "other"):
+            self.processes.start(name, ["sleep", "200"])
+        self.assertEqual({name: self.processes.pid(name) for name in ("one", "other")}, pids)
+        self.assertEqual(len(self.processes.marked()), 4)
+
     def test_inside_of_another_the_child_is_the_one(self):
         self.processes.start("one", ["sleep", "100"], inside=["setsid", "--fork", "--wait"])
         words = pathlib.Path(f"/proc/{self.processes.pid('one')}/cmdline").read_bytes().split(b"\0")
