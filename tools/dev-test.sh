@@ -27,6 +27,11 @@ fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it fi
   done
 }
 
+cluster_tested() {  # the whole test cluster; its servers are built once a machine
+  echo "dev: test cluster: building its servers, if they are not there"
+  dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev
+}
+
 dev_test() {
   local full="" preset
   case "${1:-}" in
@@ -43,6 +48,7 @@ dev_test() {
     done
     dev_packages ffmpeg || return  # 90 packages, 157 MB on disk: too much for every run
     export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1
+    cluster_tested || { echo "dev: the test cluster failed; ./dev cluster status and its logs say more, ./dev cluster down ends it" >&2; return 1; }
     fuzzed || { echo "dev: a fuzz target failed; its input is in build/fuzz/found, add it to test/fuzz/corpus" >&2; return 1; }
   fi
   echo "dev: building"
