@@ -82,6 +82,8 @@ void Connection::received(std::string_view bytes) {
   flush();  // also what nghttp2 has to say about an error
   if (!status.ok())
     return close(base::fail(status.error().code, name_ + ": " + status.error().message));
+  if (open() && session_->over())
+    return close(base::fail(Code::kUnavailable, name_ + " ended the HTTP/2 session"));
   if (open()) events_.room();
 }
 

@@ -112,7 +112,8 @@ base::Result<TlsMaterial> load_tls(const Credentials& c) {
 
 base::Status Token::read() {
   FLEXAI_TRY_ASSIGN(std::string text, source_.read());
-  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.pop_back();
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
+    text.pop_back();
   for (char c : text)
     if (c <= ' ' || c == 0x7f)
       return base::fail(Code::kInvalid, "the token" +

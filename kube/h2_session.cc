@@ -226,6 +226,10 @@ size_t H2Session::room() const {
   return most > streams_.size() ? most - streams_.size() : 0;
 }
 
+bool H2Session::over() const {
+  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+}
+
 bool H2Session::draining() const {
   return goaway_ || nghttp2_session_check_request_allowed(session_) == 0;
 }

@@ -43,6 +43,7 @@ class H2Session {
   size_t active() const { return streams_.size(); }
   size_t room() const;    // streams that may be started now
   bool draining() const;  // the server takes no new streams
+  bool over() const;      // nothing is said any more: the server left, or broke the protocol
   uint64_t pongs() const { return pongs_; }
 
  private:
