@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   std::string kubeconfig;
   kube::ClientOptions options;
   options.rate = 0;
+  options.most_attempts = 1000;  // its faults last as long as the tests want
   while (words.size() > 1 && words[0].starts_with("--")) {
     if (words[0] == "--kubeconfig") kubeconfig = words[1];
     if (words[0] == "--rate") options.rate = std::atof(words[1].c_str());
