@@ -157,7 +157,8 @@ class Tokens(Case):
 
     def test_rotated_token_is_taken(self):
         PLANE.kubectl("create", "serviceaccount", "reader", "-n", self.ns)
-        PLANE.kubectl("create", "clusterrolebinding", self.ns, "--clusterrole=view", f"--serviceaccount={self.ns}:reader")
+        PLANE.kubectl("create", "role", "reader", "-n", self.ns, "--verb=get,list,watch", "--resource=configmaps")
+        PLANE.kubectl("create", "rolebinding", "reader", "-n", self.ns, "--role=reader", f"--serviceaccount={self.ns}:reader")
         self.write(self.token())
         relay, _ = self.relay()
         config = PLANE.config(f"{self.folder.name}/config", relay.port, f"{self.folder.name}/token")
@@ -213,17 +214,20 @@ class Elections(Case):
         first.wait("^started")
         second = self.elect(PLANE.kubeconfig, "second")
         second.wait("^leader first")
+        time.sleep(1)  # so that each is seen to lead
         # Cut off: it stops by itself before the other one begins.
         relay.tell("cut silence")
         relay.tell("refuse on")
         first.wait("^stopped", 20)
         second.wait("^started", 20)
+        time.sleep(1)
         relay.tell("refuse off")
         # Stopped, and going on in the belief that nothing has happened.
         os.kill(second.process.pid, signal.SIGSTOP)
         first.wait("^started", 40)
         os.kill(second.process.pid, signal.SIGCONT)
         second.wait("^stopped", 20)
+        time.sleep(1)
         # Killed.
         os.kill(first.process.pid, signal.SIGKILL)
         second.wait("^started", 20)
@@ -235,6 +239,7 @@ class Elections(Case):
         begun = time.monotonic()
         third.wait("^started", 10)
         self.assertLess(time.monotonic() - begun, 3)
+        time.sleep(1)
         self.assertGreaterEqual(len(self.check(first, second, third)), 5)
 
     def test_api_server_away_ends_leadership_in_time(self):
