@@ -46,8 +46,10 @@ simdjson::error_code read_meta(od::object fields, Meta& meta) {
       if (auto error = field.value().get_string().get(*to)) return error;
     } else if (key == "deletionTimestamp") {
       od::value value;
+      bool null = false;
       if (auto error = field.value().get(value)) return error;
-      meta.deleting = !value.is_null();
+      if (auto error = value.is_null().get(null)) return error;
+      meta.deleting = !null;
     }
   }
   return simdjson::SUCCESS;

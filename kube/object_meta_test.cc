@@ -57,7 +57,8 @@ TEST(ObjectReader, WhatIsNoEventIsRefused) {
       EXPECT_STREQ(bad, R"({"type":"ADDED","object":{}}x)");  // what is behind it is not looked at
     }
   }
-  for (const char* bad : {"{}", R"({"metadata":7})", R"({"metadata":{"name":7}})", "{"})
+  for (const char* bad : {"{}", R"({"metadata":{"name":"a","deletionTimestamp":nudl}})",
+                          R"({"metadata":7})", R"({"metadata":{"name":7}})", "{"})
     EXPECT_FALSE(reader.meta(Padded(bad)).ok()) << bad;
 }
 

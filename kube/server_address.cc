@@ -17,6 +17,14 @@ bool plain_text(std::string_view text) {
   return true;
 }
 
+bool is_name(std::string_view host) {
+  for (char c : host)
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+          c == '-' || c == '_'))
+      return false;
+  return !host.empty();
+}
+
 base::Error bad(std::string_view url, const std::string& why) {
   return base::fail(Code::kInvalid, "server \"" + std::string(url.substr(0, 200)) + "\": " + why);
 }
@@ -65,7 +73,10 @@ base::Result<ServerAddress> parse_server(std::string_view url) {
     address.host = place.substr(0, colon);
   }
   if (colon != place.npos) FLEXAI_TRY(read_port(url, place.substr(colon + 1), &address.port));
-  if (address.host.empty()) return bad(url, "names no host");
+  const bool six = place.starts_with('[');
+  if (six ? address.host.find(':') == address.host.npos || !is_numeric(address.host)
+          : !is_name(address.host))
+    return bad(url, "names no host");
   return address;
 }
 

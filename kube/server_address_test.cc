@@ -22,9 +22,11 @@ TEST(ServerAddress, ReadsWhatKubeconfigsHold) {
 }
 
 TEST(ServerAddress, RefusesTheRest) {
-  for (const char* bad : {"", "example.com", "ftp://x", "https://", "https://:1", "https://x:0",
-                          "https://x:70000", "https://x:y", "https://a b", "https://u@x",
-                          "https://x/?q", "https://[::1", "https://[::1]x", "https://x\r\ny"})
+  for (const char* bad :
+       {"", "example.com", "ftp://x", "https://", "https://:1", "https://x:0", "https://x:70000",
+        "https://x:y", "https://]k2:eax:3/", "https://[1.2.3.4]", "https://[x]", "https://a:b:1",
+        "https://a b", "https://u@x", "https://x/?q", "https://[::1", "https://[::1]x",
+        "https://x\r\ny"})
     EXPECT_FALSE(parse_server(bad).ok()) << bad;
 }
 
