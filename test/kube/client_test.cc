@@ -332,6 +332,30 @@ TEST(Client, ACallThatNeverGetsItsTurnEndsWithItsTimeOut) {
   EXPECT_TRUE(reply.failure->unprocessed);
 }
 
+TEST(Client, UrgentCallsFindRoomOnAConnectionThatIsFull) {
+  FaultServer server([](const SeenRequest& seen, FaultServer::AnswerPtr answer) {
+    if (seen.path == "/lease") answer->whole(200, "ok");
+  });
+  auto client = client_of(server);
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 300; ++i) client->send(get("/x"), nullptr, [&](Reply) { ++answered; });
+  for (int i = 0; i < 10; ++i) {
+    Call urgent = get("/lease", 5 * kSecond);
+    urgent.priority = kube::Priority::kUrgent;
+    EXPECT_TRUE(client->wait(urgent).ok());
+  }
+  EXPECT_EQ(answered, 0);
+}
+
+TEST(Client, ANameIsLookedUpAndItsAddressesTriedInTurn) {
+  FaultServer server([](const SeenRequest&, FaultServer::AnswerPtr a) { a->whole(200, "ok"); });
+  auto credentials = server.credentials();
+  credentials.server.host = "localhost";  // also ::1, where nobody listens
+  auto client = kube::Client::make(credentials, quick()).value();
+  Reply reply = client->wait(get("/x"));
+  EXPECT_TRUE(reply.ok()) << reply.failure->message;
+}
+
 TEST(Client, ClosingAnswersEverything) {
   FaultServer server([](const SeenRequest&, FaultServer::AnswerPtr) {});
   std::atomic<int> answered{0};

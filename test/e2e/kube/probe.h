@@ -23,5 +23,7 @@ int watch(kube::Client& client, const Words& words);
 int elect(kube::Client& client, const Words& words);
 int storm(kube::Client& client, const Words& words);
 int hold(kube::Client& client, const Words& words);
+int fill(kube::Client& client, const Words& words);
+int lag(kube::Client& client, const Words& words);
 
 }  // namespace flexai::test
