@@ -13,14 +13,29 @@ constexpr size_t kMostRefusal = 64 << 10;  // of the body of an answer that is n
 constexpr int kMostExpiredLists = 2;       // in pages; then in one piece
 constexpr int kMostFruitless = 4;          // watches that cannot begin; then a list
 
-Failure failure_of_end(const Ending& ending, int http, const std::string& body) {
+// The beginning of an answer, and its body when that is no list or watch.
+struct Head {
+  int http = 0;
+  std::string retry_after, refusal;
+
+  void begin(int status, std::string_view wish) {
+    http = status;
+    retry_after = wish;
+  }
+  bool good() const { return http == 200; }
+  void add(std::string_view bytes) {
+    refusal += bytes.substr(0, kMostRefusal - std::min(kMostRefusal, refusal.size()));
+  }
+};
+
+Failure failure_of_end(const Ending& ending, const Head& head) {
   if (ending.how != Ending::How::kComplete) {
     Code code = ending.how == Ending::How::kDenied    ? Code::kDenied
                 : ending.how == Ending::How::kTimeout ? Code::kTimeout
                                                       : Code::kUnavailable;
     return no_answer(code, ending.why, ending.unprocessed);
   }
-  return failure_of(http, body, "");
+  return failure_of(head.http, head.refusal, head.retry_after);
 }
 
 }  // namespace
@@ -30,13 +45,10 @@ class ListWatch::Page final : public Exchange {
   explicit Page(std::shared_ptr<ListWatch> owner)
       : owner_(std::move(owner)), splitter_(owner_->options_.limits) {}
 
-  void answered(int http, std::string_view) override { http_ = http; }
+  void answered(int http, std::string_view retry_after) override { head_.begin(http, retry_after); }
   bool data(std::string_view bytes) override {
     if (owner_->stopped_) return true;
-    if (http_ != 200) {
-      refusal_ += bytes.substr(0, kMostRefusal - std::min(kMostRefusal, refusal_.size()));
-      return true;
-    }
+    if (!head_.good()) return head_.add(bytes), true;
     bool any = false;
     auto status = splitter_.feed(bytes, [&](ObjectText item) {
       auto meta = owner_->reader_.meta(item);
@@ -56,14 +68,16 @@ class ListWatch::Page final : public Exchange {
     return !any;
   }
   void ended(const Ending& ending) override {
-    owner_->page_done(ending, http_, splitter_, refusal_);
+    if (owner_->stopped_) return;
+    if (ending.how != Ending::How::kComplete || !head_.good())
+      return owner_->page_failed(failure_of_end(ending, head_));
+    owner_->page_done(splitter_);
   }
 
  private:
   const std::shared_ptr<ListWatch> owner_;
   ItemSplitter splitter_;
-  int http_ = 0;
-  std::string refusal_;
+  Head head_;
   base::Error broken_;
 };
 
@@ -72,13 +86,10 @@ class ListWatch::Watch final : public Exchange {
   explicit Watch(std::shared_ptr<ListWatch> owner)
       : owner_(std::move(owner)), splitter_(owner_->options_.limits.line) {}
 
-  void answered(int http, std::string_view) override { http_ = http; }
+  void answered(int http, std::string_view retry_after) override { head_.begin(http, retry_after); }
   bool data(std::string_view bytes) override {
     if (owner_->stopped_) return true;
-    if (http_ != 200) {
-      refusal_ += bytes.substr(0, kMostRefusal - std::min(kMostRefusal, refusal_.size()));
-      return true;
-    }
+    if (!head_.good()) return head_.add(bytes), true;
     uint64_t before = owner_->counts_.events;
     bool going = true;
     auto status = splitter_.feed(
@@ -88,14 +99,18 @@ class ListWatch::Watch final : public Exchange {
     if (going && !status.ok()) owner_->garbage(status.error());
     return !any;
   }
-  void ended(const Ending& ending) override { owner_->watch_done(ending, http_, refusal_, began_); }
+  void ended(const Ending& ending) override {
+    if (owner_->stopped_) return;
+    if (ending.how != Ending::How::kComplete || !head_.good())
+      return owner_->watch_failed(failure_of_end(ending, head_));
+    owner_->watch_done(began_);
+  }
 
  private:
   const std::shared_ptr<ListWatch> owner_;
   LineSplitter splitter_;
   const base::Nanos began_ = base::monotonic_now();
-  int http_ = 0;
-  std::string refusal_;
+  Head head_;
 };
 
 std::shared_ptr<ListWatch> ListWatch::make(Client& client, ListWatchOptions options,
@@ -152,11 +167,7 @@ void ListWatch::next_page() {
   open_ = client_.transport().open(std::move(request), std::make_shared<Page>(shared_from_this()));
 }
 
-void ListWatch::page_done(const Ending& ending, int http, ItemSplitter& splitter,
-                          const std::string& body) {
-  if (stopped_) return;
-  if (ending.how != Ending::How::kComplete || http != 200)
-    return page_failed(failure_of_end(ending, http, body));
+void ListWatch::page_done(ItemSplitter& splitter) {
   auto envelope = splitter.whole() ? read_envelope(splitter.envelope())
                                    : base::fail(Code::kCorrupt, "the list is not whole");
   if (!envelope.ok()) return garbage(envelope.error());
@@ -217,15 +228,10 @@ bool ListWatch::event(ObjectText line) {
   return true;
 }
 
-void ListWatch::watch_done(const Ending& ending, int http, const std::string& body,
-                           base::Nanos began) {
-  if (stopped_) return;
-  if (ending.how == Ending::How::kComplete && http == 200) {
-    // Its time was over. A server that ends it at once is left alone for a while.
-    bool early = base::monotonic_now() < began + base::kSecond;
-    return early ? later(backoff_.next(), &ListWatch::watch) : watch();
-  }
-  watch_failed(failure_of_end(ending, http, body));
+// Its time was over. A server that ends it at once is left alone for a while.
+void ListWatch::watch_done(base::Nanos began) {
+  bool early = base::monotonic_now() < began + base::kSecond;
+  early ? later(backoff_.next(), &ListWatch::watch) : watch();
 }
 
 void ListWatch::watch_failed(const Failure& failure) {

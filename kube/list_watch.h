@@ -62,11 +62,11 @@ class ListWatch : public std::enable_shared_from_this<ListWatch> {
   ListWatch(Client& client, ListWatchOptions options, std::shared_ptr<ChangeSink> sink);
   void list();
   void next_page();
-  void page_done(const Ending& ending, int http, ItemSplitter& splitter, const std::string& body);
+  void page_done(ItemSplitter& splitter);
   void page_failed(const Failure& failure);
   void watch();
   bool event(ObjectText line);
-  void watch_done(const Ending& ending, int http, const std::string& body, base::Nanos began);
+  void watch_done(base::Nanos began);
   void watch_failed(const Failure& failure);
   void garbage(const base::Error& error);
   void relist_later();

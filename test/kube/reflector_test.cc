@@ -365,6 +365,20 @@ TEST(Reflector, AVersionTheServerDoesNotHaveYetIsListedAgainInTheEnd) {
   EXPECT_EQ(refused, 5);
 }
 
+TEST(Reflector, AListThatIsThrottledComesWhenTheServerSays) {
+  std::atomic<int> lists{0};
+  FaultServer server([&](const SeenRequest& seen, AnswerPtr answer) {
+    if (is_watch(seen)) return answer->begin(200);
+    if (++lists == 1) return answer->whole(429, "busy", "1");
+    answer->whole(200, list(2, {object("a", 1)}));
+  });
+  base::Nanos began = base::monotonic_now();
+  Watcher watcher(server);
+  watcher.until("synced");
+  EXPECT_GE(base::monotonic_now() - began, kSecond);
+  EXPECT_EQ(lists, 2);
+}
+
 TEST(Reflector, WhoIsSlowHoldsTheServerUpAndNotOurMemory) {
   std::atomic<bool> stuck{false};
   auto left = std::make_shared<std::atomic<int>>(0);
