@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/loop.h"
+#include "base/mutex.h"
 #include "kube/list_watch.h"
 #include "kube/store.h"
 
@@ -93,18 +94,30 @@ class Reflector {
       batch.push_back(std::move(change));
     }
     void deliver(std::function<void()> taken) override {
-      auto moved = std::make_shared<Batch>(std::exchange(batch, {}));
-      loop.post([self = this->shared_from_this(), moved, taken = std::move(taken)] {
-        if (!self->alive) return;
-        for (Change& change : *moved) {
-          self->apply(change);
-          if (!self->alive) return;  // a handler may destroy the reflector
-        }
-        if (taken) taken();
-      });
+      {
+        base::MutexLock lock(mutex);
+        waiting.emplace_back(std::exchange(batch, {}), std::move(taken));
+        if (std::exchange(posted, true)) return;
+      }
+      loop.post([self = this->shared_from_this()] { self->take(); });
     }
 
     // On the loop.
+    void take() {
+      std::vector<std::pair<Batch, std::function<void()>>> taking;
+      {
+        base::MutexLock lock(mutex);
+        taking.swap(waiting);
+        posted = false;
+      }
+      for (auto& [changes, taken] : taking) {
+        for (Change& change : changes) {
+          if (!alive) return;  // a handler may destroy the reflector
+          apply(change);
+        }
+        if (alive && taken) taken();
+      }
+    }
     void apply(Change& change) {
       switch (change.what) {
         case Change::What::kListBegins:
@@ -160,6 +173,9 @@ class Reflector {
     const Project project;
     const Handlers handlers;
     Batch batch;  // the client's thread
+    base::Mutex mutex;
+    std::vector<std::pair<Batch, std::function<void()>>> waiting FLEXAI_GUARDED_BY(mutex);
+    bool posted FLEXAI_GUARDED_BY(mutex) = false;
     // The loop's thread, from here.
     Store<T> store;
     uint64_t list = 0;

@@ -1,5 +1,7 @@
 #include "kube/split.h"
 
+#include <utility>
+
 namespace flexai::kube {
 namespace {
 
@@ -51,19 +53,32 @@ base::Status ItemSplitter::keep(std::string_view bytes) {
   return {};
 }
 
-// How many bytes of an object change neither nesting nor whether this is a text: nearly all.
-size_t ItemSplitter::plain_run(std::string_view bytes) const {
-  if (depth_ < 3 || !items_ || escape_) return 0;
-  size_t n = 0;
-  if (string_) {
-    while (n < bytes.size() && bytes[n] != '"' && bytes[n] != '\\') ++n;
-    return n;
+// As far as the present object goes, or the bytes. Nearly all of a list is here.
+base::Result<size_t> ItemSplitter::scan_item(std::string_view bytes) {
+  bool string = string_, escape = escape_;  // members would be written back at every byte
+  size_t at = 0;
+  while (at < bytes.size() && !done_) {
+    const char c = bytes[at++];
+    if (string) {
+      const bool escaped = std::exchange(escape, false);
+      if (escaped) continue;
+      if (c == '\\') escape = true;
+      if (c == '"') string = false;
+    } else if (c == '"') {
+      string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth_ > kDeepest) return corrupt("the list is nested deeper than 512 levels");
+      nesting_ += c;
+    } else if (c == '}' || c == ']') {
+      if (nesting_.back() != (c == '}' ? '{' : '['))
+        return corrupt("the brackets of the list do not match");
+      nesting_.pop_back();
+      done_ = --depth_ == 2;
+    }
   }
-  for (; n < bytes.size(); ++n) {
-    char c = bytes[n];
-    if (c == '"' || c == '{' || c == '}' || c == '[' || c == ']') break;
-  }
-  return n;
+  string_ = string;
+  escape_ = escape;
+  return at;
 }
 
 base::Status ItemSplitter::text(char c) {
@@ -90,13 +105,10 @@ base::Status ItemSplitter::open(char c) {
 base::Status ItemSplitter::close(char c) {
   if (depth_ == 0 || nesting_.back() != (c == '}' ? '{' : '['))
     return corrupt("the brackets of the list do not match");
-  if (items_ && depth_ == 2) items_ = false;
-  const bool item = items_ && depth_ == 3;
+  if (depth_ == 2) items_ = false;
   FLEXAI_TRY(keep({&c, 1}));
   nesting_.pop_back();
-  --depth_;
-  done_ = item;
-  if (depth_ == 0) state_ = State::kAfter;
+  if (--depth_ == 0) state_ = State::kAfter;
   return {};
 }
 
@@ -127,26 +139,30 @@ base::Status ItemSplitter::structure(char c) {
   }
 }
 
+// Outside of the objects.
+base::Status ItemSplitter::around(char c) {
+  const bool blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+  if (state_ == State::kAfter)
+    return blank ? base::Status() : base::Status(corrupt("there is text behind the list"));
+  if (state_ == State::kBefore) {
+    if (blank) return {};
+    if (c != '{') return corrupt("the answer is no list");
+    state_ = State::kInside;
+  }
+  return string_ ? text(c) : structure(c);
+}
+
 base::Status ItemSplitter::feed(std::string_view bytes,
                                 const std::function<bool(ObjectText)>& item) {
-  for (size_t at = 0; at < bytes.size(); ++at) {
-    if (size_t run = plain_run(bytes.substr(at)); run != 0) {
-      FLEXAI_TRY(keep(bytes.substr(at, run)));
-      if ((at += run) == bytes.size()) return {};
+  for (size_t at = 0; at < bytes.size();) {
+    if (!items_ || depth_ < 3) {
+      FLEXAI_TRY(around(bytes[at++]));
+      continue;
     }
-    const char c = bytes[at];
-    if (state_ == State::kAfter) {
-      if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
-      return corrupt("there is text behind the list");
-    }
-    if (state_ == State::kBefore) {
-      if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
-      if (c != '{') return corrupt("the answer is no list");
-      state_ = State::kInside;
-    }
-    FLEXAI_TRY(string_ ? text(c) : structure(c));
-    if (!done_) continue;
-    done_ = false;
+    FLEXAI_TRY_ASSIGN(size_t size, scan_item(bytes.substr(at)));
+    FLEXAI_TRY(keep(bytes.substr(at, size)));
+    at += size;
+    if (!std::exchange(done_, false)) return {};
     bool more = item(padded(item_));
     clear(item_);
     if (!more) return {};

@@ -50,7 +50,8 @@ class ItemSplitter {
 
  private:
   enum class State { kBefore, kInside, kAfter };
-  size_t plain_run(std::string_view bytes) const;
+  base::Result<size_t> scan_item(std::string_view bytes);
+  base::Status around(char c);
   base::Status text(char c);
   base::Status structure(char c);
   base::Status open(char c);

@@ -120,7 +120,7 @@ int storm(kube::Client& client, const Words& words) {
 }
 
 int hold(kube::Client& client, const Words& words) {
-  if (words.empty()) give_up("hold RESOURCE");
+  if (words.empty()) give_up("hold RESOURCE [PAGE]");
   auto loop = base::Loop::make();
   if (!loop.ok()) give_up(loop.error().message);
   base::Nanos began = base::monotonic_now();
@@ -128,6 +128,7 @@ int hold(kube::Client& client, const Words& words) {
   long before = resident_kb();
   kube::ListWatchOptions options;
   options.resource = resource_of(words[0]);
+  if (words.size() > 1) options.page = std::stoi(words[1]);
   kube::Reflector<Pod>::Handlers handlers;
   handlers.synced = [&] { (*loop)->stop(); };
   handlers.trouble = [](const kube::Failure& failure) { say("trouble " + failure.message); };
