@@ -12,6 +12,7 @@
 #include "apps/worker_session.h"
 #include "base/futex.h"
 #include "remote/opencl/worker/depart.h"
+#include "remote/opencl/worker/program_cache.h"
 #include "remote/opencl/worker/swap.h"
 #include "remote/worker_order.h"
 
@@ -43,6 +44,15 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Dep
   return uint64_t{*moved};
 }
 
+void say_programs() {
+  const auto counts = remote::opencl::program_cache_counts();
+  if (counts.compiled + counts.found != 0)
+    fprintf(stderr, "flexai-worker: programs: %llu compiled, %llu found, %llu kept\n",
+            static_cast<unsigned long long>(counts.compiled),
+            static_cast<unsigned long long>(counts.found),
+            static_cast<unsigned long long>(counts.kept));
+}
+
 base::Status work(const apps::WorkerOptions& options) {
   FLEXAI_TRY_ASSIGN(auto served, apps::begin_session(options));
   const auto& door = served.door;
@@ -67,12 +77,15 @@ base::Status work(const apps::WorkerOptions& options) {
     ::unlink(endpoint.place.c_str());
   // Commands that never end keep nobody from going.
   auto left = std::make_shared<std::atomic<uint32_t>>(0);
-  std::thread([&worker = *worker, left] {
+  const auto linger = static_cast<base::Nanos>(options.linger) * base::kMillisecond;
+  std::thread([&worker = *worker, left, linger] {
     worker.leave();
+    remote::opencl::finish_program_cache(base::monotonic_now() + linger);
     left->store(1, std::memory_order_release);
     base::futex_wake(left.get(), 1);
   }).detach();
-  base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving);
+  base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving + linger);
+  say_programs();
   // A client on another host hears why before its connection is gone.
   if (options.appointment >= 0) ::usleep(200'000);
   // No exit handlers and no waiting for commands: the driver's threads may never end.

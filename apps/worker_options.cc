@@ -8,9 +8,9 @@ namespace flexai::apps {
 
 const char* const kWorkerUsage =
     "usage: flexai-worker --listen ENDPOINT [--icd PATH] [--pki FOLDER] [--patience SECONDS]\n"
-    "                     [--home FOLDER]\n"
+    "                     [--home FOLDER [--keep BYTES] [--linger MILLISECONDS]]\n"
     "       flexai-worker --session FD [--appointment FD] [--orders FD] [--user NAME]\n"
-    "                     [--grace SECONDS] [--home FOLDER] [--hide FOLDER]\n"
+    "                     [--grace SECONDS] [--home FOLDER ...] [--hide FOLDER]\n"
     "  --listen ENDPOINT    where its one client connects: unix:PATH, shm:PATH, tcp:127.0.0.1:0,\n"
     "                       tls:HOST:PORT; printed, with the port taken, when it may come\n"
     "  --icd PATH           the driver: an .icd file or a library; else what the host's loader\n"
@@ -25,6 +25,7 @@ const char* const kWorkerUsage =
     "  --grace SECONDS      how long a client without connection is waited for; default 30\n"
     "  --home FOLDER        of its client: where programs that were built are kept\n"
     "  --keep BYTES         how many of them at most; default 256 MiB, 0: none\n"
+    "  --linger MILLISECONDS  at its end, for keeping them; default 300\n"
     "  --hide FOLDER        in which nothing but --home can be touched\n";
 
 bool parse(int argc, char** argv, WorkerOptions& options) {
@@ -44,6 +45,8 @@ bool parse(int argc, char** argv, WorkerOptions& options) {
       options.home = value;
     else if (name == "--hide")
       options.hide = value;
+    else if (name == "--linger")
+      options.linger = number(value);
     else if (name == "--keep")
       options.keep = strtoull(value, nullptr, 10);
     else if (name == "--session")

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "remote/opencl/worker/program_binaries.h"
+#include "remote/opencl/worker/program_keeper.h"
 #include "remote/opencl/worker/program_key.h"
 
 namespace flexai::remote::opencl {
@@ -33,8 +34,8 @@ struct Known {
 
 class Cache {
  public:
-  Cache(const Table& driver, std::shared_ptr<ContentStore> store, Nanos worth)
-      : driver(driver), store_(std::move(store)), worth_(worth) {}
+  Cache(const Table& driver, std::shared_ptr<ContentStore> store, ProgramCacheTimes times)
+      : driver(driver), store_(store), worth_(times.worth), keeper_(driver, store, times.quiet) {}
 
   void made(cl_program program, cl_context context, cl_uint count, const char** strings,
             const size_t* lengths);
@@ -48,6 +49,7 @@ class Cache {
   std::optional<std::string> log_of(cl_program program, cl_device_id device);
   std::optional<std::string> attributes_of(cl_kernel kernel);
   ProgramCacheCounts counts();
+  void finish(Nanos deadline) { keeper_.finish(deadline); }
 
   const Table driver;
 
@@ -66,7 +68,7 @@ class Cache {
   std::map<cl_program, cl_program> twin_of_;
   std::map<std::vector<cl_device_id>, std::string> descriptions_;
   ProgramCacheCounts counts_;
-  bool useless_ = false;  // programs made from binaries are not the same here
+  ProgramKeeper keeper_;  // last: its thread uses the others
 };
 
 std::unique_ptr<Cache> g_cache;
@@ -156,7 +158,9 @@ std::optional<std::string> Cache::attributes_of(cl_kernel kernel) {
 
 ProgramCacheCounts Cache::counts() {
   std::lock_guard lock(mutex_);
-  return counts_;
+  ProgramCacheCounts counts = counts_;
+  counts.kept = keeper_.kept();
+  return counts;
 }
 
 std::string Cache::description(const std::vector<cl_device_id>& devices) {
@@ -201,7 +205,7 @@ void Cache::put_twin(cl_program program, cl_program twin, BuiltProgram said) {
 std::optional<Known> Cache::begin(cl_program program, cl_uint count, const cl_device_id* devices) {
   std::lock_guard lock(mutex_);
   auto it = known_.find(program);
-  if (it == known_.end() || it->second.building || useless_) return std::nullopt;
+  if (it == known_.end() || it->second.building) return std::nullopt;
   const auto& own = it->second.devices;
   if ((count == 0) != (devices == nullptr)) return std::nullopt;
   if (count != 0 && !std::equal(own.begin(), own.end(), devices, devices + count))
@@ -227,8 +231,10 @@ cl_int Cache::build_known(cl_program program, const Known& known, const char* op
       program_key(description(known.devices), known.source, options == nullptr ? "" : options);
   if (key.ok() && find(program, known, *key, options)) return CL_SUCCESS;
   const Nanos begun = base::monotonic_now();
+  keeper_.build_begins();
   const cl_int code = driver.clBuildProgram(program, static_cast<cl_uint>(known.devices.size()),
                                             known.devices.data(), options, nullptr, nullptr);
+  keeper_.build_ends();
   const Nanos took = base::monotonic_now() - begun;
   if (code != CL_SUCCESS) return code;
   {
@@ -259,23 +265,15 @@ bool Cache::find(cl_program program, const Known& known, const Digest& key, cons
 }
 
 void Cache::keep(cl_program program, const Known& known, const Digest& key, const char* options) {
-  const auto built = take_built(driver, program, known.devices);
-  if (!built) return;
-  const cl_program again = make_built(driver, known.context, known.devices, *built, options);
-  const bool same = again != nullptr && same_program(driver, program, again, known.devices);
-  if (again != nullptr) driver.clReleaseProgram(again);
-  if (!same) {
-    base::log(base::Level::kInfo, "worker",
-              "programs are not kept: this driver makes others of their binaries");
-    std::lock_guard lock(mutex_);
-    useless_ = true;
+  size_t size = 0;
+  if (driver.clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, nullptr, &size) != CL_SUCCESS) return;
+  std::string source(size, '\0');
+  if (size == 0 || driver.clGetProgramInfo(program, CL_PROGRAM_SOURCE, size, source.data(),
+                                           nullptr) != CL_SUCCESS)
     return;
-  }
-  wire::Writer writer;
-  const wire::Bytes bytes = encode(*built, writer);
-  if (!writer.ok() || !store_->keep(key, bytes).ok()) return;
-  std::lock_guard lock(mutex_);
-  ++counts_.kept;
+  source.pop_back();  // its end
+  keeper_.post(
+      {key, known.context, known.devices, std::move(source), options == nullptr ? "" : options});
 }
 
 cl_program CL_API_CALL cached_clCreateProgramWithSource(cl_context context, cl_uint count,
@@ -337,19 +335,10 @@ cl_int CL_API_CALL cached_clGetProgramInfo(cl_program program, cl_program_info w
                                            void* value, size_t* size_ret) {
   const Table& driver = g_cache->driver;
   const cl_program real = g_cache->real(program);
-  switch (what) {
-    case CL_PROGRAM_NUM_KERNELS:
-    case CL_PROGRAM_KERNEL_NAMES:
-    case CL_PROGRAM_BINARY_SIZES:
-    case CL_PROGRAM_BINARIES:
-    case CL_PROGRAM_SCOPE_GLOBAL_CTORS_PRESENT:
-    case CL_PROGRAM_SCOPE_GLOBAL_DTORS_PRESENT:
-      return driver.clGetProgramInfo(real, what, size, value, size_ret);
-    case CL_PROGRAM_REFERENCE_COUNT:
-      break;
-    default:
-      return driver.clGetProgramInfo(program, what, size, value, size_ret);
-  }
+  if (what == CL_PROGRAM_SOURCE || what == CL_PROGRAM_IL)
+    return driver.clGetProgramInfo(program, what, size, value, size_ret);
+  if (what != CL_PROGRAM_REFERENCE_COUNT)
+    return driver.clGetProgramInfo(real, what, size, value, size_ret);
   const cl_int code = driver.clGetProgramInfo(program, what, size, value, size_ret);
   cl_uint kernels = 0;  // hold the twin; one reference of it is ours
   if (code != CL_SUCCESS || value == nullptr || real == program ||
@@ -357,6 +346,13 @@ cl_int CL_API_CALL cached_clGetProgramInfo(cl_program program, cl_program_info w
     return code;
   *static_cast<cl_uint*>(value) += kernels - 1;
   return code;
+}
+
+// Only programs that were built are asked: some drivers abort on others.
+cl_int CL_API_CALL cached_clSetProgramSpecializationConstant(cl_program program, cl_uint id,
+                                                             size_t size, const void* value) {
+  return g_cache->driver.clSetProgramSpecializationConstant(g_cache->real(program), id, size,
+                                                            value);
 }
 
 cl_int give(const std::string& text, size_t size, void* value, size_t* size_ret) {
@@ -389,8 +385,9 @@ cl_int CL_API_CALL cached_clGetKernelInfo(cl_kernel kernel, cl_kernel_info what,
 
 }  // namespace
 
-Table with_program_cache(const Table& driver, std::shared_ptr<ContentStore> store, Nanos worth) {
-  g_cache = std::make_unique<Cache>(driver, std::move(store), worth);
+Table with_program_cache(const Table& driver, std::shared_ptr<ContentStore> store,
+                         ProgramCacheTimes times) {
+  g_cache = std::make_unique<Cache>(driver, std::move(store), times);
   Table table = driver;
   table.clCreateProgramWithSource = cached_clCreateProgramWithSource;
   table.clRetainProgram = cached_clRetainProgram;
@@ -398,12 +395,18 @@ Table with_program_cache(const Table& driver, std::shared_ptr<ContentStore> stor
   table.clBuildProgram = cached_clBuildProgram;
   if (driver.clCompileProgram != nullptr) table.clCompileProgram = cached_clCompileProgram;
   if (driver.clLinkProgram != nullptr) table.clLinkProgram = cached_clLinkProgram;
+  if (driver.clSetProgramSpecializationConstant != nullptr)
+    table.clSetProgramSpecializationConstant = cached_clSetProgramSpecializationConstant;
   table.clCreateKernel = cached_clCreateKernel;
   table.clCreateKernelsInProgram = cached_clCreateKernelsInProgram;
   table.clGetProgramInfo = cached_clGetProgramInfo;
   table.clGetProgramBuildInfo = cached_clGetProgramBuildInfo;
   table.clGetKernelInfo = cached_clGetKernelInfo;
   return table;
+}
+
+void finish_program_cache(Nanos deadline) {
+  if (g_cache != nullptr) g_cache->finish(deadline);
 }
 
 ProgramCacheCounts program_cache_counts() {

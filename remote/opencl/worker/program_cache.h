@@ -4,11 +4,10 @@
 // which answers for what was built: kernels, status, binaries. The source, and what the compiler
 // said then, are answered as if it had been compiled now.
 //
-// Only what comes out the same is kept: when a build is worth it (it took long), a second program
-// is made from its binaries at once, and both are asked everything. Builds that fail, that depend
-// on files or on the time, that are for some of a program's devices, or that have a callback, are
-// the driver's. Nothing that goes wrong with the store is an error here.
-// Threads: any, as a driver's. Lifetime: of the process; the last one made counts.
+// What took long to build is kept, beside everything else (program_keeper.h). Builds that fail,
+// that depend on files or on the time, that are for some of a program's devices, or that have a
+// callback, are the driver's. Nothing that goes wrong with the store is an error here. Threads:
+// any, as a driver's. Lifetime: of the process; the last one made counts.
 #pragma once
 
 #include <memory>
@@ -19,9 +18,16 @@
 
 namespace flexai::remote::opencl {
 
+struct ProgramCacheTimes {
+  base::Nanos worth = 20 * base::kMillisecond;   // of a build that is kept
+  base::Nanos quiet = 300 * base::kMillisecond;  // without a build before that is done
+};
 driver::opencl::Table with_program_cache(const driver::opencl::Table& driver,
                                          std::shared_ptr<ContentStore> store,
-                                         base::Nanos worth = 20 * base::kMillisecond);
+                                         ProgramCacheTimes times = {});
+
+// At the end of a session: keeps what is yet to be kept, until `deadline`.
+void finish_program_cache(base::Nanos deadline);
 
 // Since the layer was made.
 struct ProgramCacheCounts {

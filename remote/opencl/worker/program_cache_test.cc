@@ -46,7 +46,7 @@ class ProgramCacheTest : public testing::Test {
   void next_session() {
     auto store = ContentStore::open(place_ + "/programs", 64u << 20);
     ASSERT_TRUE(store.ok());
-    table_ = with_program_cache(driver_, std::move(*store), 0);
+    table_ = with_program_cache(driver_, std::move(*store), {0, 0});
   }
   cl_program source(const char* text = kSource) {
     return table_.clCreateProgramWithSource(context_, 1, &text, nullptr, nullptr);
@@ -54,6 +54,7 @@ class ProgramCacheTest : public testing::Test {
   cl_program build(const char* text = kSource, const char* options = kOptions) {
     const cl_program program = source(text);
     EXPECT_EQ(table_.clBuildProgram(program, 0, nullptr, options, nullptr, nullptr), CL_SUCCESS);
+    finish_program_cache(base::monotonic_now() + 60 * base::kSecond);
     return program;
   }
   std::string text(cl_program program, cl_program_info what) {
@@ -257,7 +258,7 @@ TEST_F(ProgramCacheTest, WhereNothingCanBeKept) {
 
 TEST_F(ProgramCacheTest, OnlyWhatTookLong) {
   table_ = with_program_cache(driver_, ContentStore::open(place_ + "/programs", 64u << 20).value(),
-                              3600 * base::kSecond);
+                              {3600 * base::kSecond, 0});
   table_.clReleaseProgram(build());
   EXPECT_TRUE(entries().empty());
 }

@@ -33,6 +33,16 @@ std::string spliced(std::string_view source) {
   return text;
 }
 
+// `word` after what may begin a directive: '#', "%:", the end of a comment; or in __has_include.
+bool is_directive(std::string_view text, std::string_view word) {
+  for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
+    const size_t before = at == 0 ? text.npos : text.find_last_not_of(" \t\f\v", at - 1);
+    if (before != text.npos && std::string_view("#:/_").find(text[before]) != text.npos)
+      return true;
+  }
+  return false;
+}
+
 // An object's first word is its dispatch table (cl_khr_icd), whose first words are functions of the
 // driver.
 std::string library_of(cl_device_id device) {
@@ -51,11 +61,13 @@ std::string library_of(cl_device_id device) {
 
 bool depends_on_more(std::string_view source, std::string_view options) {
   const std::string text = spliced(source);
-  // "include" also for __has_include and digraphs, "import" as some preprocessors have it.
-  for (const char* word : {"include", "import", "imacros", "embed", "__DATE__", "__TIME", "?\?/"})
-    if (text.find(word) != std::string::npos || options.find(word) != std::string_view::npos)
-      return true;
-  return options.find('@') != std::string_view::npos;  // a file of options
+  for (const char* word : {"include", "import", "embed"})
+    if (is_directive(text, word)) return true;
+  for (const char* word : {"__DATE__", "__TIME", "?\?"})
+    if (text.find(word) != std::string::npos) return true;
+  for (const char* word : {"include", "imacros", "__DATE__", "__TIME", "@"})
+    if (options.find(word) != std::string_view::npos) return true;
+  return false;
 }
 
 std::string driver_description(const Table& table, const std::vector<cl_device_id>& devices) {

@@ -11,10 +11,12 @@ TEST(ProgramKey, WhatDependsOnFilesOrTheTimeIsSeen) {
   for (const char* source :
        {"#include <a.h>\n", "#  include \"a.h\"", "#inc\\\nlude <a>", "#inc\\\r\nlude <a>",
         "%:include <a>", "#if __has_include(<a>)", "#import <a>", "int a = __LINE__ + __DATE__[0];",
-        "__TIME__", "__TIMESTAMP__", "#embed \"a\"", "#inc?\?/\nlude <a>"})
+        "__TIME__", "__TIMESTAMP__", "#embed \"a\"", "# /* x */ include <a>", "?\?=include <a>",
+        "#inc?\?/\nlude <a>"})
     EXPECT_TRUE(depends_on_more(source, "")) << source;
   for (const char* options : {"-include a.h", "@options", "-imacros a -D__TIME__"})
     EXPECT_TRUE(depends_on_more("", options)) << options;
+  EXPECT_FALSE(depends_on_more("// What this includes: the include of an import\n", ""));
   EXPECT_FALSE(depends_on_more("kernel void f(global int* a) { *a = 1 \\\n + 2; }",
                                "-I /somewhere -DX=1 -cl-std=CL2.0"));
 }
