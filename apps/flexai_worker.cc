@@ -11,6 +11,7 @@
 
 #include "apps/worker_session.h"
 #include "base/futex.h"
+#include "base/log.h"
 #include "remote/opencl/worker/depart.h"
 #include "remote/opencl/worker/program_cache.h"
 #include "remote/opencl/worker/swap.h"
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  flexai::base::set_log(STDERR_FILENO, flexai::base::Level::kWarn);
   ::prctl(PR_SET_DUMPABLE, 0);  // no core file with other people's memory
   const auto done = work(options);
   fprintf(stderr, "flexai-worker: %s\n", done.error().message.c_str());

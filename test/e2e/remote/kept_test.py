@@ -14,8 +14,7 @@ import time
 
 from cases import Different, expect, run_cases
 from group import Group, wait_until
-
-LONG = ("--launches", "100000", "--pause-us", "200")
+from network_test import LONG, end
 
 
 class Kept(Group):
@@ -36,12 +35,14 @@ class Kept(Group):
         self.log.flush()
         return (self.place / "log").read_text()
 
-    def multiplied(self):
+    def multiplied(self, kept=True):
         """A multiplication by a library; its result, and how many programs were compiled and found."""
         before = len(self.said())
         done = self.run([self.tool("gemm-clblast"), "--n", "128", "--repeat", "2"])
         expect(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
         self.nothing_left(5)
+        if not kept:
+            return json.loads(done.stdout)["max_error"], 0, 0
         said = re.search(r"programs: (\d+) compiled, (\d+) found, (\d+) kept", self.said()[before:])
         expect(said, "the worker did not say what it built: " + self.said()[before:])
         return json.loads(done.stdout)["max_error"], int(said[1]), int(said[2])
@@ -102,8 +103,7 @@ class Tests:
             program = group.counter(*LONG)
             command = pathlib.Path(f"/proc/{group.working()['worker']}/cmdline").read_bytes().decode().split("\0")
             expect(command[command.index("--hide") + 1] == str(group.place / "state"), str(command))
-            program.kill()
-            program.wait()
+            end(program)
 
     def case_damaged(self):
         """What has gone bad on the disk is compiled again."""
@@ -121,31 +121,40 @@ class Tests:
         if os.geteuid() != 0:
             print("note  full_disk: needs root, left out", flush=True)
             return
-        with contextlib.ExitStack() as stack:
-            group = Kept(self.build)
-            state = group.place / "state"
-            state.mkdir(mode=0o700)
-            done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=72m", "none", str(state)], capture_output=True, check=False)
-            if done.returncode != 0:
-                print("note  full_disk: cannot mount, left out", flush=True)
-                return
-            stack.callback(subprocess.run, ["umount", "-l", str(state)], check=False)
-            with group:
-                first = group.warm()
-                (state / "fill").write_bytes(b"x" * (16 << 20))
-                result, compiled, _ = group.multiplied()
-                expect((result, compiled > 0) == (first, True), f"{result}, {compiled} compiled")
-                expect("nothing is kept of what is built" in group.said(), "no line about the full disk")
-                expect(not list((group.place / "run" / "s").glob("*.home")), "a folder for one session was left")
-                # Full to the last byte while sessions keep what they build.
-                (state / "fill").unlink()
-                for path in group.kept():
-                    path.unlink()
-                with contextlib.suppress(OSError), open(state / "fill", "wb") as file:
-                    while True:
-                        file.write(b"x" * 65536)
-                result, compiled, _ = group.multiplied()
-                expect((result, compiled > 0) == (first, True), f"{result}, {compiled} compiled")
+        group = Kept(self.build)
+        state = group.place / "state"
+        state.mkdir(mode=0o700)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=72m,mode=0700", "none", str(state)], capture_output=True, check=False)
+        if done.returncode != 0:
+            print("note  full_disk: cannot mount, left out", flush=True)
+            return
+        with group:
+            try:
+                self.fill(group, state)
+            finally:
+                group.stop()
+                subprocess.run(["umount", "-l", str(state)], check=False)
+
+    def fill(self, group, state):
+        first = group.warm()
+        (state / "fill").write_bytes(b"x" * (16 << 20))
+        expect(group.multiplied(kept=False)[0] == first, "another result with little room")
+        expect("nothing is kept of what is built" in group.said(), "no line about the full disk")
+        left = lambda: list((group.place / "run" / "s").glob("*.home"))  # noqa: E731
+        wait_until("the folder for one session is gone", lambda: not left())
+        # Full to the last byte while a session keeps what it builds.
+        (state / "fill").unlink()
+        for path in group.kept():
+            path.unlink()
+        program = group.popen([group.tool("gemm-clblast"), "--n", "128", "--repeat", "2000"])
+        group.working()
+        with contextlib.suppress(OSError), open(state / "fill", "wb") as file:
+            while True:
+                file.write(b"x" * 65536)
+        out, err = program.communicate(timeout=200)
+        (state / "fill").unlink()
+        expect(program.returncode == 0 and json.loads(out)["max_error"] == first, err)
+        expect(not list(group.tenants().glob("*/programs/new-*")), "something half was left")
 
     def case_two_at_once(self):
         """Two sessions of one tenant that build the same at the same time."""
@@ -169,8 +178,7 @@ class Tests:
             program = group.counter(*LONG)
             group.working()
             (folder / "driver" / "large").write_bytes(b"x" * (2 << 20))
-            program.kill()
-            program.wait()
+            end(program)
             wait_until("the folder is gone", lambda: not folder.exists(), 10)
             wait_until("it is deleted", lambda: not list(group.tenants().iterdir()), 10)
             expect(group.multiplied()[0] == first, "another result")
