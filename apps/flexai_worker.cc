@@ -48,10 +48,9 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Dep
 void say_programs() {
   const auto counts = remote::opencl::program_cache_counts();
   if (counts.compiled + counts.found != 0)
-    fprintf(stderr, "flexai-worker: programs: %llu compiled, %llu found, %llu kept\n",
+    fprintf(stderr, "flexai-worker: programs: %llu compiled, %llu found\n",
             static_cast<unsigned long long>(counts.compiled),
-            static_cast<unsigned long long>(counts.found),
-            static_cast<unsigned long long>(counts.kept));
+            static_cast<unsigned long long>(counts.found));
 }
 
 base::Status work(const apps::WorkerOptions& options) {
@@ -72,6 +71,7 @@ base::Status work(const apps::WorkerOptions& options) {
   const auto ended = worker->run();
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());
+  say_programs();
   const auto& endpoint = door->endpoint();
   if (options.session < 0 &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
@@ -86,7 +86,6 @@ base::Status work(const apps::WorkerOptions& options) {
     base::futex_wake(left.get(), 1);
   }).detach();
   base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving + linger);
-  say_programs();
   // A client on another host hears why before its connection is gone.
   if (options.appointment >= 0) ::usleep(200'000);
   // No exit handlers and no waiting for commands: the driver's threads may never end.
