@@ -7,7 +7,7 @@
 // It trusts whoever may write the folder: tenants who must not trust each other have one each
 // (agent/tenant_home.h). Nothing here is ever in the way: what fails is logged, the first time of
 // each kind, and then the thing is made anew.
-// Threads: any. Format: docs/formats/content.md.
+// Threads: any. Format: docs/formats/kept.md.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class ContentStore {
  public:
   static constexpr size_t kMostEntry = 64u << 20;
 
-  // The folder is made when it is not there. `most` bytes, names and heads not counted.
+  // The folder is made when it is not there. `most` bytes of all entries together.
   static base::Result<std::unique_ptr<ContentStore>> open(const std::string& folder, uint64_t most);
 
   // The bytes kept under `key`, or nothing. An entry that is damaged is removed.

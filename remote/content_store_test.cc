@@ -71,6 +71,31 @@ TEST_F(ContentStoreTest, AnotherProcessFindsWhatWasKept) {
   EXPECT_EQ(about.st_mode & 0777, 0700u);
 }
 
+// The example of the page.
+TEST_F(ContentStoreTest, AnEntryIsWhatThePageSays) {
+  auto store = open();
+  std::ifstream page(FLEXAI_KEPT_PAGE);
+  int examples = 0;
+  for (std::string word; page >> word;) {
+    if (word != "entry") continue;
+    std::string key, bytes, file, skip;
+    if (!(page >> key >> skip) || skip != "bytes" || !(page >> bytes >> skip >> file)) continue;
+    ++examples;
+    std::string whole;
+    for (size_t i = 0; i + 1 < file.size(); i += 2)
+      whole += static_cast<char>(std::stoi(file.substr(i, 2), nullptr, 16));
+    std::ofstream(folder_ + "/" + key, std::ios::binary) << whole;
+    const auto found = store->find(key_of("a program"));
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(base::hex_of(*found), bytes);
+    store->drop(key_of("a program"));
+    ASSERT_TRUE(store->keep(key_of("a program"), *found).ok());
+    std::ifstream again(folder_ + "/" + key, std::ios::binary);
+    EXPECT_EQ(std::string((std::istreambuf_iterator<char>(again)), {}), whole);
+  }
+  EXPECT_EQ(examples, 1);
+}
+
 TEST_F(ContentStoreTest, NothingDamagedIsHandedOut) {
   auto store = open();
   const std::string content(3000, 'x');
