@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <filesystem>
 #include <fstream>
@@ -71,6 +72,14 @@ class ProgramCacheTest : public testing::Test {
     char chars[8192] = {};
     EXPECT_EQ(table_.clGetProgramBuildInfo(program, device_, what, sizeof chars, chars, nullptr),
               CL_SUCCESS);
+    return chars;
+  }
+  static std::string attributes(const Table& table, cl_kernel kernel) {
+    char chars[1024] = {};
+    size_t size = 0;
+    EXPECT_EQ(table.clGetKernelInfo(kernel, CL_KERNEL_ATTRIBUTES, sizeof chars, chars, &size),
+              CL_SUCCESS);
+    EXPECT_EQ(size, strlen(chars) + 1);
     return chars;
   }
   // What four additions of 5 to nothing give.
@@ -149,6 +158,13 @@ TEST_F(ProgramCacheTest, WhoeverAsksSeesNoDifference) {
   cl_program of = nullptr;
   ASSERT_EQ(table_.clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof of, &of, nullptr), CL_SUCCESS);
   EXPECT_EQ(of, kept);
+  for (const char* name : {"add", "set"}) {
+    const cl_kernel ours = table_.clCreateKernel(kept, name, nullptr);
+    const cl_kernel theirs = driver_.clCreateKernel(native, name, nullptr);
+    EXPECT_EQ(attributes(table_, ours), attributes(driver_, theirs)) << name;
+    driver_.clReleaseKernel(theirs);
+    table_.clReleaseKernel(ours);
+  }
   const cl_int while_used = driver_.clBuildProgram(native, 0, nullptr, "", nullptr, nullptr);
   EXPECT_EQ(table_.clBuildProgram(kept, 0, nullptr, "", nullptr, nullptr), while_used);
   EXPECT_EQ(text(kept, CL_PROGRAM_KERNEL_NAMES), text(native, CL_PROGRAM_KERNEL_NAMES));
