@@ -31,6 +31,7 @@ constexpr uint64_t kOfFolders =
     LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
 constexpr int kLeastAbi = 2;  // before it nothing can be renamed from folder to folder
 constexpr int kLongest = 64;  // folders in a path
+constexpr int kMost = 16384;  // places beside one of them; what is more cannot be used
 
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
@@ -58,7 +59,9 @@ Result<std::string> real_path(const std::string& path) {
 base::Status allow_others(int rules, const std::string& folder, const std::string& left_out) {
   const std::unique_ptr<DIR, CloseFolder> all(::opendir(folder.c_str()));
   if (all == nullptr) return {};  // nor can it be looked into later
-  while (const dirent* each = ::readdir(all.get())) {
+  for (int places = 0; places < kMost; ++places) {
+    const dirent* each = ::readdir(all.get());
+    if (each == nullptr) break;
     const std::string name = each->d_name;
     if (name == "." || name == ".." || name == left_out) continue;
     FLEXAI_TRY(allow(rules, ::dirfd(all.get()), each->d_name));
