@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -54,6 +55,8 @@ class Cache {
   const Table driver;
 
  private:
+  bool has_kernels(cl_program twin);
+  void sweep();
   std::optional<Known> begin(cl_program program, cl_uint count, const cl_device_id* devices);
   cl_int build_known(cl_program program, const Known& known, const char* options);
   bool find(cl_program program, const Known& known, const Digest& key, const char* options);
@@ -66,6 +69,7 @@ class Cache {
   std::mutex mutex_;
   std::map<cl_program, Known> known_;
   std::map<cl_program, cl_program> twin_of_;
+  std::vector<cl_program> left_;  // the caller has released them, kernels of them have not
   std::map<std::vector<cl_device_id>, std::string> descriptions_;
   ProgramCacheCounts counts_;
   ProgramKeeper keeper_;  // last: its thread uses the others
@@ -102,19 +106,46 @@ void Cache::retained(cl_program program) {
   if (auto it = known_.find(program); it != known_.end()) ++it->second.references;
 }
 
+bool Cache::has_kernels(cl_program twin) {
+  cl_uint references = 1;
+  driver.clGetProgramInfo(twin, CL_PROGRAM_REFERENCE_COUNT, sizeof references, &references,
+                          nullptr);
+  return references > 1;
+}
+
+// Kernels keep their program, which one can be asked for: so both stay as long as the twin has any.
 cl_int Cache::release(cl_program program) {
-  cl_program twin = nullptr;
+  bool last = false;
   {
     std::lock_guard lock(mutex_);
     auto it = known_.find(program);
-    if (it != known_.end() && --it->second.references == 0) {
-      twin = it->second.twin;
-      twin_of_.erase(twin);
-      known_.erase(it);
-    }
+    last = it != known_.end() && --it->second.references == 0;
+    if (last && it->second.twin != nullptr) left_.push_back(program);
+    if (last && it->second.twin == nullptr) known_.erase(it);
+    last = last && !left_.empty() && left_.back() == program;
   }
-  if (twin != nullptr) driver.clReleaseProgram(twin);
-  return driver.clReleaseProgram(program);
+  const cl_int code = last ? CL_SUCCESS : driver.clReleaseProgram(program);
+  sweep();
+  return code;
+}
+
+void Cache::sweep() {
+  std::vector<std::pair<cl_program, cl_program>> left;
+  {
+    std::lock_guard lock(mutex_);
+    for (cl_program program : left_) left.emplace_back(program, known_[program].twin);
+  }
+  for (const auto& [program, twin] : left) {
+    if (has_kernels(twin)) continue;
+    {
+      std::lock_guard lock(mutex_);
+      if (std::erase(left_, program) == 0) continue;  // another thread was faster
+      twin_of_.erase(twin);
+      known_.erase(program);
+    }
+    driver.clReleaseProgram(twin);
+    driver.clReleaseProgram(program);
+  }
 }
 
 cl_program Cache::real(cl_program program) {
@@ -177,10 +208,7 @@ std::string Cache::description(const std::vector<cl_device_id>& devices) {
 bool Cache::leave_twin(cl_program program) {
   const cl_program twin = real(program);
   if (twin == program) return true;
-  cl_uint references = 1;
-  driver.clGetProgramInfo(twin, CL_PROGRAM_REFERENCE_COUNT, sizeof references, &references,
-                          nullptr);
-  if (references > 1) return false;
+  if (has_kernels(twin)) return false;
   put_twin(program, nullptr, {});
   return true;
 }

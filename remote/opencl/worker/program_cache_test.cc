@@ -179,6 +179,30 @@ TEST_F(ProgramCacheTest, WhoeverAsksSeesNoDifference) {
   table_.clReleaseProgram(kept);
 }
 
+TEST_F(ProgramCacheTest, KernelsOutliveTheirProgram) {
+  table_.clReleaseProgram(build());
+  next_session();
+  const cl_program program = build();
+  ASSERT_EQ(counts().found, 1u);
+  const cl_kernel kernel = table_.clCreateKernel(program, "add", nullptr);
+  EXPECT_EQ(table_.clReleaseProgram(program), CL_SUCCESS);
+  const cl_program another = build("kernel void other(global int* a) { *a = 1; }", "");
+  EXPECT_NE(attributes(table_, kernel), "");
+  cl_program of = nullptr;
+  ASSERT_EQ(table_.clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof of, &of, nullptr), CL_SUCCESS);
+  EXPECT_EQ(of, program);
+  EXPECT_EQ(text(of, CL_PROGRAM_SOURCE), kSource);
+  const auto references = [&] {
+    cl_uint count = 0;
+    driver_.clGetContextInfo(context_, CL_CONTEXT_REFERENCE_COUNT, sizeof count, &count, nullptr);
+    return count;
+  };
+  const cl_uint before = references();
+  EXPECT_EQ(table_.clReleaseKernel(kernel), CL_SUCCESS);
+  EXPECT_EQ(table_.clReleaseProgram(another), CL_SUCCESS);
+  EXPECT_EQ(references(), before - 3);  // of `another`, and of both that stood for `program`
+}
+
 TEST_F(ProgramCacheTest, BuiltAgainOtherwise) {
   table_.clReleaseProgram(build());
   next_session();
