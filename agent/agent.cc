@@ -194,6 +194,7 @@ base::Status Agent::Parts::open_sessions() {
   chosen.pki = config.pki;
   chosen.grace = config.grace;
   chosen.lease = config.lease;
+  chosen.tenant_cache = config.tenant_cache;
   sessions = std::make_unique<Sessions>(loop.get(), slices.get(), runs.get(), attachments.get(),
                                         &events, &injection, std::move(chosen));
   return sessions->open();

@@ -30,7 +30,8 @@ struct AgentConfig {
   std::string pki;            // folder of this host's certificate
   base::Nanos grace = 30 * base::kSecond;
   base::Nanos lease = 300 * base::kSecond;
-  std::string group;  // of the sockets; empty: the user's own
+  uint64_t tenant_cache = 1ull << 30;  // bytes that the workers of a tenant keep; 0: nothing
+  std::string group;                   // of the sockets; empty: the user's own
   bool embedded = false;
   base::Nanos idle_exit = 0;  // leave after so long without slices, runs, callers; 0 = never
   bool reset_state = false;   // set a damaged checkpoint aside

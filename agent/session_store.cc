@@ -57,6 +57,7 @@ base::Result<ServedSession> read_note(const std::string& path) {
   session.since_ms = static_cast<int64_t>(fields.number("since_ms", INT64_MAX).value_or(0));
   session.host = fields.text("host", 256).value_or("");
   session.group = fields.text("group", 1024).value_or("");
+  session.tenant = fields.text("tenant", 64).value_or("");
   FLEXAI_TRY(fields.finish());
   return session;
 }
@@ -81,9 +82,10 @@ base::Status Sessions::load_key() {
 }
 
 base::Status Sessions::note(const ServedSession& session) {
-  const json body = {{"run", session.run},     {"pid", session.pid},
-                     {"start", session.start}, {"since_ms", session.since_ms},
-                     {"host", session.host},   {"group", session.group}};
+  const json body = {{"run", session.run},      {"pid", session.pid},
+                     {"start", session.start},  {"since_ms", session.since_ms},
+                     {"host", session.host},    {"group", session.group},
+                     {"tenant", session.tenant}};
   const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
   return write_secret(socket_of(session.name) + ".json", text.data(), text.size());
 }
@@ -101,6 +103,8 @@ void Sessions::restore() {
     const std::string name = file.substr(0, 32);
     const bool socket = is_name(file) || (is_name(name) && file.substr(32) == ".orders");
     if (socket && sessions_.count(name) == 0) ::unlink((folder_ + "/" + file).c_str());
+    if (is_name(name) && file.substr(32) == ".home" && sessions_.count(name) == 0)
+      homes_->drop_throw_away(folder_ + "/" + file);
   }
   restore_doors();
 }
@@ -123,8 +127,40 @@ void Sessions::restore_one(const std::string& name) {
   session->name = name;
   session->pidfd = std::move(*pidfd);
   run->sessions += 1;
+  if (!session->tenant.empty()) homes_->count(session->tenant);
   sessions_.emplace(name, std::move(*session));
   watch_end(name);
+}
+
+// The tenant's folder, or, where that has no room, one for this session alone.
+base::Status Sessions::give_home(const Run& run, ServedSession& session, WorkerStart& start) {
+  if (config_.tenant_cache != 0) {
+    FLEXAI_TRY_ASSIGN(session.tenant, tenant_name(run.stored.uid, run.stored.host));
+    auto home = homes_->enter(session.tenant);
+    if (home.ok()) {
+      start.home = std::move(*home);
+    } else {
+      session.tenant.clear();
+      base::log(base::Level::kWarn, "sessions", "nothing is kept of what is built",
+                {{"session", session.name}, {"why", home.error().message}});
+    }
+  }
+  if (!start.home.valid()) {
+    FLEXAI_TRY_ASSIGN(start.home, homes_->make_throw_away(home_of(session.name)));
+  }
+  start.hide = config_.state;
+  start.keep = session.tenant.empty() ? 0 : config_.tenant_cache / 2;
+  // Where drivers and their compilers put what they keep, and what they need for a moment.
+  const std::string home = kWorkerHome;
+  start.environment.push_back({"HOME", home, "set"});
+  start.environment.push_back({"XDG_CACHE_HOME", home + "/driver", "set"});
+  start.environment.push_back({"TMPDIR", home + "/tmp", "set"});
+  return {};
+}
+
+void Sessions::take_home(const ServedSession& session) {
+  if (session.tenant.empty()) return homes_->drop_throw_away(home_of(session.name));
+  homes_->leave(session.tenant);
 }
 
 void Sessions::restore_doors() {

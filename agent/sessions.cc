@@ -95,6 +95,8 @@ Sessions::Sessions(base::Loop* loop, Slices* slices, Runs* runs, Attachments* at
       injection_(injection),
       config_(std::move(config)),
       folder_(config_.runtime + "/s"),
+      homes_(std::make_shared<TenantHomes>(config_.state + "/tenants", config_.worker_user,
+                                           config_.tenant_cache)),
       reach_(std::make_shared<Reach>()) {
   reach_->loop = loop;
 }
@@ -120,6 +122,7 @@ base::Status Sessions::open() {
     return false;
   };
   restore();
+  FLEXAI_TRY(homes_->open());
   for (const auto& [name, session] : sessions_) bring_back(name);
   renewed_ = 0;
   tick();
@@ -219,9 +222,11 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
   session.run = run->stored.id;
   session.host = run->stored.host;
   session.since_ms = now_ms();
+  FLEXAI_TRY(give_home(*run, session, start));
   session.group = start.group = make_group(config_.worker_group, name.substr(0, 16));
   auto started = start_worker(std::move(start));
   if (!started.ok()) {
+    take_home(session);
     ::unlink(path.c_str());
     ::unlink(orders_of(name).c_str());
     drop_group(session.group);
@@ -373,6 +378,7 @@ void Sessions::ended(const std::string& name) {
   ::unlink(orders_of(name).c_str());
   ::unlink((socket_of(name) + ".json").c_str());
   drop_group(session.group);
+  take_home(session);
   events_->add("session-ended", name.substr(0, 8), why_ended(name));
   if (Run* run = runs_->by_id(session.run)) run->sessions -= run->sessions > 0 ? 1 : 0;
   attachments_->check_ended();

@@ -24,6 +24,7 @@
 #include "agent/migration.h"
 #include "agent/runs.h"
 #include "agent/slices.h"
+#include "agent/tenant_home.h"
 #include "agent/worker_process.h"
 #include "base/loop.h"
 #include "base/mutex.h"
@@ -44,6 +45,7 @@ struct SessionConfig {
   std::string pki;     // folder of its certificate
   base::Nanos grace = 30 * base::kSecond;
   base::Nanos lease = 300 * base::kSecond;
+  uint64_t tenant_cache = 1ull << 30;  // bytes that a tenant's workers keep; 0: nothing
 };
 
 struct ServedSession {
@@ -54,6 +56,7 @@ struct ServedSession {
   uint64_t start = 0;
   int64_t since_ms = 0;  // since 1970
   std::string group;     // control group folder, or empty
+  std::string tenant;    // as tenant_name() says; empty: its worker's home is its own alone
   base::Fd pidfd;
   base::Fd client;     // pidfd of the program, when it is of this host and knocked here
   bool child = false;  // of this agent: its end can be collected
@@ -98,6 +101,7 @@ class Sessions {
 
   std::string why_ended(const std::string& name) const;
   std::string socket_of(const std::string& name) const { return folder_ + "/" + name; }
+  std::string home_of(const std::string& name) const { return socket_of(name) + ".home"; }
   std::string orders_of(const std::string& name) const { return socket_of(name) + ".orders"; }
   static bool is_name(const std::string& text);
 
@@ -130,6 +134,8 @@ class Sessions {
                                         const std::string& address);
   base::Result<std::vector<std::byte>> make_lease(const Run& run, const std::string& name) const;
   base::Result<WorkerStart> worker_for(const Run& run);
+  base::Status give_home(const Run& run, ServedSession& session, WorkerStart& start);
+  void take_home(const ServedSession& session);
   void heard(const std::string& name);
   void answer(const std::string& name, base::Result<remote::Introduction> result);
   base::Status note(const ServedSession& session);
@@ -149,6 +155,7 @@ class Sessions {
   const Injection* injection_;
   const SessionConfig config_;
   const std::string folder_;
+  const std::shared_ptr<TenantHomes> homes_;
   wire::LeaseKeys keys_;
   std::map<std::string, ServedSession> sessions_;
   std::map<std::string, Starting> starting_;  // no line from them yet

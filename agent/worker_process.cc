@@ -24,7 +24,7 @@ using base::Fd;
 
 namespace {
 
-constexpr int kSession = 3, kAppointment = 4, kOrders = 5, kAbove = 16;
+constexpr int kSession = 3, kAppointment = 4, kOrders = 5, kHome = 6, kAbove = 16;
 
 std::string value_of(const Variable& variable) {
   const char* present = ::getenv(variable.name.c_str());
@@ -57,6 +57,9 @@ std::vector<std::string> words_of(const WorkerStart& start) {
   if (start.appointment.valid())
     words.insert(words.end(), {"--appointment", std::to_string(kAppointment)});
   if (start.orders.valid()) words.insert(words.end(), {"--orders", std::to_string(kOrders)});
+  if (start.home.valid())
+    words.insert(words.end(), {"--home", kWorkerHome, "--keep", std::to_string(start.keep)});
+  if (start.home.valid() && !start.hide.empty()) words.insert(words.end(), {"--hide", start.hide});
   if (!start.user.empty()) words.insert(words.end(), {"--user", start.user});
   return words;
 }
@@ -96,6 +99,11 @@ base::Result<StartedWorker> start_worker(WorkerStart start) {
   if (start.orders.valid()) {
     FLEXAI_TRY_ASSIGN(orders, above(start.orders));
     posix_spawn_file_actions_adddup2(&a.actions, orders.get(), kOrders);
+  }
+  Fd home;
+  if (start.home.valid()) {
+    FLEXAI_TRY_ASSIGN(home, above(start.home));
+    posix_spawn_file_actions_adddup2(&a.actions, home.get(), kHome);
   }
   const auto words = words_of(start), environment = environment_with(start.environment);
   StartedWorker started;

@@ -22,7 +22,13 @@ struct WorkerStart {
   base::Fd session;      // listens
   base::Fd orders;       // listens, see remote/worker_order.h
   base::Fd appointment;  // may be none
+  base::Fd home;         // folder of its tenant; may be none, see agent/tenant_home.h
+  std::string hide;      // folder in which it may touch nothing but that
+  uint64_t keep = 0;     // bytes of programs that it may keep there
 };
+
+// The path of its home in a worker, and in the processes that it starts.
+inline constexpr const char* kWorkerHome = "/proc/self/fd/6";
 
 struct StartedWorker {
   pid_t pid = 0;

@@ -25,6 +25,8 @@ void AgentOptions::add_to(CLI::App& app) {
                  "control group below which each worker gets its own");
   app.add_option("--grace", grace, "seconds a program without connection keeps its slice (30)");
   app.add_option("--lease", lease, "seconds a lease of another host's program is valid (300)");
+  app.add_option("--tenant-cache", tenant_cache,
+                 "MiB that the workers of a tenant keep of what they build (1024); 0: nothing");
   app.add_option("--group", c.group, "group that may use the sockets");
   app.add_option("--lock-folder", lock_folder, "folder of the host-wide card locks");
   app.add_option("--idle-exit", idle_exit, "leave after so many seconds without use; 0 = never")
@@ -55,6 +57,7 @@ void AgentOptions::complete(bool idle_given) {
   if (c.pki.empty()) c.pki = default_pki();
   c.grace = static_cast<base::Nanos>(grace * 1e9);
   c.lease = static_cast<base::Nanos>(lease * 1e9);
+  c.tenant_cache = tenant_cache << 20;
   if (c.group.empty() && !c.embedded) c.group = "flexai";
   if (c.embedded && !idle_given) idle_exit = 60;
   c.idle_exit = static_cast<base::Nanos>(idle_exit * 1e9);

@@ -12,6 +12,7 @@ struct AgentOptions {
   agent::AgentConfig config;
   std::string state, runtime, log_file, lock_folder;
   int ready_fd = -1;
+  uint64_t tenant_cache = 1024;
   double idle_exit = 0, probe_time = 20, grace = 30, lease = 300;
   bool verbose = false;
 

@@ -11,7 +11,9 @@
 
 #include "apps/worker_session.h"
 #include "base/futex.h"
+#include "base/log.h"
 #include "remote/opencl/worker/depart.h"
+#include "remote/opencl/worker/program_cache.h"
 #include "remote/opencl/worker/swap.h"
 #include "remote/worker_order.h"
 
@@ -43,6 +45,14 @@ base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Dep
   return uint64_t{*moved};
 }
 
+void say_programs() {
+  const auto counts = remote::opencl::program_cache_counts();
+  if (counts.compiled + counts.found != 0)
+    fprintf(stderr, "flexai-worker: programs: %llu compiled, %llu found\n",
+            static_cast<unsigned long long>(counts.compiled),
+            static_cast<unsigned long long>(counts.found));
+}
+
 base::Status work(const apps::WorkerOptions& options) {
   FLEXAI_TRY_ASSIGN(auto served, apps::begin_session(options));
   const auto& door = served.door;
@@ -61,18 +71,21 @@ base::Status work(const apps::WorkerOptions& options) {
   const auto ended = worker->run();
   fprintf(stderr, "flexai-worker: session %s: %s\n", wire::text_of(session->id()).c_str(),
           ended.error().message.c_str());
+  say_programs();
   const auto& endpoint = door->endpoint();
   if (options.session < 0 &&
       (endpoint.carrier == wire::Carrier::kUnix || endpoint.carrier == wire::Carrier::kShared))
     ::unlink(endpoint.place.c_str());
   // Commands that never end keep nobody from going.
   auto left = std::make_shared<std::atomic<uint32_t>>(0);
-  std::thread([&worker = *worker, left] {
+  const auto linger = static_cast<base::Nanos>(options.linger) * base::kMillisecond;
+  std::thread([&worker = *worker, left, linger] {
     worker.leave();
+    remote::opencl::finish_program_cache(base::monotonic_now() + linger);
     left->store(1, std::memory_order_release);
     base::futex_wake(left.get(), 1);
   }).detach();
-  base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving);
+  base::futex_wait(left.get(), 0, base::monotonic_now() + kLeaving + linger);
   // A client on another host hears why before its connection is gone.
   if (options.appointment >= 0) ::usleep(200'000);
   // No exit handlers and no waiting for commands: the driver's threads may never end.
@@ -88,6 +101,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  flexai::base::set_log(STDERR_FILENO, flexai::base::Level::kWarn);
   ::prctl(PR_SET_DUMPABLE, 0);  // no core file with other people's memory
   const auto done = work(options);
   fprintf(stderr, "flexai-worker: %s\n", done.error().message.c_str());

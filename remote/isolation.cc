@@ -13,7 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <optional>
 #include <vector>
+
+#include "remote/apart.h"
 
 namespace flexai::remote {
 
@@ -139,14 +142,25 @@ bool install_filter() {
 
 }  // namespace
 
-base::Status confine(const Isolation& isolation, bool* filtered) {
+base::Result<Confined> confine(const Isolation& isolation) {
+  std::optional<Apart> apart;  // made as who can still look everywhere
+  if (!isolation.hidden.empty()) {
+    auto made = Apart::make(isolation.hidden, isolation.kept);
+    if (!made.ok() && made.error().code != Code::kUnsupported) return made.error();
+    if (made.ok()) apart.emplace(std::move(*made));
+  }
   FLEXAI_TRY(become(isolation.user));
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, kMostDescriptors);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("no_new_privs");
   ::prctl(PR_SET_DUMPABLE, 0);  // no core file with other people's memory
-  *filtered = isolation.filter && install_filter();
-  return {};
+  Confined confined;
+  if (apart) {
+    FLEXAI_TRY(apart->enforce());
+    confined.apart = true;
+  }
+  confined.filtered = isolation.filter && install_filter();
+  return confined;
 }
 
 }  // namespace flexai::remote

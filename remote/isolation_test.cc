@@ -20,9 +20,9 @@ namespace {
 int confined(const std::function<int()>& look, const Isolation& isolation = {}) {
   const pid_t child = ::fork();
   if (child == 0) {
-    bool filtered = false;
-    if (!confine(isolation, &filtered).ok()) ::_exit(100);
-    ::_exit(filtered || !isolation.filter ? look() : 101);
+    const auto confined = confine(isolation);
+    if (!confined.ok()) ::_exit(100);
+    ::_exit(confined->filtered || !isolation.filter ? look() : 101);
   }
   int status = 0;
   ::waitpid(child, &status, 0);

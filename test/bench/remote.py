@@ -6,6 +6,7 @@ import sys
 
 import carriers
 import idle
+import kept
 import links
 import migrations
 import moves
@@ -13,7 +14,7 @@ import round_trips
 import served_shares
 from harness import Figures, build_dir
 
-PARTS = ["carriers", "moves", "migrations", "links", "programs", "shares", "idle", "runs"]
+PARTS = ["carriers", "moves", "migrations", "links", "programs", "shares", "idle", "kept", "runs"]
 
 
 def main():
@@ -50,6 +51,8 @@ def main():
         served_shares.measure(figures, 2 if quick else 5, 3 if quick else 10)
     if "idle" in parts:
         idle.measure(figures, options.build, [*options.carriers, "tls"], 1 if quick else 3, 3 if quick else 10)
+    if "kept" in parts:
+        kept.measure(figures, options.build, 1 if quick else options.rounds)
     if "runs" in parts:
         round_trips.failed_runs(figures, options.build, options.runs or (100 if quick else 1000))
     sys.exit(figures.finish(options.json))

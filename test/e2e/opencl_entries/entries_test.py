@@ -75,6 +75,8 @@ class Runner:
         self.reached = set()
         self.failures = 0
         self.compared = 0
+        self.found = 0  # programs that were not compiled again
+        self.home = None
 
     def second(self, command, env):
         if self.options.trace:
@@ -90,10 +92,14 @@ class Runner:
             return done
         if self.options.served:
             vendor = ENVIRONMENTS[command[2]]
-            with Worker(self.options.served, self.options.carrier, vendor["OCL_ICD_VENDORS"], **vendor) as worker:
-                if self.options.strict:
-                    worker.env["FLEXAI_STRICT"] = "1"
-                return run([command[0], "--platform", "Flexai", *command[3:]], self.options.timeout, env=worker.env)
+            for home in (self.home, self.home) if self.home else (None,):
+                with Worker(self.options.served, self.options.carrier, vendor["OCL_ICD_VENDORS"], home=home, **vendor) as worker:
+                    if self.options.strict:
+                        worker.env["FLEXAI_STRICT"] = "1"
+                    done = run([command[0], "--platform", "Flexai", *command[3:]], self.options.timeout, env=worker.env)
+                    worker.wait()
+                    self.found += worker.programs_found()
+            return done
         front = shlex.split(self.options.through)
         if self.options.sliced:
             front = [f"{self.options.sliced}/flexai", "run", "--card", CARDS[command[2]],
@@ -127,6 +133,7 @@ def main():
     parser.add_argument("--served")
     parser.add_argument("--carrier", default="unix", choices=CARRIERS)
     parser.add_argument("--strict", action="store_true", help="served: every call is asked")
+    parser.add_argument("--twice", action="store_true", help="served: the second of two sessions, with what the first one built")
     parser.add_argument("--topic", action="append", default=[], help="this one alone")
     parser.add_argument("--through", default="")
     parser.add_argument("--timeout", type=float, default=60)
@@ -142,6 +149,8 @@ def main():
     with contextlib.ExitStack() as stack:
         if options.sliced:
             os.environ["FLEXAI_SOCKET"] = stack.enter_context(private_agent(options.sliced))
+        if options.twice:
+            runner.home = stack.enter_context(tempfile.TemporaryDirectory(prefix="flexai-"))
         run_all(runner, options, topics)
     if options.trace:
         print(f"{len(runner.reached)} entries reached")
@@ -149,6 +158,10 @@ def main():
             print(" ".join(sorted(runner.reached)))
         if len(runner.reached) < options.least_entries:
             sys.exit(f"fewer entries than {options.least_entries}")
+    if options.twice:
+        print(f"{runner.found} programs found")
+        if runner.found < 20:
+            sys.exit("hardly anything was kept from one session to the next")
     print(f"{runner.compared} transcripts compared, {runner.failures} differ")
     sys.exit(1 if runner.failures or not runner.compared else 0)
 

@@ -1,7 +1,7 @@
 """Every entry of OpenCL with right and with wrong arguments, natively and with its card behind a
 worker: what comes of it must be equal, but for what differences.toml lists with its reason.
 
-usage: sweep_test.py BUILD [--carrier CARRIER]... [--entry NAME]... [--strict] [--full] [--verbose]
+usage: sweep_test.py BUILD [--carrier CARRIER]... [--entry NAME]... [--strict] [--kept] [--full] [--verbose]
 Short: over shm, without the cases that the driver is known not to survive. With --full, or FLEXAI_FULL in the
 environment, these are tried natively too, and the carriers are unix, shm, tcp, and shm with every call asked.
 """
@@ -104,6 +104,7 @@ class Sweep:
     def __init__(self, options, skip):
         self.options = options
         self.program = f"{options.build}/bin/flexai-opencl-sweep"
+        self.found = 0  # programs that were not compiled again
         self.skip = tempfile.NamedTemporaryFile("w", prefix="flexai-")
         self.skip.write("".join(pattern + "\n" for pattern in skip))
         self.skip.flush()
@@ -115,12 +116,16 @@ class Sweep:
         more = ["--native"] + ([] if self.options.full else ["--skip", self.skip.name])
         return Transcript().gather(lambda at: run(self.command("Portable", at, *more), NATIVE, 1200))
 
-    def served(self, carrier, strict):
+    def served(self, carrier, strict, home=None):
         def start(at):
-            with Worker(self.options.build, carrier) as worker:
+            with Worker(self.options.build, carrier, home=home) as worker:
                 if strict:
                     worker.env["FLEXAI_STRICT"] = "1"
-                return run(self.command("Flexai", at, "--skip", self.skip.name), worker.env, 1200)
+                done = run(self.command("Flexai", at, "--skip", self.skip.name), worker.env, 1200)
+                if home:
+                    worker.wait()
+                    self.found += worker.programs_found()
+                return done
         return Transcript().gather(start)
 
 
@@ -153,6 +158,7 @@ def main():
     parser.add_argument("--carrier", action="append", default=[])
     parser.add_argument("--entry", action="append", default=[])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--kept", action="store_true", help="in a second session, with the programs that a first one built")
     parser.add_argument("--full", action="store_true", default=bool(os.environ.get("FLEXAI_FULL")))
     parser.add_argument("--verbose", action="store_true", help="print what is allowed too")
     options = parser.parse_args()
@@ -170,11 +176,18 @@ def main():
             print(f"DIFFERS {name}: natively the program {how}, and differences.toml does not say so")
     for carrier, strict in rounds:
         start = time.monotonic()
-        served = sweep.served(carrier, strict)
+        with tempfile.TemporaryDirectory(prefix="flexai-") as folder:
+            home = folder if options.kept else None
+            if home:
+                sweep.served(carrier, strict, home)
+            served = sweep.served(carrier, strict, home)
         wrong = compare(native, served, differences, options.verbose)
         failed += wrong
         print(f"{carrier}{' strict' if strict else ''}: {len(served.cases)} cases in {time.monotonic() - start:.0f} s, "
               f"{len(served.lost)} end the program, {wrong} differ", flush=True)
+    if options.kept:
+        print(f"{sweep.found} programs found")
+        failed += not sweep.found
     for i, row in enumerate(differences.rows):
         needed = not row.get("sometimes") and ("native" not in row or options.full)
         if not options.entry and i not in differences.used and needed:

@@ -45,6 +45,8 @@ class Group:
         self.home = {k: v for k, v in os.environ.items() if not k.startswith(("OCL_", "POCL_", "FLEXAI_"))}
         self.home |= {"HOME": str(self.place / "home"), "TMPDIR": str(self.place / "tmp"), "POCL_CACHE_DIR":
                       os.environ.get("POCL_CACHE_DIR", "/tmp/flexai-pocl-cache")}
+        # Workers cannot make it: beside the agent's folder nothing new is theirs.
+        os.makedirs(self.home["POCL_CACHE_DIR"], exist_ok=True)
         self.authority("pki", "init")
         self.enroll("gpu1", "--address", "127.0.0.1", "--address", "10.77.0.1")
         self.enroll("desk")

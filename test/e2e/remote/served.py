@@ -4,6 +4,7 @@ usage: served.py BUILD CARRIER COMMAND...    COMMAND with a card behind flexai-w
 """
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,8 +18,9 @@ CARRIERS = ("unix", "shm", "tcp", "tls", "far")
 class Worker:
     """flexai-worker with an endpoint in a folder of its own; `env` is what a program needs to use it and no driver."""
 
-    def __init__(self, build, carrier, icd=POCL, pki=None, listen=None, **driver):
+    def __init__(self, build, carrier, icd=POCL, pki=None, listen=None, home=None, **driver):
         self.folder = tempfile.TemporaryDirectory(prefix="flexai-")
+        self.patience = 60 if home else 2
         kind = "tls" if carrier == "far" else carrier
         where = f"{kind}:127.0.0.1:0" if kind in ("tcp", "tls") else f"{kind}:{self.folder.name}/worker"
         if kind == "tls" and pki is None:
@@ -27,7 +29,9 @@ class Worker:
             subprocess.run([f"{build}/bin/flexai-test-pki", pki], check=True, capture_output=True)
         self.log = open(f"{self.folder.name}/log", "w+")  # noqa: closed with the worker
         command = [f"{build}/bin/flexai-worker", "--listen", listen or where, "--icd", icd]
-        self.process = subprocess.Popen(command + (["--pki", pki] if pki else []), env={**os.environ, **DRIVER, **driver},
+        # What is built is kept for the next one with the same home before this one ends.
+        more = (["--pki", pki] if pki else []) + (["--home", home, "--linger", "60000"] if home else [])
+        self.process = subprocess.Popen(command + more, env={**os.environ, **DRIVER, **driver},
                                         stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.endpoint = self.process.stdout.readline().strip()
         self.relay = None
@@ -40,6 +44,16 @@ class Worker:
         if pki:
             self.env["FLEXAI_PKI"] = pki
 
+    def wait(self):
+        """Until it has ended with its client."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(self.patience)
+
+    def programs_found(self):
+        """How many programs it did not compile, as they had been built before. After wait()."""
+        found = re.search(r"programs: \d+ compiled, (\d+) found", self.said())
+        return int(found[1]) if found else 0
+
     def said(self):
         self.log.seek(0)
         return self.log.read()
@@ -48,8 +62,7 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(2)  # it ends with its client
+        self.wait()
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
