@@ -15,7 +15,7 @@ MODULE = "golang.org/toolchain"
 # As the checksum database has them.
 HASHES = {"amd64": "h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM=", "arm64": "h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc="}
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-UNREACHABLE = ("dial tcp", "no such host", "i/o timeout", "connection refused", "proxyconnect", "TLS handshake timeout")
+UNREACHABLE = ("dial tcp", "no such host", "i/o timeout", "connection refused", "proxyconnect", "TLS handshake timeout", "x509:")
 
 
 def version_in(text: str):
@@ -34,7 +34,8 @@ def explained(what: str, errors: str):
     """The failure of a `go` command in one line, with the way out where it is known."""
     last = errors.strip()[-600:] or "no reason given"
     if any(sign in errors for sign in UNREACHABLE):
-        return f"{what}: modules cannot be fetched; check the network, or set GOPROXY to a module proxy that can be reached: {last}"
+        return (f"{what}: modules cannot be fetched; check the network and its certificates (ca-certificates), or set GOPROXY to a module "
+                f"proxy that can be reached: {last}")
     if "no space left on device" in errors:
         return f"{what}: the disk is full; free 8 GB, or name another place by FLEXAI_CACHE: {last}"
     return f"{what}: {last}"
