@@ -60,9 +60,10 @@ def fetched(cache: pathlib.Path, older: str):
     if machine is None:
         raise Failed(f"there is no Go toolchain for {platform.machine()}; install Go {LEAST[0]}.{LEAST[1]} or later")
     version = "go{}.{}.{}".format(*VERSION)
-    say(f"fetching {version}, about 70 MB")
     wanted = f"{MODULE}@v0.0.1-{version}.linux-{machine}"
     env = environment(cache, pathlib.Path(older)) | {"GOFLAGS": "-modcacherw"}
+    if not pathlib.Path(env.get("GOMODCACHE", cache / "gopath" / "pkg" / "mod"), wanted).exists():
+        say(f"fetching {version}, about 70 MB")
     env.pop("GOROOT", None)
     done = subprocess.run([older, "mod", "download", "-json", wanted], cwd=cache, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
