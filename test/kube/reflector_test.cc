@@ -54,8 +54,6 @@ class Watcher {
     kube::ClientOptions options;
     options.transport.first_backoff = kMillisecond;
     options.transport.most_backoff = 10 * kMillisecond;
-    options.transport.liveness.quiet = 300 * kMillisecond;
-    options.transport.liveness.patience = 300 * kMillisecond;
     client_ = kube::Client::make(server.credentials(), options).value();
     kube::ListWatchOptions watch;
     watch.resource = kube::kPods;
