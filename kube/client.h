@@ -3,7 +3,8 @@
 // once, within its time-out. Source of the rate limit and of which answers are repeated:
 // client-go's rest.Config (QPS, Burst) and its handling of 429 and Retry-After.
 // Threads: send() and wait() from any; the destructor on any but the client's own, where it waits.
-// Lifetime: it outlives its reflectors and electors; the destructor answers everything that is open.
+// Lifetime: it outlives its reflectors and electors; the destructor answers everything that is
+// open.
 #pragma once
 
 #include <atomic>

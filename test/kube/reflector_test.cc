@@ -95,9 +95,11 @@ class Watcher {
   }
   const kube::ListWatchCounts& counts() const { return reflector_->counts(); }
   std::atomic<base::Nanos> slowness{0};
+  static inline std::atomic<int> projected{0};  // objects read
 
  private:
   static base::Result<std::optional<int>> project(const kube::Meta&, kube::ObjectText text) {
+    ++projected;
     json parsed = json::parse(text.json, nullptr, false);
     if (parsed.is_discarded()) return base::fail(base::Code::kCorrupt, "no JSON");
     int value = parsed.value("value", 0);
@@ -399,6 +401,25 @@ TEST(Reflector, WhoIsSlowHoldsTheServerUpAndNotOurMemory) {
   ASSERT_EQ(told.size(), static_cast<size_t>(kLast));
   for (int i = 3; i <= kLast; ++i)
     ASSERT_EQ(told[static_cast<size_t>(i - 1)], "=n/a:" + std::to_string(i));
+}
+
+TEST(Reflector, ALargePageWaitsForWhoIsSlowToo) {
+  constexpr int kLast = 30000;
+  std::vector<std::string> objects;
+  for (int i = 1; i <= kLast; ++i) objects.push_back(object("a" + std::to_string(i), i));
+  const std::string text = list(1, objects);
+  FaultServer server([&](const SeenRequest& seen, AnswerPtr answer) {
+    if (is_watch(seen)) return answer->begin(200);
+    answer->whole(200, text);
+  });
+  Watcher::projected = 0;
+  Watcher watcher(server);
+  watcher.slowness = 20 * kMillisecond;
+  watcher.until("+n/a1:1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(Watcher::projected, 15000);
+  watcher.slowness = 0;
+  EXPECT_EQ(watcher.until("synced").size(), static_cast<size_t>(kLast) + 1);
 }
 
 TEST(Reflector, OneDripAtATimeIsEnough) {
