@@ -2,8 +2,9 @@
 // when the server says so, tokens read again when they are refused. Every call is answered exactly
 // once, within its time-out. Source of the rate limit and of which answers are repeated:
 // client-go's rest.Config (QPS, Burst) and its handling of 429 and Retry-After.
-// Threads: send() and wait() from any. Lifetime: outlives its reflectors, electors and the loops'
-// pending answers do not need it; its destructor answers everything that is open.
+// Threads: send() and wait() from any; the destructor on any but the client's own, where it waits.
+// Lifetime: it outlives its reflectors and electors; the destructor answers everything that is
+// open.
 #pragma once
 
 #include <atomic>

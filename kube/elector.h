@@ -26,7 +26,7 @@ struct ElectorOptions {
 struct ElectorHandlers {
   std::function<void()> started;                   // we lead
   std::function<void()> stopped;                   // we do not any more
-  std::function<void(const std::string&)> leader;  // somebody else is seen to; empty: nobody
+  std::function<void(const std::string&)> leader;  // another holder, perhaps us; empty: nobody
   std::function<void(const Failure&)> trouble;     // it goes on by itself
 };
 

@@ -127,10 +127,14 @@ class FaultServer::Stream final : public Answer, public std::enable_shared_from_
 
  private:
   ssize_t read(uint8_t* out, size_t room, uint32_t* flags) {
-    size_t size = std::min(room, pending_.size());
-    memcpy(out, pending_.data(), size);
-    pending_.erase(0, size);
-    if (pending_.empty() && finished_) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    size_t size = std::min(room, pending_.size() - sent_);
+    memcpy(out, pending_.data() + sent_, size);
+    sent_ += size;
+    if (sent_ == pending_.size()) {
+      pending_.clear();
+      sent_ = 0;
+      if (finished_) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    }
     if (size == 0 && !finished_) return NGHTTP2_ERR_DEFERRED;
     return static_cast<ssize_t>(size);
   }
@@ -146,6 +150,7 @@ class FaultServer::Stream final : public Answer, public std::enable_shared_from_
   const std::shared_ptr<Connection> connection_;
   const int32_t id_;
   std::string pending_;
+  size_t sent_ = 0;
   bool finished_ = false;
 };
 
