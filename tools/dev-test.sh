@@ -27,9 +27,10 @@ fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it fi
   done
 }
 
-cluster_tested() {  # the whole test cluster; its servers are built once a machine
+cluster_tested() {  # the whole test cluster, and what talks to its API server; the servers are built once a machine
   echo "dev: test cluster: building its servers, if they are not there"
-  dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev
+  dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev &&
+    python3 -B test/e2e/kube/kube_test.py build/dev
 }
 
 dev_test() {

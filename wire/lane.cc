@@ -38,8 +38,9 @@ base::Status Lane::send(uint32_t tag, Bytes head, Bytes body, Push push) {
   put_record(std::span(batch_).subspan(old), tag, head, body);
   ++batched_;
   if (push == Push::kNow || batched_ >= options.batch_messages) return flush_batch(true);
-  if (old == 0) {
-    dirty_.store(true, std::memory_order_release);
+  if (old == 0) dirty_.store(true, std::memory_order_release);
+  if (push == Push::kLater && !timed_) {
+    timed_ = true;
     session_.arm_flush();
   }
   return {};
@@ -56,6 +57,7 @@ base::Status Lane::flush_batch(bool may_wait) {
   FLEXAI_TRY(session_.post(FrameType::kData, this, Block(Bytes(batch_)), may_wait, 0));
   batch_.clear();
   batched_ = 0;
+  timed_ = false;
   dirty_.store(false, std::memory_order_release);
   return {};
 }

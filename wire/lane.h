@@ -11,14 +11,14 @@
 
 namespace flexai::wire {
 
-enum class Push { kLater, kNow };
+enum class Push { kLater, kNow, kHeld };
 
 class Lane {
  public:
   // Sends head followed by body as one message of at most kMaxMessage bytes; copied, so both may
   // change afterwards. kLater leaves it in a batch, which goes when it has 64 messages or 16 KiB,
-  // at flush(), at a receive() of this lane, and by itself after `batch_delay`. Blocks while the
-  // windows are full.
+  // at flush(), at a receive() of this lane, and by itself after `batch_delay`; kHeld the same, but
+  // not by itself: the caller flushes soon. Blocks while the windows are full.
   base::Status send(uint32_t tag, Bytes head, Bytes body = {}, Push push = Push::kLater);
   base::Status flush();
 
@@ -48,6 +48,7 @@ class Lane {
   base::Mutex batch_mutex_;  // taken before the session's
   std::vector<std::byte> batch_ FLEXAI_GUARDED_BY(batch_mutex_);
   uint32_t batched_ FLEXAI_GUARDED_BY(batch_mutex_) = 0;
+  bool timed_ FLEXAI_GUARDED_BY(batch_mutex_) = false;  // goes by itself
   std::atomic<bool> dirty_{false};
 
   // Under the session's mutex.

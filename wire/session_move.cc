@@ -150,6 +150,7 @@ void Session::take_state(const SessionState& state) {
     if (one.batch.empty() || !lane.batch_mutex_.try_lock()) continue;
     lane.batch_ = one.batch;
     lane.batched_ = one.batched;
+    lane.timed_ = true;
     lane.batch_mutex_.unlock();
     lane.dirty_.store(true, std::memory_order_release);
     flush_armed_.store(true, std::memory_order_release);

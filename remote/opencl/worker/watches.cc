@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/futex.h"
 
 namespace flexai::remote::opencl {
@@ -15,6 +16,8 @@ namespace {
 constexpr base::Nanos kPause = 100 * base::kMillisecond;
 // More than these are not looked through in a callback.
 constexpr size_t kFew = 4;
+// Where ends are farther apart, holding the next command up costs less than another thread's turn.
+constexpr base::Nanos kSeldom = 300 * base::kMicrosecond;
 
 thread_local bool t_among_others = false;
 
@@ -51,9 +54,13 @@ void CL_CALLBACK Watches::on_event(cl_event, cl_int status, void* data) {
   ticket->watches->told(ticket->id, status);
 }
 
-// Nothing else could begin behind it, and nothing that ended before it is still to be done.
-bool Watches::alone(uint64_t id) {
-  if (!told_.empty() || ending_ != 0 || watches_.size() > kFew) return false;
+// Nothing that ended before it is still to be done, and nothing else could begin behind it, or it
+// ends long after the one before.
+bool Watches::may_do_at_once(uint64_t id) {
+  const base::Nanos since = std::exchange(told_at_, base::monotonic_now());
+  if (!told_.empty() || ending_ != 0) return false;
+  if (told_at_ - since > kSeldom) return true;
+  if (watches_.size() > kFew) return false;
   auto found = watches_.find(id);
   return found == watches_.end() ||
          std::all_of(watches_.begin(), watches_.end(),
@@ -64,7 +71,7 @@ void Watches::told(uint64_t id, cl_int status) {
   bool waits = false;
   {
     MutexLock lock(mutex_);
-    if (!alone(id)) {
+    if (!may_do_at_once(id)) {
       told_.push_back({id, status});
       waits = std::exchange(waits_, false);
       id = 0;

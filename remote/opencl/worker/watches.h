@@ -1,11 +1,11 @@
 // Watches: commands that are under way and what is to be done when each has ended. A driver calls
 // back when one has, and some begin the next command only when the callback has returned (PoCL), so
-// while others are under way it is only noted there and a thread of ours does the rest, for many at
-// once. Some drivers forget to call back for commands that fail, so those that have ended are also
-// looked for, at once after a user event was failed and ten times a second while something is under
-// way.
-// Threads: any; `then` runs on a thread of the driver, ours, or the caller's, one after the other
-// in the order in which the driver told. Memory: one entry a command under way.
+// where short commands follow each other it is only noted there and a thread of ours does the rest,
+// for many at once. Some drivers forget to call back for commands that fail, so those that have
+// ended are also looked for, at once after a user event was failed and ten times a second while
+// something is under way. Threads: any; `then` runs on a thread of the driver, ours, or the
+// caller's, one after the other in the order in which the driver told. Memory: one entry a command
+// under way.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "driver/opencl/table.h"
 
@@ -46,7 +47,7 @@ class Watches {
   struct Ticket;
   static void CL_CALLBACK on_event(cl_event event, cl_int status, void* data);
   void told(uint64_t id, cl_int status);
-  bool alone(uint64_t id) FLEXAI_REQUIRES(mutex_);
+  bool may_do_at_once(uint64_t id) FLEXAI_REQUIRES(mutex_);
   void end(uint64_t id, cl_int status);
   void end_all(const std::vector<Told>& all);
   void wake();
@@ -57,6 +58,7 @@ class Watches {
   base::Mutex mutex_;
   std::unordered_map<uint64_t, Watch> watches_ FLEXAI_GUARDED_BY(mutex_);
   std::vector<Told> told_ FLEXAI_GUARDED_BY(mutex_);  // by the driver; ours to do
+  base::Nanos told_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::thread thread_ FLEXAI_GUARDED_BY(mutex_);

@@ -175,7 +175,7 @@ void Worker::completed(ObjectId id, cl_int status, const Times& times) {
   carry_printed();
   wire::Writer writer;
   encode({Completion{.event = id, .status = status, .times = times}}, writer);
-  const auto push = Watches::among_others() ? wire::Push::kLater : wire::Push::kNow;
+  const auto push = Watches::among_others() ? wire::Push::kHeld : wire::Push::kNow;
   [[maybe_unused]] auto sent = dispatcher_->push(kCompletions, writer.bytes(), push);
 }
 
