@@ -5,6 +5,7 @@
 namespace flexai::wire {
 
 base::Result<Digest> digest_of(Bytes bytes) {
+  use_openssl();
   Digest digest{};
   unsigned size = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,

@@ -42,6 +42,7 @@ Lease read_body(Reader& reader) {
 }  // namespace
 
 Result<LeaseKeys> make_lease_keys() {
+  use_openssl();
   KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   LeaseKeys keys;
   size_t secret = keys.private_key.size(), open = keys.public_key.size();
@@ -83,6 +84,7 @@ Result<std::vector<std::byte>> sign(const Lease& lease, const PrivateKey& key) {
 
 Result<Lease> verify(Bytes token, const PublicKey& key, int64_t now) {
   if (token.size() < kSignature) return fail(Code::kCorrupt, "a lease without a signature");
+  use_openssl();
   Bytes body = token.first(token.size() - kSignature);
   KeyPtr open(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(key), key.size()));
   DigestPtr digest(EVP_MD_CTX_new());

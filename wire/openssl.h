@@ -2,6 +2,7 @@
 #pragma once
 
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -40,7 +41,14 @@ inline base::Error openssl_error(base::Code code, const std::string& what) {
   return base::fail(code, what + ": " + (reason != nullptr ? reason : "OpenSSL gives no reason"));
 }
 
+// Before anything else of OpenSSL's, or it takes its tables down at exit(), while threads of ours
+// still receive.
+inline void use_openssl() {
+  [[maybe_unused]] static const int once = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+}
+
 inline BioPtr bio_of(const std::string& text) {
+  use_openssl();
   return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 

@@ -93,6 +93,7 @@ Result<std::string> alternative_names(const std::string& name,
 }  // namespace
 
 Result<Certified> make_authority(const std::string& name, int days) {
+  use_openssl();
   KeyPtr key(EVP_EC_gen("P-256"));
   if (key == nullptr) return openssl_error(Code::kInternal, "making a key");
   FLEXAI_TRY_ASSIGN(CertPtr certificate, begin(name, key.get(), days));

@@ -81,9 +81,7 @@ bool is_address(const std::string& host) {
 }  // namespace
 
 Result<std::shared_ptr<TlsContext>> TlsContext::make(const TlsIdentity& identity, TlsRole role) {
-  // Else it takes its tables down at exit(), while threads of ours still receive.
-  static const int once = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
-  if (once != 1) return openssl_error(Code::kInternal, "TLS");
+  use_openssl();
   SslContextPtr context(
       SSL_CTX_new(role == TlsRole::kClient ? TLS_client_method() : TLS_server_method()));
   if (context == nullptr) return openssl_error(Code::kInternal, "TLS");
