@@ -1,5 +1,7 @@
 #include "remote/opencl/worker/program_binaries.h"
 
+#include <initializer_list>
+
 #include "remote/content_store.h"
 
 namespace flexai::remote::opencl {
@@ -37,9 +39,9 @@ std::string text_in(const Said& said) {
 }
 
 bool same_build(const Table& table, cl_program one, cl_program other, cl_device_id device) {
-  for (cl_program_build_info what :
-       {CL_PROGRAM_BUILD_STATUS, CL_PROGRAM_BUILD_OPTIONS, CL_PROGRAM_BINARY_TYPE,
-        CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE}) {
+  for (cl_program_build_info what : std::initializer_list<cl_program_build_info>{
+           CL_PROGRAM_BUILD_STATUS, CL_PROGRAM_BUILD_OPTIONS, CL_PROGRAM_BINARY_TYPE,
+           CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE}) {
     const auto about = [&](cl_program program) {
       return listen([&](size_t size, void* value, size_t* ret) {
         return table.clGetProgramBuildInfo(program, device, what, size, value, ret);
@@ -71,9 +73,9 @@ bool same_arguments(const Table& table, cl_kernel one, cl_kernel other) {
   const cl_uint count = count_of(one);
   if (count != count_of(other)) return false;
   for (cl_uint i = 0; i < count; ++i) {
-    for (cl_kernel_arg_info what :
-         {CL_KERNEL_ARG_ADDRESS_QUALIFIER, CL_KERNEL_ARG_ACCESS_QUALIFIER, CL_KERNEL_ARG_TYPE_NAME,
-          CL_KERNEL_ARG_TYPE_QUALIFIER, CL_KERNEL_ARG_NAME}) {
+    for (cl_kernel_arg_info what : std::initializer_list<cl_kernel_arg_info>{
+             CL_KERNEL_ARG_ADDRESS_QUALIFIER, CL_KERNEL_ARG_ACCESS_QUALIFIER,
+             CL_KERNEL_ARG_TYPE_NAME, CL_KERNEL_ARG_TYPE_QUALIFIER, CL_KERNEL_ARG_NAME}) {
       const auto about = [&](cl_kernel kernel) {
         return listen([&](size_t size, void* value, size_t* ret) {
           return table.clGetKernelArgInfo(kernel, i, what, size, value, ret);
@@ -87,12 +89,13 @@ bool same_arguments(const Table& table, cl_kernel one, cl_kernel other) {
 
 bool same_kernels(const Table& table, cl_kernel one, cl_kernel other,
                   const std::vector<cl_device_id>& devices) {
-  for (cl_kernel_info what : {CL_KERNEL_FUNCTION_NAME, CL_KERNEL_NUM_ARGS})
+  for (cl_kernel_info what :
+       std::initializer_list<cl_kernel_info>{CL_KERNEL_FUNCTION_NAME, CL_KERNEL_NUM_ARGS})
     if (about_kernel(table, one, what) != about_kernel(table, other, what)) return false;
   for (cl_device_id device : devices) {
-    for (cl_kernel_work_group_info what :
-         {CL_KERNEL_WORK_GROUP_SIZE, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, CL_KERNEL_LOCAL_MEM_SIZE,
-          CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, CL_KERNEL_PRIVATE_MEM_SIZE}) {
+    for (cl_kernel_work_group_info what : std::initializer_list<cl_kernel_work_group_info>{
+             CL_KERNEL_WORK_GROUP_SIZE, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, CL_KERNEL_LOCAL_MEM_SIZE,
+             CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, CL_KERNEL_PRIVATE_MEM_SIZE}) {
       const auto about = [&](cl_kernel kernel) {
         return listen([&](size_t size, void* value, size_t* ret) {
           return table.clGetKernelWorkGroupInfo(kernel, device, what, size, value, ret);
@@ -220,9 +223,9 @@ bool same_program(const Table& table, cl_program one, cl_program other,
                   const std::vector<cl_device_id>& devices) {
   for (cl_device_id device : devices)
     if (!same_build(table, one, other, device)) return false;
-  for (cl_program_info what :
-       {CL_PROGRAM_NUM_KERNELS, CL_PROGRAM_KERNEL_NAMES, CL_PROGRAM_SCOPE_GLOBAL_CTORS_PRESENT,
-        CL_PROGRAM_SCOPE_GLOBAL_DTORS_PRESENT})
+  for (cl_program_info what : std::initializer_list<cl_program_info>{
+           CL_PROGRAM_NUM_KERNELS, CL_PROGRAM_KERNEL_NAMES, CL_PROGRAM_SCOPE_GLOBAL_CTORS_PRESENT,
+           CL_PROGRAM_SCOPE_GLOBAL_DTORS_PRESENT})
     if (about_program(table, one, what) != about_program(table, other, what)) return false;
   for (const std::string& name : kernel_names(table, one)) {
     const Sample first(table, one, name), second(table, other, name);
