@@ -48,6 +48,7 @@ struct Agent::Parts {
   std::unique_ptr<Sessions> sessions;
   std::unique_ptr<Api> api;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<Companion> companion;
   std::unique_ptr<NetDoor> net;
   std::unique_ptr<Probing> probing;
   base::Nanos idle_since = 0;
@@ -61,6 +62,7 @@ struct Agent::Parts {
   void take_cards(std::vector<model::Device> found);
   base::Status restore(const Stored& stored, const std::string& boot);
   base::Status open_sockets();
+  base::Status open_companion();
   base::Status open_sessions();
   void log_time(const char* what) const;  // since the start
   void watch_keeper();
@@ -176,7 +178,20 @@ base::Status Agent::Parts::open_sockets() {
     base::log(Level::kInfo, "agent", "listening for other hosts",
               {{"port", std::to_string(net->port())}});
   }
+  FLEXAI_TRY(open_companion());
   log_time("serving");
+  return {};
+}
+
+base::Status Agent::Parts::open_companion() {
+  if (!config.companion) return {};
+  FLEXAI_TRY_ASSIGN(
+      companion,
+      config.companion({loop.get(), cards.get(), slices.get(), runs.get(), sessions.get(), &events,
+                        &injection, config.folders.state, config.folders.runtime, config.pki}));
+  api->on_claim = [this](const Api::Request& call, const Api::Reply& reply) {
+    companion->post_claim(call, reply);
+  };
   return {};
 }
 
@@ -212,6 +227,7 @@ void Agent::Parts::watch_keeper() {
       base::log(Level::kError, "agent", "no keeper", {{"why", connected.error().message}});
     }
   }
+  [[maybe_unused]] auto settled = checkpoint->settle();  // if anything is owed; said before
   loop->at(base::monotonic_now() + 2 * base::kSecond, [this] { watch_keeper(); });
 }
 

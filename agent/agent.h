@@ -10,6 +10,7 @@
 
 #include "agent/card_lock.h"
 #include "agent/child.h"
+#include "agent/companion.h"
 #include "agent/folders.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -36,6 +37,7 @@ struct AgentConfig {
   base::Nanos idle_exit = 0;  // leave after so long without slices, runs, callers; 0 = never
   bool reset_state = false;   // set a damaged checkpoint aside
   CardLockPlaces locks;
+  MakeCompanion companion;  // none: the host is on its own
 };
 
 class Agent {

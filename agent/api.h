@@ -3,6 +3,7 @@
 // Threads: one (the agent's Loop). Answers go to the Pending, at once or later.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -15,6 +16,7 @@
 #include "agent/injection.h"
 #include "agent/line.h"
 #include "agent/migration.h"
+#include "agent/pace.h"
 #include "agent/runs.h"
 #include "agent/sessions.h"
 #include "agent/slices.h"
@@ -47,6 +49,9 @@ class Api {
   Api(base::Loop* loop, Cards* cards, Slices* slices, Runs* runs, Attachments* attachments,
       Watchdog* watchdog, Events* events, const Injection* injection, Sessions* sessions,
       Identity identity);
+
+  // Set by who knows the cluster (agent/companion.h); without it no host is lent to by claims.
+  std::function<void(const Request&, const Reply&)> on_claim;
 
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
@@ -101,6 +106,10 @@ class Api {
   void migrated(const std::shared_ptr<Departure>& departure, const base::Result<Migrated>& done);
   base::Result<std::string> equal_card(const model::Device& card) const;
   void arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::Place> place);
+  // api_links.cc
+  void post_run_link(const Request&, const Reply&);
+  void post_link(const Request&, const Reply&);
+  base::Status may_link(const std::string& host);
   // api_runs.cc
   void post_run(const Request&, const Reply&);
   void get_run(const Request&, const Reply&);
@@ -119,6 +128,7 @@ class Api {
   void get_sessions(const Request&, const Reply&);
   void delete_session(const Request&, const Reply&);
   void post_run_session(const Request&, const Reply&);
+  void post_claim(const Request&, const Reply&);
   void post_run_alive(const Request&, const Reply&);
   base::Result<Run*> hosts_run(const Call& call);
   nlohmann::json run_facts(const Run& run) const;
@@ -142,6 +152,8 @@ class Api {
   Line line_;
   std::map<uint64_t, Gone> gone_;             // by run; the last 1,024
   std::map<uint64_t, std::string> arriving_;  // runs, and the host they come from
+  std::map<std::string, Pace> link_paces_;    // by host
+  size_t links_under_way_ = 0;
 };
 
 }  // namespace flexai::agent

@@ -115,9 +115,9 @@ void Api::post_migrate(const Request& call, const Reply& reply) {
   departure->slice = (*entry)->id;
   departure->run = (*run)->stored.id;
   departure->host = (*run)->stored.host;
-  sessions_->apart(
-      [plan] { return migrate(plan); },
-      [this, departure](const base::Result<Migrated>& done) { migrated(departure, done); });
+  sessions_->apart([this, plan, departure]() -> std::function<void()> {
+    return [this, departure, done = migrate(plan)] { migrated(departure, done); };
+  });
 }
 
 void Api::migrated(const std::shared_ptr<Departure>& departure,

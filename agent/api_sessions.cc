@@ -57,6 +57,15 @@ void Api::delete_session(const Request& call, const Reply& reply) {
   reply->finish(Answer{200, "", "", json::object()});
 }
 
+void Api::post_claim(const Request& call, const Reply& reply) {
+  if (call->host.empty())
+    return reply->finish(fail(Code::kDenied, "claims are asked for by agents of other hosts"));
+  if (!on_claim)
+    return reply->finish(
+        fail(Code::kUnsupported, "this agent belongs to no cluster; start flexaid --kubernetes"));
+  on_claim(call, reply);
+}
+
 void Api::post_run_alive(const Request& call, const Reply& reply) {
   for (const auto& [id, gone] : gone_)
     if (std::to_string(id) == call->names[0] && gone.host == call->host)

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "agent/folders.h"
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 class CardLockTest : public testing::Test {
  protected:
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   CardLockPlaces places_{folder_ / "locks", folder_ / "fallback-"};
 };
 
@@ -72,7 +72,7 @@ TEST_F(CardLockTest, AFolderOthersCanEmptyIsNotTrusted) {
 }
 
 TEST(Folders, AnotherUsersFolderIsRefused) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   const std::string path = folder / "theirs";
   mkdir(path.c_str(), 0700);
   if (chown(path.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "needs root";
@@ -82,20 +82,20 @@ TEST(Folders, AnotherUsersFolderIsRefused) {
 }
 
 TEST(Folders, ALinkInThePlaceOfAFolderIsRefused) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   ASSERT_EQ(symlink("/tmp", (folder / "link").c_str()), 0);
   EXPECT_FALSE(make_own_folder(folder / "link", 0700).ok());
 }
 
 TEST(Folders, AFolderOthersWriteToIsRefused) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   mkdir((folder / "open").c_str(), 0777);
   chmod((folder / "open").c_str(), 0777);
   EXPECT_FALSE(make_own_folder(folder / "open", 0700).ok());
 }
 
 TEST(Folders, TwoAgentsNeverShareOne) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   auto first = lock_folder(folder.path(), "/run/x.sock");
   ASSERT_TRUE(first.ok());
   auto second = lock_folder(folder.path(), "/run/y.sock");

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
 #include "model/json.h"
 
 namespace flexai::agent {
@@ -27,7 +28,8 @@ CREATE TABLE slices (
   paused INTEGER NOT NULL DEFAULT 0, residency TEXT NOT NULL DEFAULT 'card');
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, grant_text TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
-  start INTEGER NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL DEFAULT '');
+  start INTEGER NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL DEFAULT '',
+  claim TEXT NOT NULL DEFAULT '', tenant TEXT NOT NULL DEFAULT '');
 CREATE TABLE run_slices (
   run INTEGER NOT NULL, slice INTEGER NOT NULL, PRIMARY KEY (run, slice)) WITHOUT ROWID;
 )sql";
@@ -35,7 +37,9 @@ CREATE TABLE run_slices (
 constexpr const char* kUpgrades[] = {
     "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT '';",
     "ALTER TABLE slices ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE slices ADD COLUMN residency TEXT NOT NULL DEFAULT 'card';"};
+    "ALTER TABLE slices ADD COLUMN residency TEXT NOT NULL DEFAULT 'card';",
+    "ALTER TABLE runs ADD COLUMN claim TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';"};
 
 // One prepared statement; binds by position from 1.
 class Statement {
@@ -95,6 +99,10 @@ base::Result<StoredSlice> read_slice(Statement& row) {
   FLEXAI_TRY_ASSIGN(stored.slice.residency, model::parse_residency(row.text(12)));
   FLEXAI_TRY(model::validate(stored.slice));
   return stored;
+}
+
+void append(std::vector<uint64_t>& to, const std::vector<uint64_t>& more) {
+  to.insert(to.end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -215,7 +223,8 @@ base::Result<Stored> Checkpoint::load() {
   }
   if (rc != SQLITE_DONE) return error("reading checkpoint");
   Statement runs(db_.get(),
-                 "SELECT id,grant_text,uid,pid,start,command,host FROM runs ORDER BY id");
+                 "SELECT id,grant_text,uid,pid,start,command,host,claim,tenant FROM runs ORDER BY "
+                 "id");
   while ((rc = runs.step()) == SQLITE_ROW) {
     StoredRun run{runs.number(0),
                   runs.text(1),
@@ -224,7 +233,9 @@ base::Result<Stored> Checkpoint::load() {
                   runs.number(4),
                   runs.text(5),
                   {},
-                  runs.text(6)};
+                  runs.text(6),
+                  runs.text(7),
+                  runs.text(8)};
     Statement members(db_.get(), "SELECT slice FROM run_slices WHERE run=? ORDER BY slice");
     members.bind(run.id);
     while (members.step() == SQLITE_ROW) run.slices.push_back(members.number(0));
@@ -249,9 +260,9 @@ base::Status Checkpoint::put_slice(const StoredSlice& stored) {
 }
 
 base::Status Checkpoint::put_run(const StoredRun& run) {
-  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?,?)");
+  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?,?,?,?)");
   row.bind(run.id).bind(run.grant).bind(run.uid).bind(static_cast<int64_t>(run.pid));
-  row.bind(run.start).bind(run.command).bind(run.host);
+  row.bind(run.start).bind(run.command).bind(run.host).bind(run.claim).bind(run.tenant);
   if (!row.done()) return error("writing checkpoint");
   for (uint64_t slice : run.slices) {
     Statement member(db_.get(), "INSERT OR REPLACE INTO run_slices VALUES(?,?)");
@@ -260,17 +271,42 @@ base::Status Checkpoint::put_run(const StoredRun& run) {
   return {};
 }
 
+Checkpoint::~Checkpoint() { [[maybe_unused]] auto last = settle(); }
+
 base::Status Checkpoint::save(const Change& change) {
+  Change all = change;
+  append(all.drop_slices, owed_.drop_slices);
+  append(all.drop_runs, owed_.drop_runs);
+  base::Status written = write(all);
+  if (written.ok()) {
+    owed_ = {};
+    return {};
+  }
+  const Code code = written.error().code;
+  const bool drops = change.put_slices.empty() && change.put_runs.empty();
+  if (!drops || (code != Code::kExhausted && code != Code::kDenied)) return written;
+  if (!owes())
+    base::log(base::Level::kError, "checkpoint",
+              "what was deleted is not written yet; it comes back if the agent ends before there "
+              "is room",
+              {{"why", written.error().message}});
+  owed_.drop_slices = std::move(all.drop_slices);
+  owed_.drop_runs = std::move(all.drop_runs);
+  return {};
+}
+
+base::Status Checkpoint::settle() {
+  if (!owes()) return {};
+  FLEXAI_TRY(write(owed_));
+  owed_ = {};
+  base::log(base::Level::kInfo, "checkpoint", "what was deleted is written now");
+  return {};
+}
+
+base::Status Checkpoint::write(const Change& change) {
   auto steps = [&]() -> base::Status {
     uint64_t highest = 0;
-    for (const auto& slice : change.put_slices) {
-      FLEXAI_TRY(put_slice(slice));
-      highest = std::max(highest, slice.id);
-    }
-    for (const auto& run : change.put_runs) {
-      FLEXAI_TRY(put_run(run));
-      highest = std::max(highest, run.id);
-    }
+    // First: a name may come again.
     auto drop = [&](const char* sql, uint64_t id) -> base::Status {
       Statement row(db_.get(), sql);
       if (!row.bind(id).done()) return error("writing checkpoint");
@@ -283,6 +319,14 @@ base::Status Checkpoint::save(const Change& change) {
     for (uint64_t id : change.drop_runs) {
       FLEXAI_TRY(drop("DELETE FROM runs WHERE id=?", id));
       FLEXAI_TRY(drop("DELETE FROM run_slices WHERE run=?", id));
+    }
+    for (const auto& slice : change.put_slices) {
+      FLEXAI_TRY(put_slice(slice));
+      highest = std::max(highest, slice.id);
+    }
+    for (const auto& run : change.put_runs) {
+      FLEXAI_TRY(put_run(run));
+      highest = std::max(highest, run.id);
     }
     if (highest == 0) return {};
     FLEXAI_TRY_ASSIGN(std::string last, meta("last_id"));

@@ -4,7 +4,9 @@
 // Version: the file says which; a newer one is refused (kUnsupported), an older one is brought
 // up. A damaged file is refused too (kCorrupt), never guessed at; set_aside() is the
 // way out that the message names. Running out of space or a folder that cannot be written is
-// kExhausted or kDenied and leaves the stored state as it was. Threads: one. Blocks on the disk.
+// kExhausted or kDenied and leaves the stored state as it was; but what is only dropped is dropped
+// all the same, owed to the disk, and written with the next change or settle(). An agent that ends
+// before that finds it again. Threads: one. Blocks on the disk.
 #pragma once
 
 #include <sys/types.h>
@@ -38,6 +40,10 @@ struct StoredRun {
   std::string command;
   std::vector<uint64_t> slices;
   std::string host = {};  // whose `flexai run`; empty: this one's. Then pid and start are 0
+  // Of a pod: the slice of its claim. It lives until the claim is given back, whatever processes
+  // do; pid and start are 0.
+  std::string claim = {};
+  std::string tenant = {};  // of a pod: its namespace, whose workers share what they keep
   bool operator==(const StoredRun&) const = default;
 };
 
@@ -58,14 +64,18 @@ struct Change {
 
 class Checkpoint {
  public:
-  static constexpr int kVersion = 3;
+  static constexpr int kVersion = 4;
 
   static base::Result<std::unique_ptr<Checkpoint>> open(const std::string& path);
+  ~Checkpoint();
   // Renames a damaged file (and what belongs to it) to PATH.aside-N and says that name.
   static base::Result<std::string> set_aside(const std::string& path);
 
   base::Result<Stored> load();
   base::Status save(const Change& change);
+  // Writes what is owed; the disk's error when it still does not take it.
+  bool owes() const { return !owed_.drop_slices.empty() || !owed_.drop_runs.empty(); }
+  base::Status settle();
   base::Status set_boot(const std::string& boot);
   base::Status set_cards(const std::vector<model::Device>& cards);
   // One more than last time: the agent's incarnation.
@@ -80,6 +90,7 @@ class Checkpoint {
   base::Status prepare_schema();
   base::Status execute(const std::string& sql);
   base::Error error(const std::string& what) const;
+  base::Status write(const Change& change);
   base::Status put_slice(const StoredSlice& slice);
   base::Status put_run(const StoredRun& run);
   base::Result<std::vector<model::Device>> load_cards();
@@ -88,6 +99,7 @@ class Checkpoint {
 
   std::string path_;
   std::unique_ptr<sqlite3, Close> db_;
+  Change owed_;  // drops only
 };
 
 }  // namespace flexai::agent

@@ -11,7 +11,7 @@
 
 #include <fstream>
 
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -48,7 +48,7 @@ void execute(const std::string& path, const std::string& sql) {
 
 class CheckpointTest : public testing::Test {
  protected:
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::string path_ = folder_ / "state.db";
 };
 
@@ -120,7 +120,7 @@ TEST_F(CheckpointTest, IsReadableByItsOwnerOnly) {
 
 // What version 1 wrote is read, and what it could not say is empty.
 TEST_F(CheckpointTest, BringsVersion1Up) {
-  StoredRun run{3, "0123", 7, 42, 99, "train", {1}, "desk"};
+  StoredRun run{3, "0123", 7, 42, 99, "train", {1}, "desk", "k-0b0c6a3e-0", "team"};
   {
     auto checkpoint = Checkpoint::open(path_);
     Change change;
@@ -132,6 +132,8 @@ TEST_F(CheckpointTest, BringsVersion1Up) {
     EXPECT_EQ(stored->runs[0], run);
   }
   execute(path_, "ALTER TABLE runs DROP COLUMN host");
+  execute(path_, "ALTER TABLE runs DROP COLUMN claim");
+  execute(path_, "ALTER TABLE runs DROP COLUMN tenant");
   execute(path_, "ALTER TABLE slices DROP COLUMN paused");
   execute(path_, "ALTER TABLE slices DROP COLUMN residency");
   execute(path_, "PRAGMA user_version=1");
@@ -142,6 +144,8 @@ TEST_F(CheckpointTest, BringsVersion1Up) {
   ASSERT_EQ(stored->slices.size(), 1u);
   EXPECT_FALSE(stored->slices[0].slice.still());
   run.host.clear();
+  run.claim.clear();
+  run.tenant.clear();
   ASSERT_EQ(stored->runs.size(), 1u);
   EXPECT_EQ(stored->runs[0], run);
 }
@@ -226,6 +230,86 @@ TEST_F(CheckpointTest, AFullDiskIsAnErrorAndTheStateStaysAsItWas) {
   auto checkpoint = Checkpoint::open(path_);
   ASSERT_TRUE(checkpoint.ok());
   EXPECT_EQ((*checkpoint)->load()->slices.size(), 1u);
+}
+
+// The file cannot grow in a child; what it did is looked at afterwards.
+class FullDisk : public CheckpointTest {
+ protected:
+  // How `work` ended in a process whose files may not grow.
+  template <typename Work>
+  int in_child(Work work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(SIGXFSZ, SIG_IGN);
+      auto checkpoint = Checkpoint::open(path_);
+      if (!checkpoint.ok()) _exit(99);
+      const int code = work(**checkpoint);
+      if (code == 0) checkpoint->reset();
+      _exit(code);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  static void room(bool there) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = there ? limit.rlim_max : 1;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  std::vector<std::string> names() {
+    std::vector<std::string> found;
+    auto checkpoint = Checkpoint::open(path_);
+    const auto stored = (*checkpoint)->load();
+    for (const auto& each : stored->slices) found.push_back(each.slice.name);
+    return found;
+  }
+  static Change drop(uint64_t id) {
+    Change change;
+    change.drop_slices.push_back(id);
+    return change;
+  }
+};
+
+TEST_F(FullDisk, WhatIsDroppedIsOwedAndWrittenLater) {
+  EXPECT_EQ(in_child([](Checkpoint& checkpoint) {
+              if (!checkpoint.save(put(slice(3, "one"))).ok()) return 1;
+              if (!checkpoint.save(put(slice(4, "two"))).ok()) return 2;
+              room(false);
+              if (!checkpoint.save(drop(3)).ok() || !checkpoint.owes()) return 3;
+              if (checkpoint.settle().ok()) return 4;
+              if (checkpoint.save(put(slice(5, "three"))).ok()) return 5;
+              room(true);
+              if (!checkpoint.settle().ok() || checkpoint.owes()) return 6;
+              return 7;  // without an end of its own
+            }),
+            7);
+  EXPECT_EQ(names(), std::vector<std::string>{"two"});
+}
+
+TEST_F(FullDisk, ANameThatIsOwedMayComeAgain) {
+  EXPECT_EQ(in_child([](Checkpoint& checkpoint) {
+              if (!checkpoint.save(put(slice(3, "one"))).ok()) return 1;
+              room(false);
+              if (!checkpoint.save(drop(3)).ok()) return 2;
+              room(true);
+              if (!checkpoint.save(put(slice(4, "one"))).ok() || checkpoint.owes()) return 3;
+              return 7;
+            }),
+            7);
+  EXPECT_EQ(names(), std::vector<std::string>{"one"});
+}
+
+TEST_F(FullDisk, AnOrderlyEndWritesWhatIsOwed) {
+  EXPECT_EQ(in_child([](Checkpoint& checkpoint) {
+              if (!checkpoint.save(put(slice(3, "one"))).ok()) return 1;
+              room(false);
+              if (!checkpoint.save(drop(3)).ok()) return 2;
+              room(true);
+              return 0;
+            }),
+            0);
+  EXPECT_TRUE(names().empty());
 }
 
 TEST_F(CheckpointTest, AFolderThatIsNotThereIsAClearError) {

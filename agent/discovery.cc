@@ -29,7 +29,8 @@ std::string base_name(const std::string& path) {
 }
 
 std::string api_of(const std::string& probe) {
-  return base_name(probe).substr(std::string("flexai-probe-").size());
+  const std::string name = base_name(probe), prefix = "flexai-probe-";
+  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
 }
 
 // What people type: small letters, digits and dashes, whatever a driver says.

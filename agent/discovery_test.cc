@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "agent/probing.h"
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -40,7 +40,7 @@ class DiscoveryTest : public testing::Test {
     config.limits.time = limit_;
     return discover(config);
   }
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   base::Nanos limit_ = 10 * base::kSecond;
 };
 
@@ -129,6 +129,13 @@ TEST_F(DiscoveryTest, EndlessOutputIsCutOff) {
   auto found = find({probe("fake", R"(["d"])", "d) yes ;;")});
   ASSERT_EQ(found.size(), 1u);
   EXPECT_THAT(found[0].health, HasSubstr("printed more than"));
+}
+
+TEST_F(DiscoveryTest, AProbeMayHaveAnyName) {
+  auto found = find({folder_ / "own.sh"});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].api, "own.sh");
+  EXPECT_FALSE(found[0].healthy);
 }
 
 TEST_F(DiscoveryTest, AProbeThatCannotListIsAnEntryToo) {

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -16,7 +16,7 @@ class InjectionTest : public testing::Test {
   void write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
   }
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(InjectionTest, ExpandsTheLibraryFolderAndChecksTheLibrary) {

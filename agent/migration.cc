@@ -1,14 +1,13 @@
 #include "agent/migration.h"
 
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "agent/host_request.h"
-#include "agent/net_door.h"
+#include "agent/other_host.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "model/json.h"
 #include "remote/handover.h"
@@ -30,63 +29,10 @@ using nlohmann::json;
 
 namespace {
 
-constexpr Nanos kConnecting = 5 * kSecond, kAnswer = 60 * kSecond;
+constexpr Nanos kConnecting = 5 * kSecond;
 constexpr Nanos kLongest = 3600 * kSecond;  // from the first byte to the last
 
-std::vector<std::byte> bytes_of_hex(const std::string& hex) {
-  std::vector<std::byte> bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes.push_back(static_cast<std::byte>(strtoul(hex.substr(i, 2).c_str(), nullptr, 16)));
-  return bytes;
-}
-
-Code code_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
-    if (name == base::code_name(static_cast<Code>(i))) return static_cast<Code>(i);
-  return Code::kInternal;
-}
-
-// The agent of the other host.
-class There {
- public:
-  static Result<There> open(const MigrationPlan& plan) {
-    There there;
-    FLEXAI_TRY_ASSIGN(there.endpoint, parse_host(plan.to));
-    auto identity = wire::load_identity(plan.pki);
-    if (!identity.ok())
-      return fail(identity.error().code,
-                  identity.error().message +
-                      "; to move slices this host needs a certificate (`flexai host enroll`), say "
-                      "where it is with flexaid --pki");
-    there.authority = identity->authority;
-    FLEXAI_TRY_ASSIGN(there.tls, wire::TlsContext::make(*identity, wire::TlsRole::kClient));
-    return there;
-  }
-  std::string name() const { return wire::text_of(endpoint).substr(4); }
-
-  Result<json> ask(const std::string& method, const std::string& path, const std::string& body) {
-    auto transport = wire::dial(endpoint, tls, monotonic_now() + kConnecting);
-    if (!transport.ok())
-      return fail(Code::kUnavailable,
-                  transport.error().message + "; is flexaid --listen running there?");
-    auto response = request_host(**transport, method, path, body, monotonic_now() + kAnswer);
-    (*transport)->shutdown();
-    if (!response.ok()) return std::move(response).with_context(name()).error();
-    auto parsed = model::parse_json(response->body);
-    if (!parsed.ok()) return fail(Code::kCorrupt, name() + " answers with something else");
-    if (response->status < 400) return *parsed;
-    const json error = parsed->value("error", json::object());
-    if (!error.is_object()) return fail(Code::kInternal, name() + " refuses");
-    return fail(code_of(error.value("code", "internal")),
-                name() + ": " + error.value("message", "failed"));
-  }
-
-  wire::Endpoint endpoint;
-  std::string authority;
-  std::shared_ptr<wire::TlsContext> tls;
-};
-
-Result<remote::Place> read_place(const json& made, const There& there) {
+Result<remote::Place> read_place(const json& made, const OtherHost& there) {
   remote::Place place;
   wire::Endpoint endpoint = there.endpoint;
   endpoint.name = made.value("name", "");
@@ -94,8 +40,8 @@ Result<remote::Place> read_place(const json& made, const There& there) {
   // The agent itself answers for a worker that is gone.
   place.introduction.identity = {made.value("certificate", ""), made.value("key", ""),
                                  made.value("authority", "") + there.authority, ""};
-  place.introduction.lease = bytes_of_hex(made.value("lease", ""));
-  const auto ticket = bytes_of_hex(made.value("ticket", ""));
+  place.introduction.lease = base::bytes_of_hex(made.value("lease", ""));
+  const auto ticket = base::bytes_of_hex(made.value("ticket", ""));
   if (endpoint.name.empty() || ticket.size() != place.ticket.size())
     return fail(Code::kCorrupt, there.name() + " gives no place for a session");
   std::copy(ticket.begin(), ticket.end(), place.ticket.begin());
@@ -110,7 +56,7 @@ class Passage {
   Passage(const Passage&) = delete;
   Passage& operator=(const Passage&) = delete;
 
-  base::Status begin(const remote::Place& place, const There& there) {
+  base::Status begin(const remote::Place& place, const OtherHost& there) {
     FLEXAI_TRY_ASSIGN(const Fd socket,
                       wire::connect_socket(there.endpoint, monotonic_now() + kConnecting));
     int ends[2];
@@ -155,7 +101,7 @@ class Passage {
 
 using Passages = std::vector<std::unique_ptr<Passage>>;
 
-base::Status carry(const MigrationPlan& plan, const There& there, const json& made,
+base::Status carry(const MigrationPlan& plan, const OtherHost& there, const json& made,
                    Passages& passages, Migrated& result) {
   const json places = made.value("sessions", json::array());
   if (!places.is_array() || places.size() != plan.sessions.size())
@@ -175,7 +121,7 @@ base::Status carry(const MigrationPlan& plan, const There& there, const json& ma
 }  // namespace
 
 Result<Migrated> migrate(const MigrationPlan& plan) {
-  FLEXAI_TRY_ASSIGN(There there, There::open(plan));
+  FLEXAI_TRY_ASSIGN(OtherHost there, OtherHost::open(plan.to, plan.pki));
   json wanted = json::parse(plan.wanted, nullptr, false);
   wanted["address"] = there.endpoint.place;
   FLEXAI_TRY_ASSIGN(const json made, there.ask("POST", "/v1/moves", wanted.dump()));

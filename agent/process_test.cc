@@ -12,7 +12,7 @@
 
 #include <fstream>
 
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -65,7 +65,7 @@ TEST(Process, APidfdSeesTheEnd) {
 }
 
 TEST(Process, FindsAMappedFileByAnyOfItsNames) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   const std::string file = folder / "driver.so.1", link = folder / "driver.so";
   std::ofstream(file) << std::string(4096, 'x');
   ASSERT_EQ(symlink(file.c_str(), link.c_str()), 0);

@@ -33,7 +33,7 @@ void Runs::restore(const Stored& stored, const std::string& boot) {
     uint64_t id = from.id;
     auto stat = read_stat(from.pid);
     bool same = boot == stored.boot && stat.ok() && stat->start == from.start;
-    if (!from.host.empty() && boot == stored.boot) {
+    if ((!from.host.empty() || !from.claim.empty()) && boot == stored.boot) {
       run->attended = base::monotonic_now();
       runs_.emplace(id, std::move(run));
       continue;
@@ -79,6 +79,15 @@ base::Result<Run*> Runs::lend(const std::string& host, uint32_t uid, std::string
   FLEXAI_TRY_ASSIGN(Run * placed, place(std::move(run)));
   events_->add("run-started", run_name(placed->stored.id),
                host + " runs " + placed->stored.command);
+  return placed;
+}
+
+base::Result<Run*> Runs::hold(StoredRun wanted) {
+  auto run = std::make_unique<Run>();
+  run->stored = std::move(wanted);
+  run->attended = base::monotonic_now();
+  FLEXAI_TRY_ASSIGN(Run * placed, place(std::move(run)));
+  events_->add("run-started", run_name(placed->stored.id), placed->stored.command);
   return placed;
 }
 
@@ -139,6 +148,12 @@ void Runs::drop(uint64_t id) {
 Run* Runs::by_id(uint64_t id) {
   auto it = runs_.find(id);
   return it == runs_.end() ? nullptr : it->second.get();
+}
+
+Run* Runs::by_claim(const std::string& claim) {
+  for (auto& [id, run] : runs_)
+    if (run->stored.claim == claim && !run->draining) return run.get();
+  return nullptr;
 }
 
 Run* Runs::by_grant(const std::string& grant) {

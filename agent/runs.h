@@ -2,7 +2,8 @@
 // carry in their environment) and lives as long as the process that asked for it; then it drains
 // until the processes below it have gone too, and takes its throw-away slices with it. A run of
 // another host has no process here: it lives as long as that host goes on saying so, and drains
-// until its sessions have ended. Threads: one (the agent's Loop).
+// until its sessions have ended. A pod's run lives until its claim is given back. Threads: one (the
+// agent's Loop).
 #pragma once
 
 #include <sys/types.h>
@@ -57,6 +58,8 @@ class Runs {
   // For a program of another host; `uid` is whose the run is here.
   base::Result<Run*> lend(const std::string& host, uint32_t uid, std::string command,
                           std::vector<uint64_t> slices);
+  // For a pod: `wanted` says claim, tenant, command, slices, and the pod's host when it is another.
+  base::Result<Run*> hold(StoredRun wanted);
   // The owner says it is over, or wants it to be: same as the end of its process.
   void finish(uint64_t id);
   // Ends runs that are draining and have nothing left; called after members or attachments changed.
@@ -67,6 +70,7 @@ class Runs {
   std::function<void(Run*)> find_orphans;
 
   Run* by_id(uint64_t id);
+  Run* by_claim(const std::string& claim);  // one that is not draining
   Run* by_grant(const std::string& grant);
   std::map<uint64_t, std::unique_ptr<Run>>& all() { return runs_; }
   bool uses(uint64_t slice) const { return !users_of(slice).empty(); }

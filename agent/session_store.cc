@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ using nlohmann::json;
 
 namespace {
 
+// No host is called so: pods of a namespace share what they keep, wherever they run.
+const std::string kNamespace = "namespace/";
 constexpr size_t kKeyFile = sizeof(wire::PublicKey) + sizeof(wire::PrivateKey);
 
 base::Status write_secret(const std::string& path, const void* bytes, size_t size) {
@@ -125,6 +128,7 @@ void Sessions::restore_one(const std::string& name) {
     return;
   }
   session->name = name;
+  session->socket = socket_for(*run, name, session->host.empty() ? SOCK_STREAM : SOCK_SEQPACKET);
   session->pidfd = std::move(*pidfd);
   run->sessions += 1;
   if (!session->tenant.empty()) homes_->count(session->tenant);
@@ -135,7 +139,10 @@ void Sessions::restore_one(const std::string& name) {
 // The tenant's folder, or, where that has no room, one for this session alone.
 base::Status Sessions::give_home(const Run& run, ServedSession& session, WorkerStart& start) {
   if (config_.tenant_cache != 0) {
-    FLEXAI_TRY_ASSIGN(session.tenant, tenant_name(run.stored.uid, run.stored.host));
+    FLEXAI_TRY_ASSIGN(session.tenant,
+                      run.stored.claim.empty()
+                          ? tenant_name(run.stored.uid, run.stored.host)
+                          : tenant_name(run.stored.uid, kNamespace + run.stored.tenant));
     auto home = homes_->enter(session.tenant);
     if (home.ok()) {
       start.home = std::move(*home);
@@ -165,7 +172,7 @@ void Sessions::take_home(const ServedSession& session) {
 
 void Sessions::restore_doors() {
   for (auto& [id, run] : runs_->all()) {
-    const std::string path = folder_ + "/door-" + std::to_string(id);
+    const std::string path = door_of(*run);
     if (::access(path.c_str(), F_OK) != 0) continue;
     auto opened = open_door(run.get());
     if (!opened.ok())

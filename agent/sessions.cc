@@ -201,11 +201,15 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
     return fail(Code::kExhausted, "run " + std::to_string(run->stored.id) +
                                       " has 128 sessions already; use a second one");
   FLEXAI_TRY_ASSIGN(const std::string name, base::random_hex(16));
-  const std::string path = socket_of(name);
+  const std::string path = socket_for(*run, name, type);
   FLEXAI_TRY_ASSIGN(WorkerStart start, worker_for(*run));
   Starting starting;
   if (type == SOCK_STREAM) {
-    starting.introduction.endpoint = "shm:" + path;
+    // As the pod sees it.
+    starting.introduction.endpoint =
+        "shm:" + (run->stored.claim.empty()
+                      ? path
+                      : std::string(kPodDoors) + "/" + run->stored.claim + "/" + name);
   } else {
     FLEXAI_TRY_ASSIGN(Credentials made, credentials(*run, name, address));
     made.appointment.ticket = ticket;
@@ -214,11 +218,13 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
     FLEXAI_TRY_ASSIGN(start.appointment, hand_over(writer.bytes()));
     starting.introduction = std::move(made.introduction);
   }
-  const uint32_t uid = type == SOCK_STREAM ? run->stored.uid : ::geteuid();
+  const uint32_t owner = run->stored.claim.empty() ? run->stored.uid : kAnybody;
+  const uint32_t uid = type == SOCK_STREAM ? owner : ::geteuid();
   FLEXAI_TRY_ASSIGN(start.session, listen_for(path, type, uid));
   FLEXAI_TRY_ASSIGN(start.orders, listen_for(orders_of(name), SOCK_SEQPACKET, ::geteuid()));
   ServedSession session;
   session.name = name;
+  session.socket = path;
   session.run = run->stored.id;
   session.host = run->stored.host;
   session.since_ms = now_ms();
@@ -302,11 +308,23 @@ void Sessions::receive(Run* run, const std::string& address, AnswerPlace answer)
 base::Result<std::string> Sessions::open_door(Run* run) {
   const uint64_t id = run->stored.id;
   Door door;
-  door.path = folder_ + "/door-" + std::to_string(id);
-  FLEXAI_TRY_ASSIGN(door.listener, listen_for(door.path, SOCK_STREAM, run->stored.uid));
+  drop_door(id);
+  door.path = door_of(*run);
+  const uint32_t owner = run->stored.claim.empty() ? run->stored.uid : kAnybody;
+  FLEXAI_TRY_ASSIGN(door.listener, listen_for(door.path, SOCK_STREAM, owner));
   run->door = "door:" + door.path;
   FLEXAI_TRY(watch_door(id, std::move(door)));
   return run->door;
+}
+
+std::string Sessions::door_of(const Run& run) const {
+  if (!run.stored.claim.empty()) return door_folder(run.stored.claim) + "/door";
+  return folder_ + "/door-" + std::to_string(run.stored.id);
+}
+
+std::string Sessions::socket_for(const Run& run, const std::string& name, int type) const {
+  if (run.stored.claim.empty() || type != SOCK_STREAM) return socket_of(name);
+  return door_folder(run.stored.claim) + "/" + name;
 }
 
 base::Status Sessions::watch_door(uint64_t run, Door door) {
@@ -374,7 +392,7 @@ void Sessions::ended(const std::string& name) {
   const std::string how = how_it_ended(session.pid, session.child);
   remember(name, how);
   answer(name, fail(Code::kUnavailable, "the worker did not start; the agent's log says why"));
-  ::unlink(socket_of(name).c_str());
+  ::unlink(session.socket.c_str());
   ::unlink(orders_of(name).c_str());
   ::unlink((socket_of(name) + ".json").c_str());
   drop_group(session.group);
@@ -437,12 +455,11 @@ void Sessions::send_order(const std::string& name, remote::WorkerOrder order, Do
   }).detach();
 }
 
-void Sessions::apart(std::function<base::Result<Migrated>()> work,
-                     std::function<void(const base::Result<Migrated>&)> done) {
-  std::thread([reach = reach_, work = std::move(work), done = std::move(done)] {
-    const auto result = work();
+void Sessions::apart(std::function<std::function<void()>()> work) {
+  std::thread([reach = reach_, work = std::move(work)] {
+    auto done = work();
     base::MutexLock lock(reach->mutex);
-    if (reach->loop != nullptr) reach->loop->post([done, result] { done(result); });
+    if (reach->loop != nullptr) reach->loop->post(std::move(done));
   }).detach();
 }
 
@@ -500,7 +517,8 @@ void Sessions::tick() {
   const Nanos now = base::monotonic_now();
   std::vector<uint64_t> lost;
   for (auto& [id, run] : runs_->all())
-    if (!run->stored.host.empty() && !run->draining && now - run->attended > config_.grace)
+    if (!run->stored.host.empty() && run->stored.claim.empty() && !run->draining &&
+        now - run->attended > config_.grace)
       lost.push_back(id);
   for (uint64_t id : lost) {
     events_->add("run-unattended", "run " + std::to_string(id),

@@ -8,6 +8,9 @@
 // `grace` drains. In the runtime folder `s/` lie, for each session, the socket on which its worker
 // listens (NAME) and what a later agent must know of it (NAME.json).
 //
+// A pod's run has a folder of its own below `doors/`, which is mounted into the pod: there lie its
+// door and the sockets of its sessions, for any user of the pod.
+//
 // Threads: one (the agent's Loop), but why_ended() and socket_of(): any.
 #pragma once
 
@@ -21,7 +24,6 @@
 #include "agent/attachments.h"
 #include "agent/events.h"
 #include "agent/injection.h"
-#include "agent/migration.h"
 #include "agent/runs.h"
 #include "agent/slices.h"
 #include "agent/tenant_home.h"
@@ -33,6 +35,9 @@
 #include "wire/lease.h"
 
 namespace flexai::agent {
+
+// Where a pod finds the folders of its doors.
+inline constexpr const char* kPodDoors = "/run/flexai/doors";
 
 struct SessionConfig {
   std::string runtime;        // folder
@@ -57,6 +62,7 @@ struct ServedSession {
   int64_t since_ms = 0;  // since 1970
   std::string group;     // control group folder, or empty
   std::string tenant;    // as tenant_name() says; empty: its worker's home is its own alone
+  std::string socket;    // that its program connects to, or whoever hands connections on
   base::Fd pidfd;
   base::Fd client;     // pidfd of the program, when it is of this host and knocked here
   bool child = false;  // of this agent: its end can be collected
@@ -75,6 +81,10 @@ class Sessions {
 
   // A door for programs of this host; its path goes into their environment.
   base::Result<std::string> open_door(Run* run);
+  // Of the run of a pod: made by whoever opens the door.
+  std::string door_folder(const std::string& claim) const {
+    return config_.runtime + "/doors/" + claim;
+  }
   // For one process of a program of the run's host, which reaches us as `address`.
   using Answer = std::function<void(base::Result<remote::Introduction>)>;
   void introduce(Run* run, const std::string& address, Answer answer);
@@ -93,9 +103,9 @@ class Sessions {
   // when the worker has attached to this agent.
   using Done = std::function<void(base::Result<uint64_t>)>;
   void order(const std::string& name, remote::WorkerOrder order, Done done);
-  // Does something long on a thread of its own; `done` is called on the loop, if it is still there.
-  void apart(std::function<base::Result<Migrated>()> work,
-             std::function<void(const base::Result<Migrated>&)> done);
+  // Does something long on a thread of its own; what that returns is called on the loop, if it is
+  // still there.
+  void apart(std::function<std::function<void()>()> work);
   // Names of the sessions that use this slice.
   std::vector<std::string> of_slice(uint64_t slice) const;
 
@@ -120,6 +130,8 @@ class Sessions {
     std::string path;
   };
 
+  std::string door_of(const Run& run) const;
+  std::string socket_for(const Run& run, const std::string& name, int type) const;
   base::Status load_key();
   void restore();
   void restore_one(const std::string& name);

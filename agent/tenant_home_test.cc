@@ -10,7 +10,7 @@
 #include <functional>
 #include <thread>
 
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::agent {
 namespace {
@@ -37,7 +37,7 @@ class TenantHomeTest : public testing::Test {
     return done();
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::shared_ptr<TenantHomes> homes_ =
       std::make_shared<TenantHomes>(folder_.path() + "/tenants", "", 100'000);
 };

@@ -136,8 +136,8 @@ base::Result<Fd> listen_for(const std::string& path, int type, uint32_t uid) {
   ::unlink(path.c_str());
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return fail_errno("binding " + path);
-  const bool ours = uid == ::geteuid();
-  if (::chmod(path.c_str(), 0600) != 0 ||
+  const bool ours = uid == ::geteuid() || uid == kAnybody;
+  if (::chmod(path.c_str(), uid == kAnybody ? 0666 : 0600) != 0 ||
       (!ours && ::chown(path.c_str(), uid, static_cast<gid_t>(-1)) != 0) ||
       ::listen(fd.get(), 64) != 0) {
     auto why = fail_errno("making " + path + " ready for uid " + std::to_string(uid));

@@ -38,7 +38,9 @@ struct StartedWorker {
 
 base::Result<StartedWorker> start_worker(WorkerStart start);
 
-// A listening unix socket for it at `path`, which only `uid` may connect to.
+// A listening unix socket for it at `path`, which only `uid` may connect to; kAnybody: all who
+// reach the folder.
+inline constexpr uint32_t kAnybody = UINT32_MAX;
 base::Result<base::Fd> listen_for(const std::string& path, int type, uint32_t uid);
 
 // A control group of its own below `parent` (version 1 or 2), its folder; empty where that cannot

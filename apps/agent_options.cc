@@ -1,9 +1,23 @@
 #include "apps/agent_options.h"
 
+#include <unistd.h>
+
 #include "agent/discovery.h"
+#include "agent/dra/node_driver.h"
+#include "agent/published_libraries.h"
 #include "apps/installation.h"
 
 namespace flexai::apps {
+
+namespace {
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+}  // namespace
 
 void AgentOptions::add_to(CLI::App& app) {
   auto& c = config;
@@ -20,6 +34,19 @@ void AgentOptions::add_to(CLI::App& app) {
          "serve slices to other hosts at ADDRESS[:PORT] (port 7700): TLS, with certificates")
       ->take_last();
   app.add_option("--pki", c.pki, "folder of this host's certificate: host.crt, host.key, ca.crt");
+  app.add_flag("--kubernetes", kubernetes, "be the driver xpu.flexai.io of this node of a cluster");
+  app.add_option("--node", cluster.node, "name of the node")->envname("NODE_NAME");
+  app.add_option("--kubeconfig", cluster.kubeconfig,
+                 "credentials; without it those of the pod, then those of kubectl");
+  app.add_option(
+      "--libraries", libraries,
+      "folder for copies of what programs are given, where they and container runtimes see "
+      "it; for an agent in a container");
+  app.add_option("--plugin-registry", cluster.registry, "folder of the kubelet's plugin registry");
+  app.add_option("--plugin-folder", cluster.plugins, "folder of the kubelet's plugins");
+  app.add_option("--cdi", cluster.cdi, "folder where the container runtime finds devices");
+  app.add_option("--peer-port", cluster.peer_port, "port of the agents of other nodes (7700)")
+      ->check(CLI::Range(1, 65535));
   app.add_option("--worker-user", c.worker_user, "user of workers, when this is root");
   app.add_option("--worker-cgroup", c.worker_group,
                  "control group below which each worker gets its own");
@@ -50,7 +77,7 @@ void AgentOptions::complete(bool idle_given) {
       for (const auto& probe : agent::find_probes(folder)) c.probes.push_back(probe);
   }
   if (c.inject_folder.empty()) c.inject_folder = here.share + "/inject";
-  if (c.libdir.empty()) c.libdir = here.lib;
+  if (c.libdir.empty()) c.libdir = libraries.empty() ? here.lib : libraries;
   if (c.keeper_program.empty()) c.keeper_program = here.program("flexai-keeper");
   const std::string worker = here.program("flexai-worker");
   c.worker_folder = worker.substr(0, worker.rfind('/'));
@@ -61,7 +88,19 @@ void AgentOptions::complete(bool idle_given) {
   if (c.group.empty() && !c.embedded) c.group = "flexai";
   if (c.embedded && !idle_given) idle_exit = 60;
   c.idle_exit = static_cast<base::Nanos>(idle_exit * 1e9);
+  if (kubernetes) {
+    if (cluster.plugin.empty()) cluster.plugin = here.program("flexai-dra");
+    if (cluster.node.empty()) cluster.node = host_name();
+    c.companion = [chosen = cluster](const agent::Surroundings& around) {
+      return agent::dra::make_node_driver(around, chosen);
+    };
+  }
   c.probe_limits.time = static_cast<base::Nanos>(probe_time * 1e9);
+}
+
+base::Status AgentOptions::publish() const {
+  if (libraries.empty()) return {};
+  return agent::publish_libraries(find_installation().lib, libraries);
 }
 
 }  // namespace flexai::apps

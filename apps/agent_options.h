@@ -5,12 +5,15 @@
 #include <string>
 
 #include "agent/agent.h"
+#include "agent/dra/config.h"
 
 namespace flexai::apps {
 
 struct AgentOptions {
   agent::AgentConfig config;
-  std::string state, runtime, log_file, lock_folder;
+  agent::dra::Config cluster;
+  std::string state, runtime, log_file, lock_folder, libraries;
+  bool kubernetes = false;
   int ready_fd = -1;
   uint64_t tenant_cache = 1024;
   double idle_exit = 0, probe_time = 20, grace = 30, lease = 300;
@@ -19,6 +22,7 @@ struct AgentOptions {
   void add_to(CLI::App& app);
   // Fills in what was not given, from the form (service or embedded) and the installation.
   void complete(bool idle_given);
+  base::Status publish() const;  // the libraries, where --libraries says
 };
 
 }  // namespace flexai::apps

@@ -33,9 +33,22 @@ base::Result<uint64_t> move_on(remote::opencl::Swap& swap, remote::opencl::Depar
   return uint64_t{moved};
 }
 
+// The agent brings a connection to the other host, whose worker the program has told of it.
+base::Result<uint64_t> link(remote::Links* links, const remote::WorkerOrder& order) {
+  const base::Nanos deadline = base::monotonic_now() + order.patience;
+  FLEXAI_TRY_ASSIGN(auto told,
+                    remote::receive_move(order.file.get(), remote::MoveWord::kLink, deadline));
+  FLEXAI_TRY_ASSIGN(const auto wanted, remote::decode_link_order(told.body));
+  if (links == nullptr)
+    return base::fail(base::Code::kUnsupported, "a session of this host has no links");
+  FLEXAI_TRY(links->open(std::move(told.socket), wanted, deadline));
+  return uint64_t{0};
+}
+
 // Told twice is done once: the agent may have been another one in between.
 base::Result<uint64_t> carry_out(remote::opencl::Swap& swap, remote::opencl::Depart& depart,
-                                 remote::WorkerOrder order) {
+                                 remote::Links* links, remote::WorkerOrder order) {
+  if (order.word == remote::OrderWord::kLink) return link(links, order);
   if (order.word == remote::OrderWord::kMove) return move_on(swap, depart, order);
   const bool away = order.word == remote::OrderWord::kSwapOut;
   if (swap.is_out() == away) return uint64_t{0};
@@ -65,7 +78,7 @@ base::Status work(const apps::WorkerOptions& options) {
   std::unique_ptr<remote::OrderDoor> orders;
   if (options.orders >= 0) {
     FLEXAI_TRY_ASSIGN(orders, remote::OrderDoor::open(base::Fd(options.orders), [&](auto order) {
-                        return carry_out(swap, depart, std::move(order));
+                        return carry_out(swap, depart, served.links.get(), std::move(order));
                       }));
   }
   const auto ended = worker->run();

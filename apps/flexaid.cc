@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // for sigwait() below, inherited by all threads
   ::signal(SIGPIPE, SIG_IGN);
-  auto agent = Agent::start(options.config);
+  const flexai::base::Status published = options.publish();
+  auto agent = published.ok() ? Agent::start(options.config) : published.error();
   if (!agent.ok()) {
     const auto& error = agent.error();
     ::dprintf(2, "flexaid: %s\n", error.message.c_str());

@@ -13,8 +13,10 @@
 namespace flexai::apps {
 namespace {
 
-base::Result<std::unique_ptr<remote::HostSession>> open_session(const WorkerOptions& options) {
+base::Result<std::unique_ptr<remote::HostSession>> open_session(const WorkerOptions& options,
+                                                                remote::Links* links) {
   remote::HostSessionOptions host;
+  host.links = links;
   host.version = remote::opencl::wire_version();
   host.pki = options.pki;
   host.patience = options.patience * base::kSecond;
@@ -81,7 +83,8 @@ base::Result<WorkerSession> begin_session(const WorkerOptions& options) {
   if (options.session < 0) {
     FLEXAI_TRY_ASSIGN(granted, grant(options));
   }
-  FLEXAI_TRY_ASSIGN(made.door, open_session(options));
+  if (options.appointment >= 0) made.links = std::make_unique<remote::Links>();
+  FLEXAI_TRY_ASSIGN(made.door, open_session(options, made.links.get()));
   // A session that comes from elsewhere is at work there: all is ready before it stands still.
   if (made.door->adopts()) {
     FLEXAI_TRY_ASSIGN(granted, grant(options));
@@ -91,6 +94,7 @@ base::Result<WorkerSession> begin_session(const WorkerOptions& options) {
   FLEXAI_TRY_ASSIGN(made.met, made.door->adopts()
                                   ? remote::opencl::arrive(*made.door, std::move(granted))
                                   : meet(options, *made.door, std::move(granted)));
+  if (made.links != nullptr) made.met.worker->take_links(*made.links);
   return made;
 }
 

@@ -7,11 +7,13 @@
 
 #include "apps/worker_options.h"
 #include "remote/host_session.h"
+#include "remote/links.h"
 #include "remote/opencl/worker/arrive.h"
 
 namespace flexai::apps {
 
 struct WorkerSession {
+  std::unique_ptr<remote::Links> links;  // null: of a program of this host
   std::unique_ptr<remote::HostSession> door;
   remote::opencl::Arrived met;
 };

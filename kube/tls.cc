@@ -1,13 +1,10 @@
 #include "kube/tls.h"
 
 #include <arpa/inet.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <cstring>
 
+#include "base/openssl.h"
 #include "kube/server_address.h"
 
 namespace flexai::kube {
@@ -15,34 +12,15 @@ namespace {
 
 using base::Code;
 
-struct BioFree {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
-using Bio = std::unique_ptr<BIO, BioFree>;
-struct CertFree {
-  void operator()(X509* cert) const { X509_free(cert); }
-};
-using Cert = std::unique_ptr<X509, CertFree>;
-
-Bio reader_of(const std::string& text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-std::string reason() {
-  unsigned long error = ERR_get_error();
-  const char* text = error != 0 ? ERR_reason_error_string(error) : nullptr;
-  ERR_clear_error();
-  return text != nullptr ? text : "OpenSSL gives no reason";
-}
-
 base::Status trust(SSL_CTX* context, const std::string& authorities) {
   if (authorities.empty()) {
     SSL_CTX_set_default_verify_paths(context);
     return {};
   }
-  Bio bio = reader_of(authorities);
+  base::BioPtr bio = base::bio_of(authorities);
   int count = 0;
-  while (Cert cert = Cert(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))) {
+  while (base::CertPtr cert =
+             base::CertPtr(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))) {
     X509_STORE_add_cert(SSL_CTX_get_cert_store(context), cert.get());
     ++count;
   }
@@ -55,20 +33,19 @@ base::Status trust(SSL_CTX* context, const std::string& authorities) {
 // The first certificate is ours, those that follow lead to its authority.
 base::Status present(SSL_CTX* context, const TlsMaterial& material) {
   if (material.certificate.empty()) return {};
-  Bio chain = reader_of(material.certificate);
-  Cert own(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+  base::BioPtr chain = base::bio_of(material.certificate);
+  base::CertPtr own(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
   if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1)
-    return base::fail(Code::kInvalid, "the client certificate is not valid PEM: " + reason());
+    return base::openssl_error(Code::kInvalid, "the client certificate is not valid PEM");
   while (X509* more = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr))
     if (SSL_CTX_add0_chain_cert(context, more) != 1) X509_free(more);
   ERR_clear_error();
-  Bio text = reader_of(material.key);
+  base::BioPtr text = base::bio_of(material.key);
   auto no_passphrase = [](char*, int, int, void*) { return 0; };
-  EVP_PKEY* key = PEM_read_bio_PrivateKey(text.get(), nullptr, no_passphrase, nullptr);
-  bool fits = key != nullptr && SSL_CTX_use_PrivateKey(context, key) == 1 &&
+  base::KeyPtr key(PEM_read_bio_PrivateKey(text.get(), nullptr, no_passphrase, nullptr));
+  bool fits = key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1 &&
               SSL_CTX_check_private_key(context) == 1;
-  EVP_PKEY_free(key);
-  if (!fits) return base::fail(Code::kInvalid, "the client key does not fit: " + reason());
+  if (!fits) return base::openssl_error(Code::kInvalid, "the client key does not fit");
   return {};
 }
 
@@ -87,8 +64,9 @@ void SslContextFree::operator()(ssl_ctx_st* context) const { SSL_CTX_free(contex
 void SslFree::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
 base::Result<Ssl> make_ssl(const TlsMaterial& material, int socket) {
+  base::use_openssl();
   SslContext context(SSL_CTX_new(TLS_client_method()));
-  if (context == nullptr) return base::fail(Code::kExhausted, "TLS: " + reason());
+  if (context == nullptr) return base::openssl_error(Code::kExhausted, "TLS");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
@@ -100,7 +78,7 @@ base::Result<Ssl> make_ssl(const TlsMaterial& material, int socket) {
   FLEXAI_TRY(present(context.get(), material));
   Ssl ssl(SSL_new(context.get()));
   if (ssl == nullptr || SSL_set_fd(ssl.get(), socket) != 1)
-    return base::fail(Code::kExhausted, "TLS: " + reason());
+    return base::openssl_error(Code::kExhausted, "TLS");
   FLEXAI_TRY(expect(ssl.get(), material.server_name));
   SSL_set_connect_state(ssl.get());
   return ssl;
@@ -109,12 +87,12 @@ base::Result<Ssl> make_ssl(const TlsMaterial& material, int socket) {
 base::Error handshake_error(ssl_st* ssl, const std::string& server) {
   long verdict = SSL_get_verify_result(ssl);
   unsigned long error = ERR_peek_error();
-  std::string why = reason();
+  base::Error failed = base::openssl_error(Code::kUnavailable, "TLS with " + server);
   if (verdict != X509_V_OK)
     return base::fail(Code::kDenied, "the certificate of " + server + " is not accepted: " +
                                          X509_verify_cert_error_string(verdict));
   if (error == 0) return base::fail(Code::kUnavailable, server + " closed the TLS handshake");
-  return base::fail(Code::kUnavailable, "TLS with " + server + ": " + why);
+  return failed;
 }
 
 base::Status check_protocol(ssl_st* ssl, const std::string& server) {

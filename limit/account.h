@@ -28,6 +28,10 @@ struct ArbiterConfig {
   Nanos burst = 20 * base::kMillisecond;  // most credit kept while idle or waiting
   Nanos idle_release =
       100 * base::kMicrosecond;  // an idle holder loses its lease after this, if others wait
+  // Within its guarantee a holder whose programs usually pause for no longer keeps its lease
+  // through the pause, and pays for it: such as ask again when they have seen the end of what they
+  // asked before, over a network say, would else wait for everybody's turn each time.
+  Nanos longest_pause = 500 * base::kMicrosecond;
   Nanos wake_lead =
       500 * base::kMicrosecond;  // who keeps the card learns it this long before its lease ends
   Nanos silent = 50 * base::kMillisecond;   // a holder without heartbeat loses its lease after this

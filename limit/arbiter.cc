@@ -9,6 +9,7 @@ namespace {
 constexpr Nanos kMostUnreported = 2 * base::kSecond;
 constexpr Nanos kLongestStartUp = 200 * base::kMicrosecond;  // more is the tenant's own slowness
 constexpr Nanos kStartUpsAveraged = 16;
+constexpr Nanos kPausesAveraged = 8;
 
 int priority_index(const Account& account) {
   return std::clamp(static_cast<int>(account.terms().priority), 0, 2);
@@ -107,6 +108,22 @@ void Arbiter::learn_start_up(const Demand& demand) {
   average = average < 0 ? took : average + (took - average) / kStartUpsAveraged;
 }
 
+// Seen without a lease, when it asks for one: with a lease it does not say when it goes on. A
+// longer one is a rest, and says the same of the next whatever its length.
+void Arbiter::learn_pause(Tenant* tenant, Nanos now) {
+  const Nanos took = std::clamp<Nanos>(now - tenant->last_active, 0, 2 * config_.longest_pause);
+  Nanos& average = tenant->pause;
+  average = average < 0 ? took : average + (took - average) / kPausesAveraged;
+}
+
+// How long it may hold its lease without work while others wait.
+Nanos Arbiter::idle_release(const Tenant& tenant) const {
+  if (tenant.pause < 0 || band_ != Band::kGuarantee) return config_.idle_release;
+  const Nanos enough = tenant.pause + tenant.pause / 2;
+  return enough <= config_.longest_pause ? std::max(enough, config_.idle_release)
+                                         : config_.idle_release;
+}
+
 Nanos Arbiter::start_up_of_others(TenantId id) const {
   Nanos sum = 0, known = 0;
   for (TenantId other : active_) {
@@ -137,6 +154,7 @@ void Arbiter::observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nan
 
   if (tenant->wants && !wanted && holder_ != id && !draining(id)) {
     tenant->returned = now - tenant->last_active >= config_.lease_max;
+    learn_pause(tenant, now);
     tenant->account.accrue(now);
     tenant->account.join(Band::kGuarantee, last_order(*tenant, Band::kGuarantee));
     tenant->account.join(Band::kSurplus, last_order(*tenant, Band::kSurplus));
@@ -300,7 +318,7 @@ bool Arbiter::starting(Nanos now) const {
 bool Arbiter::using_lease(Nanos now) const {
   const Tenant& tenant = at(*holder_);
   if (tenant.demand.in_flight || starting(now)) return true;
-  return now - std::max(tenant.last_active, start_) < config_.idle_release;
+  return now - std::max(tenant.last_active, start_) < idle_release(tenant);
 }
 
 Nanos Arbiter::ahead(Nanos now) const {
@@ -525,7 +543,7 @@ Nanos Arbiter::next_look(Nanos now) const {
     bool streams = tenant.demand.in_flight && tenant.demand.idle_since <= noticed_at_;
     consider(now + (streams ? config_.lease_max : config_.tick));
     if (!tenant.demand.in_flight && drains_.empty() && !starting(now))
-      consider(std::max(tenant.last_active, start_) + config_.idle_release);
+      consider(std::max(tenant.last_active, start_) + idle_release(tenant));
     // A look costs the work on the card a little. While there is work beyond the end of the lease,
     // only its renewal is to be decided; who follows, once it has rung that it is out of work.
     Nanos done = std::max(end_, predicted_end(tenant, end_, now));

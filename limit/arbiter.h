@@ -100,6 +100,7 @@ class Arbiter {
     Nanos busy_seen = 0;
     Nanos reported = 0;     // device time told of and not yet accounted for
     Nanos unreported = 0;   // wall time of leases held alone that no report has claimed yet
+    Nanos pause = -1;       // between its stretches of work, moving average; -1 = not known
     Nanos start_up = -1;    // from lease to first work on the card, moving average; -1 = not known
     Publication published;  // last one
   };
@@ -115,6 +116,8 @@ class Arbiter {
   void observe(Nanos now, const std::map<TenantId, Demand>& demand);
   void observe_one(TenantId id, Tenant* tenant, const Demand& demand, Nanos now);
   void learn_start_up(const Demand& demand);
+  void learn_pause(Tenant* tenant, Nanos now);
+  Nanos idle_release(const Tenant& tenant) const;
   Nanos start_up_of_others(TenantId id) const;
   void settle(Nanos now);
   Nanos settle_drains(Nanos now);

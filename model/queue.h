@@ -24,6 +24,8 @@ struct Queue {
   int32_t weight = 1;     // of what is left over deserved parts
   std::vector<ModelCap> caps;
   int64_t decayed_usage = 0;  // milli-NCU x seconds, fading; decides between equals
+
+  bool operator==(const Queue&) const = default;
 };
 
 }  // namespace flexai::model

@@ -30,6 +30,7 @@ struct Demand {
   std::string kind;                 // of work, as in the table of rates (model/ncu.h); empty: any
   std::vector<std::string> models;  // empty: any
   std::vector<std::string> labels;  // the node must carry all
+  std::string fit;                  // name of a Fit; empty: any node, any card
   Locality locality = Locality::kLocal;
   int32_t network_mbps = 0;  // for each card when remote
   int32_t remote_calls = 0;  // a second, that wait for an answer when remote

@@ -1,6 +1,5 @@
 #include "remote/apart.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <memory>
+#include "base/file.h"
 
 namespace flexai::remote {
 
@@ -33,10 +32,6 @@ constexpr int kLeastAbi = 2;  // before it nothing can be renamed from folder to
 constexpr int kLongest = 64;  // folders in a path
 constexpr int kMost = 16384;  // places beside one of them; what is more cannot be used
 
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-
 base::Status allow(int rules, int parent, const char* name) {
   const Fd place(::openat(parent, name, O_PATH | O_CLOEXEC));
   struct stat about {};
@@ -57,7 +52,7 @@ Result<std::string> real_path(const std::string& path) {
 
 // All of `folder` but the one called `left_out`.
 base::Status allow_others(int rules, const std::string& folder, const std::string& left_out) {
-  const std::unique_ptr<DIR, CloseFolder> all(::opendir(folder.c_str()));
+  const base::FolderPtr all(::opendir(folder.c_str()));
   if (all == nullptr) return {};  // nor can it be looked into later
   for (int places = 0; places < kMost; ++places) {
     const dirent* each = ::readdir(all.get());

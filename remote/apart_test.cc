@@ -13,6 +13,8 @@
 #include <fstream>
 #include <functional>
 
+#include "base/temporary_folder.h"
+
 namespace flexai::remote {
 namespace {
 
@@ -21,9 +23,7 @@ namespace fs = std::filesystem;
 class ApartTest : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/flexai-apart-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    place_ = pattern;
+    ASSERT_FALSE(place_.empty());
     state_ = place_ + "/state";
     for (const char* folder : {"/state/tenants/own", "/state/tenants/other", "/beside"})
       fs::create_directories(place_ + folder);
@@ -32,7 +32,6 @@ class ApartTest : public testing::Test {
       std::ofstream(place_ + file) << "text";
     if (!Apart::make(state_, own()).ok()) GTEST_SKIP() << "this kernel has no Landlock";
   }
-  void TearDown() override { fs::remove_all(place_); }
   std::string own() const { return state_ + "/tenants/own"; }
   std::string other() const { return state_ + "/tenants/other"; }
 
@@ -54,7 +53,9 @@ class ApartTest : public testing::Test {
     return fd >= 0 ? 0 : errno;
   }
 
-  std::string place_, state_;
+  base::TemporaryFolder temporary_;
+  const std::string place_ = temporary_.path();
+  std::string state_;
 };
 
 TEST_F(ApartTest, NothingOfOthersCanBeTouched) {

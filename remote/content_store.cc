@@ -1,6 +1,5 @@
 #include "remote/content_store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/log.h"
 
@@ -30,20 +30,6 @@ constexpr size_t kHead = 4 + 2 + 32 + 8 + 32;
 constexpr size_t kMostEntries = 65536;  // looked at
 constexpr time_t kForgotten = 3600;     // seconds after which what was written aside is nobody's
 constexpr const char* kAside = "new-";
-
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-
-base::Status write_all(int file, Bytes bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(file, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("writing");
-    bytes = bytes.subspan(static_cast<size_t>(n));
-  }
-  return {};
-}
 
 Result<std::vector<std::byte>> read_all(int file, size_t size) {
   std::vector<std::byte> bytes(size);
@@ -147,8 +133,8 @@ base::Status ContentStore::write(const std::string& name, const std::string& asi
   const Fd file(::openat(folder_.get(), aside.c_str(),
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return fail_errno("creating an entry");
-  FLEXAI_TRY(write_all(file.get(), head.bytes()));
-  FLEXAI_TRY(write_all(file.get(), bytes));
+  FLEXAI_TRY(base::write_all(file.get(), head.bytes(), "writing"));
+  FLEXAI_TRY(base::write_all(file.get(), bytes, "writing"));
   if (::renameat(folder_.get(), aside.c_str(), folder_.get(), name.c_str()) != 0)
     return fail_errno("renaming an entry");
   return {};
@@ -162,7 +148,7 @@ std::vector<ContentStore::Entry> ContentStore::entries() {
   std::vector<Entry> found;
   Fd again(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!again.valid()) return found;
-  const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(again.get()));
+  const base::FolderPtr folder(::fdopendir(again.get()));
   if (folder == nullptr) return found;
   again.release();
   while (const dirent* each = ::readdir(folder.get())) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/hex.h"
+#include "base/temporary_folder.h"
 
 namespace flexai::remote {
 namespace {
@@ -30,12 +31,9 @@ wire::Digest key_of(const std::string& text) {
 class ContentStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/flexai-store-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    place_ = pattern;
+    ASSERT_FALSE(place_.empty());
     folder_ = place_ + "/store";
   }
-  void TearDown() override { fs::remove_all(place_); }
 
   std::unique_ptr<ContentStore> open(uint64_t most = 1u << 20) {
     return ContentStore::open(folder_, most).value();
@@ -54,7 +52,9 @@ class ContentStoreTest : public testing::Test {
     ASSERT_EQ(::utimensat(AT_FDCWD, path_of(text).c_str(), when, 0), 0);
   }
 
-  std::string place_, folder_;
+  base::TemporaryFolder temporary_;
+  const std::string place_ = temporary_.path();
+  std::string folder_;
 };
 
 TEST_F(ContentStoreTest, AnotherProcessFindsWhatWasKept) {

@@ -30,6 +30,7 @@ base::Result<std::unique_ptr<HandedDoor>> HandedDoor::make(Fd listener,
                                                            wire::Host& host, Calls calls) {
   std::unique_ptr<HandedDoor> door(new HandedDoor(std::move(tls), host, std::move(calls)));
   HandedDoor* raw = door.get();
+  if (raw->calls_.key_named) raw->tls_->accept_keys(raw->calls_.key_named);
   FLEXAI_TRY_ASSIGN(door->acceptor_,
                     wire::Acceptor::open(std::move(listener),
                                          {kMostMessages, 0, [raw] { raw->calls_.on_tick(); }},
@@ -80,8 +81,14 @@ void HandedDoor::leave(const std::string& source) {
 void HandedDoor::greet(Fd socket) {
   prepare(socket.get());
   auto transport = tls_->secure(std::move(socket), "", monotonic_now() + 5 * kSecond);
-  base::Status served =
-      transport.ok() ? host_.serve(std::move(transport).value()) : base::Status(transport.error());
+  base::Status served;
+  if (!transport.ok()) {
+    served = transport.error();
+  } else if (!(*transport)->peer().key.empty()) {
+    served = calls_.on_link(std::move(*transport));
+  } else {
+    served = host_.serve(std::move(*transport));
+  }
   if (!served.ok())
     base::log(base::Level::kInfo, "worker", "connection refused",
               {{"why", served.error().message}});

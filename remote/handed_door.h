@@ -24,6 +24,9 @@ class HandedDoor {
     std::function<void(std::vector<std::byte> lease)> on_lease;
     std::function<void(const std::string& why)> on_end;
     std::function<void()> on_tick;  // about once a second
+    // Of links (links.h), both or none: who may come without a certificate, and has.
+    wire::TlsContext::KeyNamed key_named = nullptr;
+    std::function<base::Status(std::unique_ptr<wire::Transport>)> on_link = nullptr;
   };
   // `listener` listens (SOCK_SEQPACKET); `host` outlives the door.
   static base::Result<std::unique_ptr<HandedDoor>> make(base::Fd listener,

@@ -30,7 +30,7 @@ struct Place {
 base::Status encode(const Place& place, wire::Writer& writer);
 base::Result<Place> decode_place(wire::Bytes bytes);
 
-enum class MoveWord : uint8_t { kPlace = 1, kReady = 2, kCommit = 3 };
+enum class MoveWord : uint8_t { kPlace = 1, kReady = 2, kCommit = 3, kLink = 4 };
 
 struct MoveMessage {
   MoveWord word{};

@@ -31,6 +31,7 @@ wire::HostOptions HostSession::host_options() {
   wire::HostOptions host;
   host.session.version = options_.version;
   host.session.grace = options_.grace;
+  if (options_.links != nullptr) host.session.features = kLinkFeature;
   host.admit = [this](const wire::Hello& hello, const wire::Peer& peer) {
     return admit(hello, peer);
   };
@@ -77,6 +78,10 @@ base::Result<std::unique_ptr<HostSession>> HostSession::open_on(
   calls.on_lease = [self](auto token) { self->renew(std::move(token)); };
   calls.on_end = [self](const std::string& why) { self->end(wire::RefusalCode::kEnded, why); };
   calls.on_tick = [self] { self->check_expiry(); };
+  if (Links* links = made->options_.links; links != nullptr) {
+    calls.key_named = [links](const std::string& name) { return links->key_named(name); };
+    calls.on_link = [links](auto transport) { return links->take_in(std::move(transport)); };
+  }
   FLEXAI_TRY_ASSIGN(made->handed_, HandedDoor::make(std::move(listener), std::move(tls),
                                                     *made->host_, std::move(calls)));
   return made;
@@ -237,6 +242,7 @@ base::Result<std::shared_ptr<wire::Session>> HostSession::adopt(const wire::Sess
                                                                 const wire::Peer& peer) {
   wire::SessionOptions options;
   options.version = options_.version;
+  if (options_.links != nullptr) options.features = kLinkFeature;
   FLEXAI_TRY_ASSIGN(std::shared_ptr<wire::Session> session,
                     wire::Session::adopt(state, peer, std::move(options)));
   {

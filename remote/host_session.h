@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "remote/handed_door.h"
+#include "remote/links.h"
 #include "wire/door.h"
 
 namespace flexai::remote {
@@ -22,6 +23,7 @@ struct HostSessionOptions {
   std::string pki;                         // folder of certificates, for a tls: endpoint
   base::Nanos patience = 0;                // how long the client may take to come; 0: for ever
   base::Nanos grace = 30 * base::kSecond;  // how long a session is kept without a connection
+  Links* links = nullptr;  // of the session, for one whose connections are handed over; outlives it
 };
 
 class HostSession {

@@ -5,6 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "base/file.h"
 #include "wire/codec.h"
 #include "wire/socket.h"
 
@@ -16,7 +19,8 @@ using base::Fd;
 
 namespace {
 
-constexpr std::string_view kPrefix = "door:", kError = "error ", kGood = "introduction\n";
+constexpr std::string_view kPrefix = "door:", kFolder = "doors:", kError = "error ",
+                           kGood = "introduction\n";
 constexpr size_t kMostAnswer = 256 << 10;
 
 base::Result<std::string> read_answer(int fd, base::Nanos deadline) {
@@ -39,6 +43,23 @@ base::Result<std::string> read_answer(int fd, base::Nanos deadline) {
 }  // namespace
 
 bool is_door(const std::string& endpoint) { return endpoint.starts_with(kPrefix); }
+
+std::vector<std::string> doors_of(const std::string& endpoint) {
+  if (!endpoint.starts_with(kFolder)) return {endpoint};
+  const std::string folder = endpoint.substr(kFolder.size());
+  std::vector<std::string> doors;
+  const base::FolderPtr open(::opendir(folder.c_str()));
+  while (open != nullptr) {
+    const dirent* entry = ::readdir(open.get());
+    if (entry == nullptr) break;
+    const std::string path = folder + "/" + entry->d_name + "/door";
+    if (entry->d_name[0] != '.' && ::access(path.c_str(), F_OK) == 0)
+      doors.push_back(std::string(kPrefix) + path);
+  }
+  std::sort(doors.begin(), doors.end());
+  if (doors.empty()) doors.push_back(std::string(kPrefix) + folder + "/*/door");
+  return doors;
+}
 
 base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline) {
   const std::string path = endpoint.substr(kPrefix.size());

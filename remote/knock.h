@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -16,6 +17,9 @@ namespace flexai::remote {
 // What the door at `endpoint` ("door:PATH") answers.
 base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline);
 bool is_door(const std::string& endpoint);
+// Every door below the folder of "doors:FOLDER", by name: FOLDER/NAME/door. Other endpoints are
+// themselves alone. A folder without any gives a door that is not there, for its name.
+std::vector<std::string> doors_of(const std::string& endpoint);
 
 // The door's side, on a connection: never blocks. The caller then closes it. False: whoever knocked
 // is gone.

@@ -104,5 +104,22 @@ TEST(Appointment, WordsReachTheWorker) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Knock, DoorsOfAFolder) {
+  EXPECT_EQ(doors_of("door:/a/b"), std::vector<std::string>{"door:/a/b"});
+  std::string folder = (std::filesystem::temp_directory_path() / "flexai-test-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  EXPECT_EQ(doors_of("doors:" + folder), std::vector<std::string>{"door:" + folder + "/*/door"});
+  for (const char* name : {"b", "a", "closed", ".hidden"})
+    std::filesystem::create_directory(folder + "/" + name);
+  for (const char* name : {"b", "a", ".hidden"}) {
+    auto listener =
+        wire::listen_socket({wire::Carrier::kUnix, folder + "/" + name + "/door", 0, ""});
+    EXPECT_TRUE(listener.ok());
+  }
+  EXPECT_EQ(doors_of("doors:" + folder),
+            (std::vector<std::string>{"door:" + folder + "/a/door", "door:" + folder + "/b/door"}));
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace flexai::remote

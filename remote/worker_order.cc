@@ -39,7 +39,7 @@ Result<WorkerOrder> decode_order(Bytes bytes) {
   WorkerOrder order;
   order.word = static_cast<OrderWord>(reader.u8("word"));
   order.patience = static_cast<Nanos>(reader.u32("patience")) * base::kMillisecond;
-  if (order.word < OrderWord::kSwapOut || order.word > OrderWord::kMove)
+  if (order.word < OrderWord::kSwapOut || order.word > OrderWord::kLink)
     reader.refuse("word", "is no order");
   FLEXAI_TRY(reader.finish().with_context("order"));
   return order;

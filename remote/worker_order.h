@@ -20,6 +20,7 @@ enum class OrderWord : uint8_t {
   kSwapOut = 1,  // the bytes leave the card: into the file, or into memory when none came along
   kSwapIn = 2,
   kMove = 3,  // the session goes on at another host; the file is a socket, see handover.h
+  kLink = 4,  // bytes may go to a worker of another host; the file as before, see links.h
 };
 
 struct WorkerOrder {

@@ -32,7 +32,9 @@ NodeId Cluster::add(const NodeSpec& spec) {
   nodes_.push_back(node);
   specs_.push_back(spec);
   for (int i = 0; i < kMaxCards; ++i)
-    card_memory_free_.push_back(i < spec.cards ? spec.card_memory_mib : 0);
+    card_memory_free_.push_back(i >= spec.cards             ? 0
+                                : spec.each_card_mib[i] > 0 ? spec.each_card_mib[i]
+                                                            : spec.card_memory_mib);
   card_milli_ += node.idle;
   idle_milli_ += node.idle;
   last_change_.push_back(kNever);
@@ -113,6 +115,32 @@ bool Cluster::fits(const Shape& shape, const Placement& at) const {
   if (!at.remote()) return true;
   const int64_t network = int64_t{shape.network_mbps} * shape.cards;
   return node.network_free >= network && home.network_free >= network;
+}
+
+void Cluster::set_fit(uint32_t fit, const std::vector<uint32_t>& nodes) {
+  assert(fit > 0 && fit <= fits_.size() + 1 && nodes.size() == size());
+  if (fit > fits_.size()) fits_.emplace_back(nodes.size());
+  std::vector<uint32_t>& now = fits_[fit - 1];
+  for (NodeId n = 0; n < nodes.size(); ++n) {
+    if (now[n] == nodes[n]) continue;
+    now[n] = nodes[n];
+    note(n);
+  }
+}
+
+NodeState Cluster::seen_by(const Shape& shape, NodeId id) const {
+  NodeState node = nodes_[id];
+  const uint32_t word = allowed(shape.fit, id);
+  if (!shape.cards_only && (word & model::Fit::kProcessor) == 0) node.open = false;
+  if (shape.cards == 0) return node;
+  node.most = 0;
+  node.whole = 0;
+  for (int i = 0; i < node.cards; ++i) {
+    if ((word >> i & 1) == 0) node.free[i] = 0;
+    node.most = std::max(node.most, node.free[i]);
+    node.whole = static_cast<uint8_t>(node.whole + (node.free[i] == kWholeCard));
+  }
+  return node;
 }
 
 void Cluster::set_open(NodeId id, bool open) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/fit.h"
 #include "sched/room_key.h"
 #include "sched/shape.h"
 
@@ -14,11 +15,12 @@ namespace flexai::sched {
 struct NodeSpec {
   int32_t cpu_milli = 0;
   int32_t memory_mib = 0;
-  int32_t card_memory_mib = 0;  // of each card
-  int32_t network_mbps = 0;     // for remote cards, in and out together
-  uint8_t cards = 0;            // at most kMaxCards
-  uint8_t model = 0;            // of all its cards
-  uint16_t zone = 0;            // < 64
+  int32_t card_memory_mib = 0;         // of each card
+  int32_t network_mbps = 0;            // for remote cards, in and out together
+  uint8_t cards = 0;                   // at most kMaxCards
+  uint8_t model = 0;                   // of all its cards
+  int32_t each_card_mib[kMaxCards]{};  // of each, 0: card_memory_mib
+  uint16_t zone = 0;                   // < 64
   uint64_t labels = 0;
 };
 
@@ -69,6 +71,16 @@ class Cluster {
   // Whether this very placement has room, card by card; `at` may come from outside.
   bool fits(const Shape& shape, const Placement& at) const;
   void set_open(NodeId id, bool open);
+  // What a fit allows, by NodeId, as model::Fit has it; numbers count from 1 without gaps. Nodes
+  // where it changes count as changed.
+  void set_fit(uint32_t fit, const std::vector<uint32_t>& nodes);
+  // Of 0: everything.
+  uint32_t allowed(uint32_t fit, NodeId id) const {
+    return fit == 0 ? ~uint32_t{0} : fits_[fit - 1][id];
+  }
+  // The node as the shape may use it: cards that its fit does not allow have nothing free; when the
+  // program may not run there it is closed.
+  NodeState seen_by(const Shape& shape, NodeId id) const;
 
   // Position i of the log names the node of change i, or kNone when the node has changed again
   // since.
@@ -86,6 +98,7 @@ class Cluster {
   std::vector<NodeSpec> specs_;
   std::vector<int32_t> card_memory_free_;
   std::vector<RoomKey> keys_{0};
+  std::vector<std::vector<uint32_t>> fits_;
   std::vector<NodeId> log_;
   std::vector<uint64_t> last_change_;
   uint64_t log_start_ = 0;

@@ -21,7 +21,7 @@ class Numbers {
 };
 
 struct Dictionary {
-  Numbers models, zones, labels, nodes, queues, kinds;
+  Numbers models, zones, labels, nodes, queues, kinds, fits;
 };
 
 }  // namespace flexai::sched

@@ -1,6 +1,7 @@
 #include "sched/explain.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 
 #include "sched/passes/gang.h"
@@ -84,8 +85,17 @@ std::string line_of(const Session& s, const Verdict& v) {
 
 }  // namespace
 
+// Whether the shape's fit has a place for the program and enough cards there.
+bool allows(const Session& s, const Shape& shape, NodeId n) {
+  if (shape.fit == 0) return true;
+  const uint32_t word = s.cluster.allowed(shape.fit, n);
+  if (!shape.cards_only && (word & model::Fit::kProcessor) == 0) return false;
+  return std::popcount(word & ((1u << s.cluster.spec(n).cards) - 1)) >= shape.cards;
+}
+
 bool fits_empty(const Session& s, const Shape& shape, NodeId n) {
   const NodeSpec& spec = s.cluster.spec(n);
+  if (s.policy.on(Rule::kAffinity) && !allows(s, shape, n)) return false;
   return (shape.cards == 0 || (shape.models >> spec.model & 1) != 0) &&
          (shape.labels & ~spec.labels) == 0 && spec.cards >= shape.cards &&
          (shape.cards == 0 || spec.card_memory_mib >= shape.card_memory_mib) &&
@@ -93,8 +103,10 @@ bool fits_empty(const Session& s, const Shape& shape, NodeId n) {
 }
 
 Reason first_obstacle(const Session& s, const Shape& shape, NodeId id) {
-  const NodeState& n = s.cluster[id];
   const Policy& p = s.policy;
+  if (s.cluster[id].open && p.on(Rule::kAffinity) && !allows(s, shape, id))
+    return Reason::kNotAllowed;
+  const NodeState n = p.on(Rule::kAffinity) ? s.cluster.seen_by(shape, id) : s.cluster[id];
   if (!n.open) return id < s.held.size() && s.held[id] ? Reason::kBehindHead : Reason::kNodeClosed;
   if (p.on(Rule::kModel) && !rules::model(shape, n)) return Reason::kWrongModel;
   if (p.on(Rule::kAffinity) && !rules::affinity(shape, n)) return Reason::kLabelMissing;

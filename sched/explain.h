@@ -10,6 +10,7 @@ Verdict explain(Session* session, uint32_t job);
 Verdict waits_behind(const Session& session, uint32_t job);
 // The same for another workload that asks for the same.
 Verdict renamed(const Session& session, const Verdict& verdict, uint32_t job);
+bool allows(const Session& session, const Shape& shape, NodeId node);
 // Whether the node could hold a member if nothing ran on it.
 bool fits_empty(const Session& session, const Shape& shape, NodeId node);
 // No node could hold one member even when empty, near or far.

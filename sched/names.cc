@@ -23,7 +23,7 @@ const char* reason_name(Reason reason) {
       "wrong_zone",     "no_cards",    "no_processor",     "no_memory",
       "no_card_memory", "no_network",  "remote_forbidden", "remote_spent",
       "queue_limit",    "model_cap",   "gang_partial",     "behind_head",
-      "never_fits",     "spread"};
+      "never_fits",     "spread",      "not_allowed"};
   return kNames[static_cast<int>(reason)];
 }
 

@@ -1,6 +1,8 @@
 #include "sched/placer.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "sched/rules/affinity.h"
 #include "sched/rules/capacity.h"
@@ -26,12 +28,26 @@ Placer::Placer(const Cluster* cluster, ShapeTable* shapes, const Policy& policy,
   scarcity_.resize(kMaxModels);
 }
 
+// What is typical does not depend on where somebody may be.
+ShapeId Placer::anywhere(ShapeId id) {
+  if ((*shapes_)[id].fit == 0) return id;
+  Shape shape = (*shapes_)[id];
+  shape.fit = 0;
+  return shapes_->intern(shape);
+}
+
 void Placer::learn(ShapeId id) {
-  mix_.add(id);
+  mix_.add(anywhere(id));
   if (mix_.stale()) renew();
 }
 
 void Placer::learn_all(std::vector<uint32_t> counts) {
+  for (ShapeId id = 0; id < counts.size(); ++id) {
+    if (counts[id] == 0 || (*shapes_)[id].fit == 0) continue;
+    const ShapeId same = anywhere(id);
+    if (same >= counts.size()) counts.resize(same + 1);
+    counts[same] += std::exchange(counts[id], 0);
+  }
   mix_.restore(std::move(counts));
   renew();
 }
@@ -71,7 +87,7 @@ Shape Placer::asked_by(const Shape& s) const {
   }
   if (!p.on(Rule::kNetwork)) asked.node_network_mbps = std::numeric_limits<int32_t>::min();
   if (!p.on(Rule::kModel)) asked.models = kAnyModel;
-  if (!p.on(Rule::kAffinity)) asked.labels = 0;
+  if (!p.on(Rule::kAffinity)) asked.labels = 0, asked.fit = 0;
   if (!p.on(Rule::kTopology)) asked.zones = ~uint64_t{0};
   return asked;
 }
@@ -79,7 +95,8 @@ Shape Placer::asked_by(const Shape& s) const {
 Cost Placer::cost_on(const Shape& s, NodeId id) const { return cost_on(asked_by(s), s, id); }
 
 Cost Placer::cost_on(const Shape& asked, const Shape& s, NodeId id) const {
-  const NodeState& n = (*cluster_)[id];
+  NodeState masked;
+  const NodeState& n = seen(asked, id, &masked);
   // All together: which of them fails first cannot be foretold, and a wrong guess costs more.
   const int room = int{n.open} & int{rules::cards(asked, n)} & int{rules::processors(asked, n)} &
                    int{rules::memory(asked, n)} & int{rules::network(asked, n)} &
@@ -108,7 +125,8 @@ Cost Placer::cost_on(const Shape& asked, const Shape& s, NodeId id) const {
 }
 
 uint32_t Placer::cards_on(const Shape& s, NodeId id) const {
-  const NodeState& n = (*cluster_)[id];
+  NodeState masked;
+  const NodeState& n = policy_.on(Rule::kAffinity) ? seen(s, id, &masked) : (*cluster_)[id];
   const int32_t* memory = cluster_->card_memory_free(id);
   if (s.cards == 0) return 0;
   if (s.cards == 1 && policy_.on(Rule::kFragment) && fragment_.built()) {
@@ -164,6 +182,9 @@ bool Placer::ever_fits(const Shape& asked) const {
   for (NodeId n = 0; n < cluster_->size(); ++n) {
     const NodeSpec& spec = cluster_->spec(n);
     const NodeState node = empty_node(spec);
+    const uint32_t allowed = cluster_->allowed(asked.fit, n);
+    if (!asked.cards_only && (allowed & model::Fit::kProcessor) == 0) continue;
+    if (std::popcount(allowed & ((1u << spec.cards) - 1)) < asked.cards) continue;
     if (rules::cards(asked, node) && rules::processors(asked, node) && rules::memory(asked, node) &&
         rules::network(asked, node) && rules::model(asked, node) && rules::affinity(asked, node) &&
         rules::topology(asked, node) &&
@@ -178,6 +199,7 @@ Placer::Parts Placer::parts_of(ShapeId id) {
   if (parts_[id].cards == kNone) {
     Shape cards = (*shapes_)[id], processor = cards;
     cards.cpu_milli = cards.memory_mib = 0;
+    cards.cards_only = true;
     processor.cards = 0;
     processor.milli = 0;
     processor.card_memory_mib = 0;

@@ -56,6 +56,8 @@ class Placer {
   const Mix& mix() const { return mix_; }
   const Fragment& fragment() const { return fragment_; }
   const Policy& policy() const { return policy_; }
+  // Fits have changed: what could never be may be now.
+  void fits_changed() { ever_.clear(); }
   void set_remote_used(int64_t milli) { remote_used_ = milli; }
 
  private:
@@ -65,9 +67,15 @@ class Placer {
   };
   // What the hard rules that are on ask of a node; of those that are off, nothing.
   Shape asked_by(const Shape& shape) const;
+  ShapeId anywhere(ShapeId id);
   Cost cost_on(const Shape& asked, const Shape& shape, NodeId node) const;
   CostTable& refreshed(ShapeId id);
   bool ever_fits(const Shape& asked) const;  // on some node with nothing else on it
+  // The node as the shape sees it, in *masked where that differs from what it is.
+  const NodeState& seen(const Shape& shape, NodeId node, NodeState* masked) const {
+    if (shape.fit == 0) return (*cluster_)[node];
+    return *masked = cluster_->seen_by(shape, node);
+  }
   void refresh_fragments();
   bool remote_allowed(const Shape& shape) const;
   // Of a card that is in another zone than the processor, or in the same.

@@ -33,6 +33,8 @@ void Planner::reopen() {
   node_position_.clear();
   for (uint32_t i = 0; i < known_.workloads.size(); ++i) position_[known_.workloads[i].name] = i;
   for (uint32_t i = 0; i < known_.nodes.size(); ++i) node_position_[known_.nodes[i].name] = i;
+  fit_position_.clear();
+  for (uint32_t i = 0; i < known_.fits.size(); ++i) fit_position_[known_.fits[i].name] = i;
   renewals_ = 0;
   say_mix();
 }
@@ -134,6 +136,8 @@ Status Planner::check(const Delta& delta) const {
   for (const Delta::Gate& gate : delta.gates)
     if (node_position_.count(gate.node) == 0)
       return fail(Code::kNotFound, "delta: node " + quoted(gate.node) + " is not there");
+  const size_t nodes = delta.nodes ? delta.nodes->size() : known_.nodes.size();
+  for (const model::Fit& fit : delta.fits) FLEXAI_TRY(validate(fit, nodes));
   return {};
 }
 
@@ -154,7 +158,15 @@ Status Planner::change_structure(const Delta& delta) {
   for (const Delta::Use& use : delta.used)
     for (Workload& w : next.workloads)
       if (w.name == use.workload) w.observed_milli = use.observed_milli;
-  if (delta.nodes) next.nodes = *delta.nodes;
+  if (delta.nodes) next.nodes = *delta.nodes, next.fits.clear();
+  for (const model::Fit& fit : delta.fits) {
+    const auto at = std::find_if(next.fits.begin(), next.fits.end(),
+                                 [&](const model::Fit& o) { return o.name == fit.name; });
+    if (at == next.fits.end())
+      next.fits.push_back(fit);
+    else
+      *at = fit;
+  }
   for (const Delta::Gate& gate : delta.gates)
     for (model::Node& node : next.nodes)
       if (node.name == gate.node) node.open = gate.open;
@@ -166,6 +178,18 @@ Status Planner::change_structure(const Delta& delta) {
   known_ = std::move(next);
   reopen();
   return {};
+}
+
+void Planner::put_fits(const std::vector<model::Fit>& fits) {
+  for (const model::Fit& fit : fits) {
+    const auto size = static_cast<uint32_t>(known_.fits.size());
+    const auto [at, fresh] = fit_position_.try_emplace(fit.name, size);
+    if (fresh)
+      known_.fits.push_back(fit);
+    else
+      known_.fits[at->second] = fit;
+    session_->use(fit);
+  }
 }
 
 bool Planner::has_room(uint32_t job) {
@@ -199,6 +223,9 @@ Status Planner::put(const Delta& delta) {
     if (!w.queue.empty() && !session_->names.queues.knows(w.queue))
       return fail(Code::kInvalid,
                   "workload " + quoted(w.name) + ": queue " + quoted(w.queue) + " is not there");
+    if (!w.fit.empty() && fit_position_.count(w.fit) == 0)
+      return fail(Code::kInvalid,
+                  "workload " + quoted(w.name) + ": fit " + quoted(w.fit) + " is not there");
     const auto size = static_cast<uint32_t>(known_.workloads.size());
     const auto [at, fresh] = position_.try_emplace(w.name, size);
     changed.push_back(at->second);
@@ -228,9 +255,13 @@ Status Planner::apply(const Delta& delta) {
     if (const auto at = position_.find(w.name); at != position_.end())
       before.emplace_back(at->second, known_.workloads[at->second]);
   const size_t count = known_.workloads.size();
+  std::vector<model::Fit> fits_before;
+  if (!delta.fits.empty()) fits_before = known_.fits;
+  put_fits(delta.fits);
   if (const Status done = put(delta); !done.ok()) {
     known_.workloads.resize(count);
     for (auto& [position, work] : before) known_.workloads[position] = std::move(work);
+    if (!delta.fits.empty()) known_.fits = std::move(fits_before);
     reopen();
     return done;
   }

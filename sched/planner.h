@@ -36,8 +36,9 @@ struct Delta {
   std::vector<model::Workload> workloads;  // new ones, and what is true now of known ones
   std::vector<Use> used;
   std::vector<Gate> gates;
+  std::vector<model::Fit> fits;  // new ones, and what is true now of known ones
   // What is there replaces all that was known of it.
-  std::optional<std::vector<model::Node>> nodes;
+  std::optional<std::vector<model::Node>> nodes;  // then `fits` are all there are
   std::optional<std::vector<model::Queue>> queues;
   std::optional<std::vector<model::NcuRate>> rates;
   std::optional<model::Network> network;
@@ -69,6 +70,7 @@ class Planner {
   base::Status check(const Delta& delta) const;
   base::Status change_structure(const Delta& delta);
   base::Status put(const Delta& delta);
+  void put_fits(const std::vector<model::Fit>& fits);
   base::Status start(uint32_t job);
   bool has_room(uint32_t job);
   void remove(const std::vector<uint32_t>& sorted);
@@ -77,6 +79,7 @@ class Planner {
   std::unique_ptr<Session> session_;
   std::unordered_map<std::string, uint32_t> position_;  // of workloads, by name
   std::unordered_map<std::string, uint32_t> node_position_;
+  std::unordered_map<std::string, uint32_t> fit_position_;
   std::vector<uint32_t> decided_;  // jobs that the last plan did something to
   uint64_t renewals_ = 0;
   size_t openings_ = 0;

@@ -40,6 +40,7 @@ class Life {
       if (i == 1) q.limit = 6000;
       s.queues.push_back(q);
     }
+    for (int i = 0; i < 2; ++i) s.fits.push_back(fit(i));
     for (int i = 0; i < 20; ++i) s.workloads.push_back(work());
     return s;
   }
@@ -50,12 +51,21 @@ class Life {
     n.model = below(2) == 0 ? "A" : "B";
     n.cards = static_cast<uint32_t>(1 + below(4));
     n.card_memory_mib = 100;
+    if (below(4) == 0)
+      for (uint32_t card = 0; card < n.cards; ++card) n.each_card_mib.push_back(10 + below(91));
     n.cpu_milli = 2000 * (1 + below(6));
     n.memory_mib = 2000;
     n.network_mbps = 500 * (1 + below(3));
     n.zone = "z" + std::to_string(below(3));
     if (below(3) == 0) n.labels = {"l" + std::to_string(below(2))};
     return n;
+  }
+
+  model::Fit fit(int number) {
+    model::Fit f{"f" + std::to_string(number), std::vector<uint32_t>(8)};
+    for (uint32_t& word : f.nodes)
+      word = static_cast<uint32_t>(below(16)) | (below(3) == 0 ? 0 : model::Fit::kProcessor);
+    return f;
   }
 
   Workload work() {
@@ -85,6 +95,7 @@ class Life {
     w.preemptible = below(5) != 0;
     if (below(4) == 0) w.models = {"A", "other"};
     if (below(6) == 0) w.labels = {"l0"};
+    if (below(4) == 0) w.fit = "f" + std::to_string(below(2));
     if (below(4) == 0) w.kind = "infer";
     return w;
   }
@@ -113,6 +124,7 @@ class Life {
     }
     if (below(6) == 0)
       d.gates.push_back({known.nodes[static_cast<size_t>(below(8))].name, below(2) == 0});
+    if (below(6) == 0) d.fits.push_back(fit(below(2)));
     if (below(25) == 0) {
       d.rates = known.rates;
       d.rates->front().milli = 900 + below(200);

@@ -27,8 +27,9 @@ enum class Reason : uint8_t {
   kBehindHead,       // held for older work that has been passed over often enough
   kNeverFits,        // no node could hold it even when empty
   kSpread,           // of nodes: another member is there
+  kNotAllowed,       // of nodes: its fit allows neither processor nor enough cards
 };
-inline constexpr int kReasons = 18;
+inline constexpr int kReasons = 19;
 const char* reason_name(Reason reason);  // "no_cards"
 
 struct Verdict {

@@ -53,6 +53,8 @@ struct Session {
   Job job_of(const model::Workload& work);
   Shape shape_of(const model::Demand& demand);
   ShapeId intern(const model::Demand& demand);  // remembers who asks so, in `asked`
+  // Replaces what was known of it, if anything was. REQUIRES: a word for each node.
+  void use(const model::Fit& fit);
   // REQUIRES: names its nodes know, and cards below kMaxCards.
   Placement placement_of(const model::MemberPlace& place);
   int32_t ncu(size_t model, uint8_t kind) const { return ncu_[kind * models.size() + model]; }

@@ -14,6 +14,8 @@ NodeSpec spec_of(const model::Node& node, Dictionary* names) {
   spec.card_memory_mib = node.card_memory_mib;
   spec.network_mbps = node.network_mbps;
   spec.cards = static_cast<uint8_t>(node.cards);
+  for (size_t i = 0; i < node.each_card_mib.size(); ++i)
+    spec.each_card_mib[i] = node.each_card_mib[i];
   spec.model = static_cast<uint8_t>(names->models.of(node.model));
   spec.zone = static_cast<uint16_t>(names->zones.of(node.zone));
   for (const std::string& label : node.labels)
@@ -26,6 +28,7 @@ NodeSpec spec_of(const model::Node& node, Dictionary* names) {
 Session::Session(const Snapshot& of) : snapshot(of), policy(of.policy) {
   open_nodes();
   for (const model::Queue& queue : of.queues) names.queues.of(queue.name);
+  for (const model::Fit& fit : of.fits) use(fit);
   for (uint32_t i = 0; i < of.workloads.size(); ++i) {
     jobs.push_back(job_of(of.workloads[i]));
     for (const model::MemberPlace& place : of.workloads[i].places)
@@ -57,6 +60,13 @@ void Session::open_nodes() {
   placer = std::make_unique<Placer>(&cluster, &shapes, policy, static_cast<int>(models.size()),
                                     std::move(scarcity));
   queues = std::make_unique<Queues>(snapshot.queues, models, all);
+}
+
+void Session::use(const model::Fit& fit) {
+  std::vector<uint32_t> by_id(fit.nodes.size());
+  for (size_t i = 0; i < fit.nodes.size(); ++i) by_id[id_of[i]] = fit.nodes[i];
+  cluster.set_fit(names.fits.of(fit.name) + 1, by_id);
+  placer->fits_changed();
 }
 
 // Kind 0 is for all work whose kind the table does not name.
@@ -98,6 +108,7 @@ Shape Session::shape_of(const model::Demand& d) {
   s.remote_penalty = model::remote_cost_milli(d, snapshot.network.far);
   s.near_penalty = model::remote_cost_milli(d, snapshot.network.near);
   s.reach = d.locality == model::Locality::kLocal ? Reach::kLocal : Reach::kPreferLocal;
+  if (!d.fit.empty()) s.fit = names.fits.of(d.fit) + 1;
   s.kind = static_cast<uint8_t>(names.kinds.knows(d.kind) ? names.kinds.of(d.kind) : 0);
   if (!d.models.empty()) {
     s.models = 0;
@@ -127,6 +138,11 @@ Job Session::job_of(const model::Workload& w) {
 ShapeId Session::intern(const model::Demand& demand) {
   const ShapeId id = shapes.intern(shape_of(demand));
   asked.try_emplace(id, demand);
+  if (!demand.fit.empty()) {
+    model::Demand anywhere = demand;
+    anywhere.fit.clear();
+    asked.try_emplace(shapes.intern(shape_of(anywhere)), anywhere);
+  }
   return id;
 }
 

@@ -14,7 +14,7 @@ size_t ShapeHash::operator()(const Shape& s) const {
   mix(static_cast<uint64_t>(s.remote_penalty) << 32 | static_cast<uint64_t>(s.milli) << 16 |
       static_cast<uint64_t>(s.cards) << 8 | static_cast<uint64_t>(s.reach));
   mix(static_cast<uint64_t>(s.near_penalty) << 32 | static_cast<uint32_t>(s.node_network_mbps));
-  mix(s.kind);
+  mix(static_cast<uint64_t>(s.fit) << 16 | static_cast<uint64_t>(s.cards_only) << 8 | s.kind);
   mix(s.models);
   mix(s.labels);
   mix(s.zones);

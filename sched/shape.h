@@ -39,6 +39,8 @@ struct Shape {
   uint8_t cards = 0;           // 0: needs no card
   Reach reach = Reach::kLocal;
   uint8_t kind = 0;               // of work, for quotas; 0: any
+  bool cards_only = false;        // a part of a remote demand: the program runs elsewhere
+  uint32_t fit = 0;               // where it may be, by number in the Cluster; 0: anywhere
   uint64_t models = kAnyModel;    // bit i: cards of model i will do
   uint64_t labels = 0;            // bit i: the node must carry label i
   uint64_t zones = ~uint64_t{0};  // bit i: nodes of zone i will do

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/fit.h"
 #include "model/ncu.h"
 #include "model/network.h"
 #include "model/node.h"
@@ -22,6 +23,7 @@ struct Snapshot {
   std::vector<model::NcuRate> rates;
   std::vector<model::Node> nodes;
   std::vector<model::Queue> queues;
+  std::vector<model::Fit> fits;
   // The typical demand that was learnt, most frequent first; empty: what the workloads here ask
   // for.
   std::vector<model::DemandCount> mix;
@@ -33,5 +35,6 @@ struct Snapshot {
 base::Status validate(const Snapshot& snapshot);
 // Of one workload, as far as it can be judged alone: neither names nor room.
 base::Status validate(const model::Workload& work);
+base::Status validate(const model::Fit& fit, size_t nodes);
 
 }  // namespace flexai::sched

@@ -1,5 +1,6 @@
 #include "sched/snapshot_json.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "model/json_reader.h"
@@ -36,6 +37,7 @@ base::Status read_node(const json& v, const std::string& where, model::Node* n) 
       .get("model", &n->model)
       .get("cards", &n->cards)
       .get("card_memory_mib", &n->card_memory_mib)
+      .get("each_card_mib", &n->each_card_mib)
       .get("cpu_milli", &n->cpu_milli)
       .get("memory_mib", &n->memory_mib)
       .get("network_mbps", &n->network_mbps)
@@ -62,6 +64,49 @@ base::Status read_queue(const json& v, const std::string& where, model::Queue* q
       .finish();
 }
 
+struct FitOn {
+  std::string node;
+  bool processor = false;
+  std::vector<uint32_t> cards;
+};
+
+base::Status read_fit_on(const json& v, const std::string& where, FitOn* on) {
+  return reader(v, where)
+      .get("node", &on->node, true)
+      .get("processor", &on->processor)
+      .get("cards", &on->cards)
+      .finish();
+}
+
+struct NamedFit {
+  std::string name;
+  std::vector<FitOn> on;
+};
+
+base::Status read_fit(const json& v, const std::string& where, NamedFit* fit) {
+  return reader(v, where).get("name", &fit->name, true).list("on", &fit->on, read_fit_on).finish();
+}
+
+// Names of nodes become positions.
+base::Status place_fits(const std::vector<NamedFit>& named, Snapshot* s) {
+  std::map<std::string, size_t> position;
+  for (size_t i = 0; i < s->nodes.size(); ++i) position[s->nodes[i].name] = i;
+  for (const NamedFit& from : named) {
+    model::Fit fit{from.name, std::vector<uint32_t>(s->nodes.size())};
+    for (const FitOn& on : from.on) {
+      const auto at = position.find(on.node);
+      if (at == position.end())
+        return fail(Code::kInvalid, "fit \"" + from.name + "\": node \"" + on.node.substr(0, 60) +
+                                        "\" is not there");
+      if (on.processor) fit.nodes[at->second] |= model::Fit::kProcessor;
+      for (uint32_t card : on.cards)
+        if (card < 16) fit.nodes[at->second] |= 1u << card;
+    }
+    s->fits.push_back(std::move(fit));
+  }
+  return {};
+}
+
 base::Status read_place(const json& v, const std::string& where, model::MemberPlace* p) {
   return reader(v, where)
       .get("node", &p->node, true)
@@ -85,6 +130,7 @@ void read_demand(model::JsonReader* r, model::Demand* d, std::string* locality) 
   r->get("cpu_milli", &d->cpu_milli).get("memory_mib", &d->memory_mib).get("cards", &d->cards);
   r->get("card_milli", &d->card_milli).get("card_memory_mib", &d->card_memory_mib);
   r->get("kind", &d->kind).get("models", &d->models).get("labels", &d->labels);
+  r->get("fit", &d->fit);
   r->get("locality", locality).get("network_mbps", &d->network_mbps);
   r->get("remote_calls", &d->remote_calls).get("remote_penalty", &d->remote_penalty);
 }
@@ -214,6 +260,7 @@ base::Status read_policy(const json& v, Policy* p) {
 base::Result<Snapshot> snapshot_from_json(const json& value) {
   Snapshot s;
   int64_t format = 0;
+  std::vector<NamedFit> fits;
   FLEXAI_TRY(reader(value, "")
                  .later("policy")
                  .later("network")
@@ -222,6 +269,7 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
                  .list("rates", &s.rates, read_rate)
                  .list("nodes", &s.nodes, read_node)
                  .list("queues", &s.queues, read_queue)
+                 .list("fits", &fits, read_fit)
                  .list("mix", &s.mix, read_seen)
                  .list("workloads", &s.workloads, read_workload)
                  .finish());
@@ -232,6 +280,7 @@ base::Result<Snapshot> snapshot_from_json(const json& value) {
     FLEXAI_TRY(read_policy(*policy, &s.policy));
   if (const auto network = value.find("network"); network != value.end())
     FLEXAI_TRY(read_network(*network, &s.network));
+  FLEXAI_TRY(place_fits(fits, &s));
   FLEXAI_TRY(validate(s));
   return s;
 }

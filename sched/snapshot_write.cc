@@ -26,6 +26,7 @@ json json_of(const model::Node& n) {
   put(&v, "model", n.model, usual.model);
   put(&v, "cards", n.cards, usual.cards);
   put(&v, "card_memory_mib", n.card_memory_mib, usual.card_memory_mib);
+  put(&v, "each_card_mib", n.each_card_mib, usual.each_card_mib);
   put(&v, "cpu_milli", n.cpu_milli, usual.cpu_milli);
   put(&v, "memory_mib", n.memory_mib, usual.memory_mib);
   put(&v, "network_mbps", n.network_mbps, usual.network_mbps);
@@ -49,6 +50,19 @@ json json_of(const model::Queue& q) {
   return v;
 }
 
+json json_of(const model::Fit& fit, const std::vector<model::Node>& nodes) {
+  json v{{"name", fit.name}, {"on", json::array()}};
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (fit.nodes[i] == 0) continue;
+    json on{{"node", nodes[i].name}};
+    if ((fit.nodes[i] & model::Fit::kProcessor) != 0) on["processor"] = true;
+    for (uint32_t card = 0; card < nodes[i].cards; ++card)
+      if ((fit.nodes[i] >> card & 1) != 0) on["cards"].push_back(card);
+    v["on"].push_back(std::move(on));
+  }
+  return v;
+}
+
 void put_demand(json* v, const model::Demand& d) {
   const model::Demand usual;
   put(v, "cpu_milli", d.cpu_milli, usual.cpu_milli);
@@ -59,6 +73,7 @@ void put_demand(json* v, const model::Demand& d) {
   put(v, "kind", d.kind, usual.kind);
   put(v, "models", d.models, usual.models);
   put(v, "labels", d.labels, usual.labels);
+  put(v, "fit", d.fit, usual.fit);
   if (d.locality == model::Locality::kPreferLocal) (*v)["locality"] = "prefer-local";
   put(v, "network_mbps", d.network_mbps, usual.network_mbps);
   put(v, "remote_calls", d.remote_calls, usual.remote_calls);
@@ -176,6 +191,7 @@ json to_json(const Snapshot& s) {
          {"nodes", list_of(s.nodes)},
          {"queues", list_of(s.queues)},
          {"workloads", list_of(s.workloads)}};
+  for (const model::Fit& fit : s.fits) v["fits"].push_back(json_of(fit, s.nodes));
   if (!s.mix.empty()) v["mix"] = list_of(s.mix);
   if (!(s.network == model::Network{})) v["network"] = json_of(s.network);
   return v;

@@ -73,6 +73,14 @@ class Validation {
     for (const model::Node& node : s_.nodes) FLEXAI_TRY(check(node));
     FLEXAI_TRY(names());
     for (const model::Queue& queue : s_.queues) FLEXAI_TRY(check(queue));
+    for (const model::Fit& fit : s_.fits) {
+      FLEXAI_TRY(validate(fit, s_.nodes.size()));
+      if (!fits_.insert(fit.name).second)
+        return fail(Code::kInvalid, "fit " + quoted(fit.name) + ": this name is there twice");
+    }
+    for (const model::DemandCount& demand : s_.mix)
+      if (!demand.fit.empty())
+        return fail(Code::kInvalid, "mix: a typical demand has no fit, " + quoted(demand.fit));
     FLEXAI_TRY(tree());
     for (const model::Workload& work : s_.workloads) FLEXAI_TRY(check(work));
     return {};
@@ -125,6 +133,11 @@ class Validation {
     FLEXAI_TRY(range(what, "memory_mib", n.memory_mib, 0, kMostMemory));
     FLEXAI_TRY(range(what, "card_memory_mib", n.card_memory_mib, 0, kMostMemory));
     FLEXAI_TRY(range(what, "network_mbps", n.network_mbps, 0, kMostNetwork));
+    if (!n.each_card_mib.empty())
+      FLEXAI_TRY(range(what, "number of each_card_mib",
+                       static_cast<int64_t>(n.each_card_mib.size()), n.cards, n.cards));
+    for (const int32_t mib : n.each_card_mib)
+      FLEXAI_TRY(range(what, "each_card_mib", mib, 1, n.card_memory_mib));
     if (n.cards > 0 && n.model.empty())
       return fail(Code::kInvalid, what + ": model is missing; name the model of its cards");
     rooms_[n.name] = {&n,
@@ -133,6 +146,8 @@ class Validation {
                       n.network_mbps,
                       std::vector<int64_t>(n.cards, 1000),
                       std::vector<int64_t>(n.cards, n.card_memory_mib)};
+    if (!n.each_card_mib.empty())
+      rooms_[n.name].card_memory = {n.each_card_mib.begin(), n.each_card_mib.end()};
     const auto rate = ncu_.find(n.model);
     cluster_ncu_ += int64_t{n.cards} * (rate == ncu_.end() ? 1000 : rate->second);
     return {};
@@ -200,6 +215,8 @@ class Validation {
     if (!w.queue.empty() && queues_.count(w.queue) == 0)
       return fail(Code::kInvalid, what + ": queue " + quoted(w.queue) + " is not there");
     FLEXAI_TRY(validate(w));
+    if (!w.fit.empty() && fits_.count(w.fit) == 0)
+      return fail(Code::kInvalid, what + ": fit " + quoted(w.fit) + " is not there");
     for (const model::MemberPlace& place : w.places) FLEXAI_TRY(take(what, w, place));
     return {};
   }
@@ -247,13 +264,19 @@ class Validation {
   std::set<std::string> kinds_;
   std::map<std::string, Room> rooms_;
   std::map<std::string, const model::Queue*> queues_;
-  std::set<std::string> work_;
+  std::set<std::string> work_, fits_;
   int64_t cluster_ncu_ = 0;
 };
 
 }  // namespace
 
 base::Status validate(const Snapshot& snapshot) { return Validation(snapshot).run(); }
+
+base::Status validate(const model::Fit& fit, size_t nodes) {
+  if (fit.name.empty()) return fail(Code::kInvalid, "a fit has no name");
+  return range("fit " + quoted(fit.name), "number of nodes", static_cast<int64_t>(fit.nodes.size()),
+               static_cast<int64_t>(nodes), static_cast<int64_t>(nodes));
+}
 
 base::Status validate(const model::Workload& w) {
   const std::string what = "workload " + quoted(w.name);

@@ -7,7 +7,7 @@ dev_python() {  # the Python environment of the programs we test with
 
 dev_bench() {
   local name="${1:-}"
-  [ -n "$name" ] && [ -f "test/bench/$name.py" ] || { echo "usage: ./dev bench NAME [--json FILE]; NAME: slicing, sched, remote" >&2; return 2; }
+  [ -n "$name" ] && [ -f "test/bench/$name.py" ] || { echo "usage: ./dev bench NAME [--json FILE]; NAME: slicing, sched, remote, kube" >&2; return 2; }
   shift
   dev_python && FLEXAI_PRESET=release && export FLEXAI_PRESET && dev_build release programs && python3 "test/bench/$name.py" "$@"
 }

@@ -241,6 +241,7 @@ void Bulk::cancel_send(uint64_t id) {
     uint32_t seen = changed_.load(std::memory_order_acquire);
     {
       MutexLock lock(mutex_);
+      early_.erase(id);
       forgotten = forget(outgoing_, id, [](const Outgoing& out) { return out.senders != 0; });
     }
     if (!forgotten) rest(seen);

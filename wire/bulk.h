@@ -37,6 +37,7 @@ class Bulk {
   base::Status wait_sent(uint64_t id, base::Nanos deadline);
 
   // Forgets a transfer; the memory is not touched afterwards. The other end's wait does not end.
+  // One that is not sent at all, although the other end is ready for it, is to be forgotten, too.
   void cancel_receive(uint64_t id);
   void cancel_send(uint64_t id);
 

@@ -137,6 +137,20 @@ TEST(Bulk, ACancelledTransferLeavesTheMemoryAlone) {
   EXPECT_TRUE(ends.near->wait_sent(2, monotonic_now() + kPatience).ok());
 }
 
+// Otherwise so many as are remembered would be the last that can be sent.
+TEST(Bulk, WhatIsNotSentAfterAllIsForgotten) {
+  CarrierHost host(Carrier::kUnix);
+  Ends ends(host);
+  std::vector<std::byte> place(64);
+  for (uint64_t id = 1; id <= 5000; ++id) {
+    ASSERT_TRUE(ends.near->expect(id, place).ok());
+    ends.near->cancel_receive(id);
+    while (ends.far->awaited().count(id) == 0) std::this_thread::yield();
+    ends.far->cancel_send(id);
+  }
+  EXPECT_TRUE(ends.far->awaited().empty());
+}
+
 TEST(Bulk, EndsWithTheSession) {
   CarrierHost host(Carrier::kUnix);
   Ends ends(host);

@@ -6,21 +6,21 @@
 #include <thread>
 
 #include "base/fd.h"
-#include "wire/openssl.h"
+#include "base/openssl.h"
 
 namespace flexai::wire {
 namespace {
 
 // What OpenSSL's own client says first.
 std::vector<std::byte> hello_for(const char* name) {
-  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
-  SslPtr ssl(SSL_new(context.get()));
+  base::SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  base::SslPtr ssl(SSL_new(context.get()));
   BIO* out = BIO_new(BIO_s_mem());
   SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), out);
   if (name != nullptr) SSL_set_tlsext_host_name(ssl.get(), name);
   SSL_set_connect_state(ssl.get());
   SSL_do_handshake(ssl.get());
-  const std::string text = text_of(out);
+  const std::string text = base::text_of(out);
   auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }

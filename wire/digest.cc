@@ -1,17 +1,17 @@
 #include "wire/digest.h"
 
-#include "wire/openssl.h"
+#include "base/openssl.h"
 
 namespace flexai::wire {
 
 base::Result<Digest> digest_of(Bytes bytes) {
-  use_openssl();
+  base::use_openssl();
   Digest digest{};
   unsigned size = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
                  EVP_sha256(), nullptr) != 1 ||
       size != digest.size())
-    return openssl_error(base::Code::kInternal, "digest");
+    return base::openssl_error(base::Code::kInternal, "digest");
   return digest;
 }
 

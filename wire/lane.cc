@@ -59,6 +59,7 @@ base::Status Lane::flush_batch(bool may_wait) {
   batched_ = 0;
   timed_ = false;
   dirty_.store(false, std::memory_order_release);
+  if (may_wait) session_.own_flushes_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 

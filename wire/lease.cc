@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "wire/openssl.h"
+#include "base/openssl.h"
 
 namespace flexai::wire {
 
@@ -42,8 +42,8 @@ Lease read_body(Reader& reader) {
 }  // namespace
 
 Result<LeaseKeys> make_lease_keys() {
-  use_openssl();
-  KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  base::use_openssl();
+  base::KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   LeaseKeys keys;
   size_t secret = keys.private_key.size(), open = keys.public_key.size();
   if (key == nullptr ||
@@ -51,7 +51,7 @@ Result<LeaseKeys> make_lease_keys() {
           key.get(), reinterpret_cast<unsigned char*>(keys.private_key.data()), &secret) != 1 ||
       EVP_PKEY_get_raw_public_key(
           key.get(), reinterpret_cast<unsigned char*>(keys.public_key.data()), &open) != 1)
-    return openssl_error(Code::kInternal, "making a lease key");
+    return base::openssl_error(Code::kInternal, "making a lease key");
   return keys;
 }
 
@@ -69,28 +69,29 @@ Result<std::vector<std::byte>> sign(const Lease& lease, const PrivateKey& key) {
   writer.u64(lease.features);
   writer.i64(lease.not_before);
   writer.i64(lease.expires);
-  KeyPtr secret(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, raw(key), key.size()));
-  DigestPtr digest(EVP_MD_CTX_new());
+  base::KeyPtr secret(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, raw(key), key.size()));
+  base::DigestPtr digest(EVP_MD_CTX_new());
   unsigned char signature[kSignature];
   size_t size = sizeof signature;
   if (!writer.ok() || secret == nullptr || digest == nullptr ||
       EVP_DigestSignInit(digest.get(), nullptr, nullptr, nullptr, secret.get()) != 1 ||
       EVP_DigestSign(digest.get(), signature, &size, raw(writer.bytes()), writer.bytes().size()) !=
           1)
-    return openssl_error(Code::kInternal, "signing a lease");
+    return base::openssl_error(Code::kInternal, "signing a lease");
   writer.raw(std::as_bytes(std::span(signature)));
   return std::vector<std::byte>(writer.bytes().begin(), writer.bytes().end());
 }
 
 Result<Lease> verify(Bytes token, const PublicKey& key, int64_t now) {
   if (token.size() < kSignature) return fail(Code::kCorrupt, "a lease without a signature");
-  use_openssl();
+  base::use_openssl();
   Bytes body = token.first(token.size() - kSignature);
-  KeyPtr open(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(key), key.size()));
-  DigestPtr digest(EVP_MD_CTX_new());
+  base::KeyPtr open(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(key), key.size()));
+  base::DigestPtr digest(EVP_MD_CTX_new());
   if (open == nullptr || digest == nullptr ||
       EVP_DigestVerifyInit(digest.get(), nullptr, nullptr, nullptr, open.get()) != 1)
-    return openssl_error(Code::kInternal, "verifying a lease");
+    return base::openssl_error(Code::kInternal, "verifying a lease");
   // Before anything in it is read.
   if (EVP_DigestVerify(digest.get(), raw(token.last(kSignature)), kSignature, raw(body),
                        body.size()) != 1) {

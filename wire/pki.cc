@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 
-#include "wire/openssl.h"
+#include "base/openssl.h"
 
 namespace flexai::wire {
 
@@ -14,25 +14,25 @@ namespace {
 
 constexpr long kDay = 24 * 60 * 60;
 
-Result<KeyPtr> parse_key(const std::string& pem) {
+Result<base::KeyPtr> parse_key(const std::string& pem) {
   auto none = [](char*, int, int, void*) { return 0; };
-  KeyPtr key(PEM_read_bio_PrivateKey(bio_of(pem).get(), nullptr, none, nullptr));
-  if (key == nullptr) return openssl_error(Code::kInvalid, "private key");
+  base::KeyPtr key(PEM_read_bio_PrivateKey(base::bio_of(pem).get(), nullptr, none, nullptr));
+  if (key == nullptr) return base::openssl_error(Code::kInvalid, "private key");
   return key;
 }
 
-Result<CertPtr> parse_certificate(const std::string& pem) {
-  CertPtr certificate(PEM_read_bio_X509(bio_of(pem).get(), nullptr, nullptr, nullptr));
-  if (certificate == nullptr) return openssl_error(Code::kInvalid, "certificate");
+Result<base::CertPtr> parse_certificate(const std::string& pem) {
+  base::CertPtr certificate(PEM_read_bio_X509(base::bio_of(pem).get(), nullptr, nullptr, nullptr));
+  if (certificate == nullptr) return base::openssl_error(Code::kInvalid, "certificate");
   return certificate;
 }
 
 Result<Certified> to_pem(X509* certificate, EVP_PKEY* key) {
-  BioPtr cert_bio(BIO_new(BIO_s_mem())), key_bio(BIO_new(BIO_s_mem()));
+  base::BioPtr cert_bio(BIO_new(BIO_s_mem())), key_bio(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_X509(cert_bio.get(), certificate) != 1 ||
       PEM_write_bio_PrivateKey(key_bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1)
-    return openssl_error(Code::kInternal, "writing a certificate");
-  return Certified{text_of(cert_bio.get()), text_of(key_bio.get())};
+    return base::openssl_error(Code::kInternal, "writing a certificate");
+  return Certified{base::text_of(cert_bio.get()), base::text_of(key_bio.get())};
 }
 
 bool add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -53,10 +53,10 @@ bool set_serial(X509* certificate) {
 }
 
 // All but extensions and signature.
-Result<CertPtr> begin(const std::string& name, EVP_PKEY* key, int days) {
+Result<base::CertPtr> begin(const std::string& name, EVP_PKEY* key, int days) {
   if (name.empty() || name.size() > 64)
     return fail(Code::kInvalid, "a certificate's name has 1 to 64 bytes: \"" + name + "\"");
-  CertPtr certificate(X509_new());
+  base::CertPtr certificate(X509_new());
   X509_NAME* subject = certificate ? X509_get_subject_name(certificate.get()) : nullptr;
   const auto* text = reinterpret_cast<const unsigned char*>(name.c_str());
   if (subject == nullptr || X509_set_version(certificate.get(), X509_VERSION_3) != 1 ||
@@ -66,7 +66,7 @@ Result<CertPtr> begin(const std::string& name, EVP_PKEY* key, int days) {
       X509_gmtime_adj(X509_getm_notAfter(certificate.get()), days * kDay) == nullptr ||
       X509_set_pubkey(certificate.get(), key) != 1 ||
       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, text, -1, -1, 0) != 1)
-    return openssl_error(Code::kInternal, "making a certificate");
+    return base::openssl_error(Code::kInternal, "making a certificate");
   return certificate;
 }
 
@@ -93,30 +93,30 @@ Result<std::string> alternative_names(const std::string& name,
 }  // namespace
 
 Result<Certified> make_authority(const std::string& name, int days) {
-  use_openssl();
-  KeyPtr key(EVP_EC_gen("P-256"));
-  if (key == nullptr) return openssl_error(Code::kInternal, "making a key");
-  FLEXAI_TRY_ASSIGN(CertPtr certificate, begin(name, key.get(), days));
+  base::use_openssl();
+  base::KeyPtr key(EVP_EC_gen("P-256"));
+  if (key == nullptr) return base::openssl_error(Code::kInternal, "making a key");
+  FLEXAI_TRY_ASSIGN(base::CertPtr certificate, begin(name, key.get(), days));
   X509* raw = certificate.get();
   if (X509_set_issuer_name(raw, X509_get_subject_name(raw)) != 1 ||
       !add_extension(raw, raw, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
       !add_extension(raw, raw, NID_key_usage, "critical,keyCertSign,cRLSign") ||
       !add_extension(raw, raw, NID_subject_key_identifier, "hash") ||
       X509_sign(raw, key.get(), EVP_sha256()) == 0)
-    return openssl_error(Code::kInternal, "making an authority");
+    return base::openssl_error(Code::kInternal, "making an authority");
   return to_pem(raw, key.get());
 }
 
 Result<Certified> issue(const Certified& authority, const std::string& name,
                         const std::vector<std::string>& others, int days) {
   FLEXAI_TRY_ASSIGN(std::string names, alternative_names(name, others));
-  FLEXAI_TRY_ASSIGN(CertPtr issuer, parse_certificate(authority.certificate));
-  FLEXAI_TRY_ASSIGN(KeyPtr issuer_key, parse_key(authority.key));
+  FLEXAI_TRY_ASSIGN(base::CertPtr issuer, parse_certificate(authority.certificate));
+  FLEXAI_TRY_ASSIGN(base::KeyPtr issuer_key, parse_key(authority.key));
   if (X509_check_private_key(issuer.get(), issuer_key.get()) != 1)
-    return openssl_error(Code::kInvalid, "the authority's key does not fit its certificate");
-  KeyPtr key(EVP_EC_gen("P-256"));
-  if (key == nullptr) return openssl_error(Code::kInternal, "making a key");
-  FLEXAI_TRY_ASSIGN(CertPtr certificate, begin(name, key.get(), days));
+    return base::openssl_error(Code::kInvalid, "the authority's key does not fit its certificate");
+  base::KeyPtr key(EVP_EC_gen("P-256"));
+  if (key == nullptr) return base::openssl_error(Code::kInternal, "making a key");
+  FLEXAI_TRY_ASSIGN(base::CertPtr certificate, begin(name, key.get(), days));
   X509* raw = certificate.get();
   if (X509_set_issuer_name(raw, X509_get_subject_name(issuer.get())) != 1 ||
       !add_extension(raw, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") ||
@@ -125,20 +125,22 @@ Result<Certified> issue(const Certified& authority, const std::string& name,
       !add_extension(raw, issuer.get(), NID_authority_key_identifier, "keyid:always") ||
       !add_extension(raw, issuer.get(), NID_subject_alt_name, names) ||
       X509_sign(raw, issuer_key.get(), EVP_sha256()) == 0)
-    return openssl_error(Code::kInternal, "issuing a certificate");
+    return base::openssl_error(Code::kInternal, "issuing a certificate");
   return to_pem(raw, key.get());
 }
 
 Result<std::string> revoke(const Certified& authority, const std::string& list,
                            const std::string& certificate) {
-  FLEXAI_TRY_ASSIGN(CertPtr issuer, parse_certificate(authority.certificate));
-  FLEXAI_TRY_ASSIGN(KeyPtr key, parse_key(authority.key));
-  FLEXAI_TRY_ASSIGN(CertPtr bad, parse_certificate(certificate));
-  CrlPtr made(list.empty() ? X509_CRL_new()
-                           : PEM_read_bio_X509_CRL(bio_of(list).get(), nullptr, nullptr, nullptr));
-  std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, -3600));
+  FLEXAI_TRY_ASSIGN(base::CertPtr issuer, parse_certificate(authority.certificate));
+  FLEXAI_TRY_ASSIGN(base::KeyPtr key, parse_key(authority.key));
+  FLEXAI_TRY_ASSIGN(base::CertPtr bad, parse_certificate(certificate));
+  base::CrlPtr made(
+      list.empty() ? X509_CRL_new()
+                   : PEM_read_bio_X509_CRL(base::bio_of(list).get(), nullptr, nullptr, nullptr));
+  std::unique_ptr<ASN1_TIME, base::Freer<ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, -3600));
   // It is good until another one comes.
-  std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> next(X509_gmtime_adj(nullptr, 3650 * kDay));
+  std::unique_ptr<ASN1_TIME, base::Freer<ASN1_TIME_free>> next(
+      X509_gmtime_adj(nullptr, 3650 * kDay));
   X509_REVOKED* entry = X509_REVOKED_new();
   const bool good =
       made != nullptr && now != nullptr && next != nullptr && entry != nullptr &&
@@ -150,22 +152,22 @@ Result<std::string> revoke(const Certified& authority, const std::string& list,
       X509_REVOKED_set_revocationDate(entry, now.get()) == 1;
   if (!good || X509_CRL_add0_revoked(made.get(), entry) != 1) {
     X509_REVOKED_free(entry);
-    return openssl_error(Code::kInternal, "revoking a certificate");
+    return base::openssl_error(Code::kInternal, "revoking a certificate");
   }
-  BioPtr out(BIO_new(BIO_s_mem()));
+  base::BioPtr out(BIO_new(BIO_s_mem()));
   if (X509_CRL_sort(made.get()) != 1 || X509_CRL_sign(made.get(), key.get(), EVP_sha256()) == 0 ||
       PEM_write_bio_X509_CRL(out.get(), made.get()) != 1)
-    return openssl_error(Code::kInternal, "revoking a certificate");
-  return text_of(out.get());
+    return base::openssl_error(Code::kInternal, "revoking a certificate");
+  return base::text_of(out.get());
 }
 
 base::Status check(const Certified& certified, const std::string& authority) {
-  FLEXAI_TRY_ASSIGN(CertPtr certificate, parse_certificate(certified.certificate));
-  FLEXAI_TRY_ASSIGN(KeyPtr key, parse_key(certified.key));
-  FLEXAI_TRY_ASSIGN(CertPtr issuer, parse_certificate(authority));
+  FLEXAI_TRY_ASSIGN(base::CertPtr certificate, parse_certificate(certified.certificate));
+  FLEXAI_TRY_ASSIGN(base::KeyPtr key, parse_key(certified.key));
+  FLEXAI_TRY_ASSIGN(base::CertPtr issuer, parse_certificate(authority));
   if (X509_check_private_key(certificate.get(), key.get()) != 1)
-    return openssl_error(Code::kInvalid, "the key does not fit the certificate");
-  KeyPtr issuer_key(X509_get_pubkey(issuer.get()));
+    return base::openssl_error(Code::kInvalid, "the key does not fit the certificate");
+  base::KeyPtr issuer_key(X509_get_pubkey(issuer.get()));
   if (issuer_key == nullptr || X509_verify(certificate.get(), issuer_key.get()) != 1) {
     ERR_clear_error();
     return fail(Code::kDenied, "the certificate is not signed by this authority");

@@ -6,6 +6,8 @@
 #include <cstdio>
 
 #include "base/fd.h"
+#include "base/file.h"
+#include "wire/codec.h"
 #include "wire/pki.h"
 
 namespace flexai::wire {
@@ -20,15 +22,10 @@ namespace {
 
 constexpr off_t kMostPem = 256 << 10;
 
-base::Status write_all(int fd, const std::string& path, const std::string& text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail_errno("writing " + path);
-    done += static_cast<size_t>(n);
-  }
-  if (::fsync(fd) != 0) return fail_errno("writing " + path);
+base::Status write_down(int fd, const std::string& path, const std::string& text) {
+  const std::string what = "writing " + path;
+  FLEXAI_TRY(base::write_all(fd, bytes_of(text), what));
+  if (::fsync(fd) != 0) return fail_errno(what);
   return {};
 }
 
@@ -54,7 +51,7 @@ base::Status save_certificate(const std::string& path, const std::string& pem) {
   std::string fresh = path + ".new";
   Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd.valid()) return fail_errno("creating " + fresh);
-  FLEXAI_TRY(write_all(fd.get(), fresh, pem));
+  FLEXAI_TRY(write_down(fd.get(), fresh, pem));
   if (::rename(fresh.c_str(), path.c_str()) != 0) return fail_errno("renaming " + fresh);
   return {};
 }
@@ -64,7 +61,7 @@ base::Status save_key(const std::string& path, const std::string& pem) {
   ::unlink(fresh.c_str());
   Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd.valid()) return fail_errno("creating " + fresh);
-  auto written = write_all(fd.get(), fresh, pem);
+  auto written = write_down(fd.get(), fresh, pem);
   // link(2) fails where rename(2) would replace a key that is in use.
   if (written.ok() && ::link(fresh.c_str(), path.c_str()) != 0)
     written = errno == EEXIST ? fail(Code::kConflict, path + " exists; move it away first")

@@ -216,6 +216,7 @@ class Session {
   void keep_connected() FLEXAI_REQUIRES(mutex_);
   void keep_cut() FLEXAI_REQUIRES(mutex_);
   void reconnect(base::Nanos end) FLEXAI_REQUIRES(mutex_);
+  base::Nanos lead_memory() const FLEXAI_REQUIRES(mutex_);
   void keeper_sleep(base::Nanos deadline) FLEXAI_REQUIRES(mutex_);
   void wake_keeper() FLEXAI_REQUIRES(mutex_);
   void drop(Connection& connection, const base::Error& why) FLEXAI_REQUIRES(mutex_);
@@ -279,6 +280,8 @@ class Session {
   std::thread* keeper_ = nullptr;  // leaked in a forked child, where there is nothing to join
   std::atomic<uint32_t> keeper_word_{0};
   std::atomic<bool> flush_armed_{false};
+  std::atomic<uint64_t> own_flushes_{0};  // batches that the keeper did not have to send
+  uint64_t seen_flushes_ FLEXAI_GUARDED_BY(mutex_) = 0;
   base::Nanos flush_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
   base::Nanos armed_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // a batch was begun
   int rarely_ FLEXAI_GUARDED_BY(mutex_) = 0;            // see late_look()
@@ -286,7 +289,8 @@ class Session {
       0;                                              // sleeps or reads until then; 0: does not
   base::Nanos led_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // last time a caller was the reader
   uint64_t leads_ FLEXAI_GUARDED_BY(mutex_) = 0;
-  int attempts_ FLEXAI_GUARDED_BY(mutex_) = 0;  // to connect again, since the cut
+  int lead_trust_ FLEXAI_GUARDED_BY(mutex_) = 0;  // see lead_memory()
+  int attempts_ FLEXAI_GUARDED_BY(mutex_) = 0;    // to connect again, since the cut
   bool keeper_reads_ FLEXAI_GUARDED_BY(mutex_) = false;
   bool keeper_deep_ FLEXAI_GUARDED_BY(mutex_) = false;  // sleeps until a reader leaves
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;

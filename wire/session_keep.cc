@@ -19,13 +19,19 @@ using base::Nanos;
 
 namespace {
 
-// A caller that has just been the reader will be again: the keeper stays out of its way so long.
+// A caller that has just been the reader will be again: the keeper stays out of its way so long,
+// and longer, doubling up to 2^kLongestLead times, the more often that was true. (Waking up by the
+// clock costs tens of microseconds on virtual machines: once for each kernel of a millisecond, it
+// was a twentieth of a card that is the host's processor.)
 constexpr Nanos kLeadMemory = 2 * kMillisecond;
+constexpr int kLongestLead = 3;
 // A program that has just sent will again.
-constexpr Nanos kSendMemory = 2 * kMillisecond;
+constexpr Nanos kSendMemory = 20 * kMillisecond;
 // Where batches never wait for the keeper (their program asks or flushes), it looks less often:
-// doubling up to 2^kRarest times the usual.
-constexpr int kRarest = 3;
+// doubling up to 2^kRarest times the usual. A batch that it
+// finds where the program has flushed others since the last look is no more than a program kept
+// from its processor between two calls.
+constexpr int kRarest = 5;
 constexpr Nanos kFirstPause = kMillisecond / 2, kLongestPause = 500 * kMillisecond;
 
 Nanos earlier(Nanos a, Nanos b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
@@ -61,13 +67,17 @@ void Session::keep_connected() {
     mutex_.unlock();
     auto flushed = flush_lanes(false);
     mutex_.lock();
-    rarely_ = flushed.ok() && *flushed != 0 ? 0 : std::min(rarely_ + 1, kRarest);
+    const uint64_t own = own_flushes_.load(std::memory_order_relaxed);
+    const bool left = flushed.ok() && *flushed != 0 && own == seen_flushes_;
+    seen_flushes_ = own;
+    rarely_ = left ? 0 : std::min(rarely_ + 1, kRarest);
     return;
   }
   // A program that sends will send again: woken by the clock, the keeper is not woken by it.
   const Nanos look = now - armed_at_ < kSendMemory ? now + late_look() : 0;
   std::shared_ptr<Connection> connection = connection_;
-  if (!connection->reading && waiters_ == nullptr && now - led_at_ >= kLeadMemory) {
+  if (!connection->reading && waiters_ == nullptr && now - led_at_ >= lead_memory()) {
+    lead_trust_ = 0;
     keeper_reads_ = true;
     bool waited = waiters_ != nullptr;
     keeper_until_ = until(earlier(flush_at, look));
@@ -81,7 +91,8 @@ void Session::keep_connected() {
     return;
   }
   uint64_t leads = leads_;
-  keeper_sleep(earlier(earlier(flush_at, look), std::max(now, led_at_) + kLeadMemory));
+  keeper_sleep(earlier(earlier(flush_at, look), std::max(now, led_at_) + lead_memory()));
+  if (leads_ != leads && led_at_ > now) lead_trust_ = std::min(lead_trust_ + 1, kLongestLead);
   // One caller waits for long: nothing to do until it leaves.
   if (connection == connection_ && connection->reading && leads_ == leads && !stopping_) {
     keeper_deep_ = true;
@@ -89,6 +100,8 @@ void Session::keep_connected() {
     keeper_deep_ = false;
   }
 }
+
+Nanos Session::lead_memory() const { return kLeadMemory << lead_trust_; }
 
 Nanos Session::late_look() const { return (2 * options_.batch_delay) << rarely_; }
 

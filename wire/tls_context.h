@@ -3,11 +3,14 @@
 // costs no certificate exchange. Transports keep it alive: tickets come late. Threads: any.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "wire/shared_key.h"
 #include "wire/transport.h"
 
 struct ssl_ctx_st;
@@ -33,7 +36,15 @@ enum class TlsRole {
 class TlsContext : public std::enable_shared_from_this<TlsContext> {
  public:
   static base::Result<std::shared_ptr<TlsContext>> make(const TlsIdentity& identity, TlsRole role);
+  // A client that proves, and wants proved, that a key is shared, and has no certificate.
+  static base::Result<std::shared_ptr<TlsContext>> with_key(const SharedKey& key);
   ~TlsContext();
+
+  // A host's: who connects may prove that it has a key of that name instead of showing a
+  // certificate; the transport's peer then bears the key's name. Before the first secure(); any
+  // thread calls it.
+  using KeyNamed = std::function<std::optional<SharedKey>(const std::string& name)>;
+  void accept_keys(KeyNamed key_named);
 
   // The handshake on a connected, non-blocking socket; blocks until `deadline`. As client the
   // peer's certificate must be for `host` (a name or an address), and `name`, when there is one, is
@@ -49,6 +60,9 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
 
   ssl_ctx_st* const context_;
   const TlsRole role_;
+  KeyNamed key_named_;
+  std::optional<SharedKey> key_;  // of a client, with its name
+  std::string key_name_;
   base::Mutex mutex_;
   std::string ticket_host_ FLEXAI_GUARDED_BY(mutex_);
   ssl_session_st* ticket_ FLEXAI_GUARDED_BY(mutex_) = nullptr;

@@ -9,8 +9,9 @@
 #include <cstring>
 
 #include "base/mutex.h"
-#include "wire/openssl.h"
+#include "base/openssl.h"
 #include "wire/patience.h"
+#include "wire/shared_key.h"
 #include "wire/socket.h"
 #include "wire/socket_wait.h"
 
@@ -71,7 +72,7 @@ std::string name_in(X509* certificate) {
 
 class TlsTransport final : public Transport {
  public:
-  TlsTransport(Fd socket, SslPtr ssl, SocketWait wait, Peer peer,
+  TlsTransport(Fd socket, base::SslPtr ssl, SocketWait wait, Peer peer,
                std::shared_ptr<TlsContext> context)
       : context_(std::move(context)),
         socket_(std::move(socket)),
@@ -143,7 +144,7 @@ class TlsTransport final : public Transport {
   }
 
   base::Error over(const char* what) const {
-    return openssl_error(Code::kUnavailable, what + peer_.name);
+    return base::openssl_error(Code::kUnavailable, what + peer_.name);
   }
 
   const std::shared_ptr<TlsContext> context_;  // `ssl_` calls it
@@ -151,7 +152,7 @@ class TlsTransport final : public Transport {
   SocketWait wait_;
   const Peer peer_;
   base::Mutex mutex_;
-  SslPtr ssl_ FLEXAI_GUARDED_BY(mutex_);
+  base::SslPtr ssl_ FLEXAI_GUARDED_BY(mutex_);
   size_t offered_ FLEXAI_GUARDED_BY(mutex_) = 0;  // of gathered_, not taken yet
   std::array<std::byte, kRecord> gathered_ FLEXAI_GUARDED_BY(mutex_);
   std::atomic<bool> pending_{true};  // the handshake may have read more than its own
@@ -181,7 +182,7 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
                                      " is not accepted: " + X509_verify_cert_error_string(verdict));
     if (error == SSL_ERROR_SYSCALL)
       return fail(Code::kUnavailable, name + " broke off the TLS handshake");
-    return openssl_error(Code::kDenied, "TLS handshake with " + name);
+    return base::openssl_error(Code::kDenied, "TLS handshake with " + name);
   }
 }
 
@@ -189,16 +190,17 @@ base::Status finish_handshake(SSL* ssl, int socket, const std::string& name, Nan
 
 Result<std::unique_ptr<Transport>> shake_hands(Fd socket, NewTls tls, const std::string& host,
                                                bool anybody, Nanos deadline) {
-  SslPtr ssl(tls.ssl);
+  base::SslPtr ssl(tls.ssl);
   BIO* bio = BIO_new(quiet_socket());
-  if (bio == nullptr) return openssl_error(Code::kInternal, "TLS");
+  if (bio == nullptr) return base::openssl_error(Code::kInternal, "TLS");
   BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(socket.get())));
   SSL_set_bio(ssl.get(), bio, bio);
   Peer peer = peer_of(socket.get(), Carrier::kTls);
   if (!host.empty()) peer.name = "tls:" + host + " (" + peer.name.substr(4) + ")";
   FLEXAI_TRY(finish_handshake(ssl.get(), socket.get(), peer.name, deadline));
-  CertPtr certificate(SSL_get1_peer_certificate(ssl.get()));
-  if (certificate == nullptr && !anybody)
+  base::CertPtr certificate(SSL_get1_peer_certificate(ssl.get()));
+  if (certificate == nullptr) peer.key = key_proved(ssl.get());
+  if (certificate == nullptr && peer.key.empty() && !anybody)
     return fail(Code::kDenied, peer.name + " shows no certificate");
   if (certificate != nullptr) {
     peer.subject = name_in(certificate.get());

@@ -22,6 +22,7 @@ struct Peer {
   std::string name;      // for people: "unix:pid 71", "tls:gpu1 10.0.0.2:7700"
   std::string identity;  // must be equal when a session is taken up again; empty: proves nothing
   std::string subject;   // the name in its certificate, when it showed one
+  std::string key;       // the name of the key that it proved to share, instead of a certificate
   int pid = 0;           // on the same host; 0 unknown
 };
 

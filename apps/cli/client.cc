@@ -10,11 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/folders.h"
+#include "agent/host_link.h"
 #include "apps/cli/embedded.h"
-#include "apps/cli/host_link.h"
 #include "apps/installation.h"
 #include "base/fd.h"
-#include "model/json.h"
 
 namespace flexai::apps {
 namespace {
@@ -40,37 +39,15 @@ base::Status knock(const std::string& path) {
   return fail(Code::kUnavailable, "no agent answers at " + path + " (" + strerror(errno) + ")");
 }
 
-Code code_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
-    if (name == base::code_name(static_cast<Code>(i))) return static_cast<Code>(i);
-  return Code::kInternal;
-}
-
-base::Error read_error(const std::string& text, int status) {
-  auto parsed = model::parse_json(text);
-  if (parsed.ok() && parsed->is_object() && parsed->contains("error")) {
-    const json& error = (*parsed)["error"];
-    if (error.is_object())
-      return fail(code_of(error.value("code", "internal")), error.value("message", "failed"));
-  }
-  return fail(Code::kInternal, "the agent answered with HTTP status " + std::to_string(status));
-}
-
-base::Result<json> read_answer(const std::string& text, int status) {
-  if (status >= 400) return read_error(text, status);
-  auto parsed = json::parse(text, nullptr, false);
-  if (parsed.is_discarded()) return fail(Code::kCorrupt, "the agent's answer is not JSON");
-  return parsed;
-}
-
 }  // namespace
 
 Client::Client() = default;
 Client::~Client() = default;
 
 base::Status Client::use_host(const std::string& host, const std::string& pki) {
-  FLEXAI_TRY_ASSIGN(HostLink link, HostLink::open(host, pki.empty() ? default_pki() : pki));
-  link_ = std::make_unique<HostLink>(std::move(link));
+  FLEXAI_TRY_ASSIGN(agent::HostLink link,
+                    agent::HostLink::open(host, pki.empty() ? default_pki() : pki));
+  link_ = std::make_unique<agent::HostLink>(std::move(link));
   return {};
 }
 
@@ -102,8 +79,7 @@ base::Status Client::connect(bool start) {
 base::Result<json> Client::send(const char* method, const std::string& path,
                                 const std::string& body, int wait_seconds) {
   if (link_ != nullptr) {
-    FLEXAI_TRY_ASSIGN(auto response, link_->request(method, path, body, wait_seconds));
-    return read_answer(response.body, response.status);
+    return link_->call(method, path, body, wait_seconds);
   }
   if (socket_.empty()) FLEXAI_TRY(connect());
   httplib::Client http(socket_);
@@ -123,7 +99,7 @@ base::Result<json> Client::send(const char* method, const std::string& path,
     return fail(Code::kUnavailable, "the agent at " + socket_ + " does not answer (" +
                                         httplib::to_string(result.error()) +
                                         "); see its log, then try again");
-  return read_answer(result->body, result->status);
+  return agent::read_answer(result->body, result->status);
 }
 
 base::Result<json> Client::get(const std::string& path, int wait_seconds) {

@@ -9,9 +9,11 @@
 
 #include "base/result.h"
 
-namespace flexai::apps {
-
+namespace flexai::agent {
 class HostLink;
+}
+
+namespace flexai::apps {
 
 class Client {
  public:
@@ -21,7 +23,7 @@ class Client {
   base::Status connect(bool start = true);
   // From now on the agent of `host`; `pki` empty: default_pki().
   base::Status use_host(const std::string& host, const std::string& pki);
-  HostLink* link() { return link_.get(); }  // null without use_host()
+  agent::HostLink* link() { return link_.get(); }  // null without use_host()
 
   // An error of the agent comes back as it was said there. `wait_seconds`: how long the answer may
   // take.
@@ -36,7 +38,7 @@ class Client {
  private:
   base::Result<nlohmann::json> send(const char* method, const std::string& path,
                                     const std::string& body, int wait_seconds);
-  std::unique_ptr<HostLink> link_;
+  std::unique_ptr<agent::HostLink> link_;
   std::string socket_;  // empty: not found yet
 };
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/host_link.h"
 #include "apps/cli/commands.h"
-#include "apps/cli/host_link.h"
 #include "apps/installation.h"
 #include "base/clock.h"
 #include "wire/probe.h"
@@ -31,8 +31,9 @@ struct Figures {
 };
 
 base::Result<Figures> measure(const State& state) {
-  FLEXAI_TRY_ASSIGN(HostLink link,
-                    HostLink::open(state.host, state.pki.empty() ? default_pki() : state.pki));
+  FLEXAI_TRY_ASSIGN(
+      agent::HostLink link,
+      agent::HostLink::open(state.host, state.pki.empty() ? default_pki() : state.pki));
   Figures figures;
   const Nanos begin = monotonic_now(), deadline = begin + kPatience;
   FLEXAI_TRY_ASSIGN(auto transport, link.connect(wire::kProbeName));

@@ -69,10 +69,17 @@ class Search {
     return cpu >= wanted_.cpu_milli && memory >= wanted_.memory_mib;
   }
 
+  // Of its fit: all cards or the node is passed by.
+  bool allows(NodeId n) const {
+    const uint32_t all = model::Fit::kProcessor | ((1u << cluster_[n].cards) - 1);
+    return wanted_.fit == 0 || (cluster_.allowed(wanted_.fit, n) & all) == all;
+  }
+
   void look_at(NodeId n) {
     const NodeState& node = cluster_[n];
-    if (!node.open || !rules::model(wanted_, node) || !rules::affinity(wanted_, node) ||
-        !rules::topology(wanted_, node) || node.cards < wanted_.cards)
+    if (!node.open || !allows(n) || !rules::model(wanted_, node) ||
+        !rules::affinity(wanted_, node) || !rules::topology(wanted_, node) ||
+        node.cards < wanted_.cards)
       return;
     if (wanted_.cards > 1) return look_for_several(n);
     for (int card = 0; card < node.cards; ++card) look_at_card(n, card);

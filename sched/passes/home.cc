@@ -7,6 +7,7 @@ namespace {
 bool find_local(Session* s, const Job& j, const Placement& now, Placement* to) {
   Shape cards = s->shapes[j.shape];
   cards.cpu_milli = cards.memory_mib = 0;  // the processor stays where it is
+  cards.cards_only = true;
   s->placer->refresh();
   if (s->placer->cost_on(cards, now.cpu_node) == kInfeasible) return false;
   *to = {now.cpu_node, now.cpu_node, s->placer->cards_on(cards, now.cpu_node)};

@@ -12,9 +12,10 @@ import migrations
 import moves
 import round_trips
 import served_shares
+import straight
 from harness import Figures, build_dir
 
-PARTS = ["carriers", "moves", "migrations", "links", "programs", "shares", "idle", "kept", "runs"]
+PARTS = ["carriers", "moves", "migrations", "straight", "links", "programs", "shares", "idle", "kept", "runs"]
 
 
 def main():
@@ -42,6 +43,8 @@ def main():
         moves.measure(figures, options.rounds)
     if "migrations" in parts:
         migrations.measure(figures, options.rounds)
+    if "straight" in parts:
+        straight.measure(figures, options.rounds)
     if "links" in parts:
         links.launches(figures, options.build, options.rounds, options.seconds)
         links.training(figures, options.build, options.rounds)

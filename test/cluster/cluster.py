@@ -20,7 +20,7 @@ from state import State
 CONTROL = "control"
 NODES = [("card", True), ("plain", False)]
 NETWORK = "10.78"
-FULL, SMALL = "full", "control-plane"
+FULL, SMALL, SCHEDULING = "full", "control-plane", "scheduling"
 PROGRAMS = {"runc": "runc", "nsenter": "util-linux", "openssl": "openssl", "ip": "iproute2", "nft": "nftables", "busybox": "busybox-static"}
 ROOM = 2 << 30
 
@@ -41,18 +41,23 @@ def port_is_free(port: int):
     return True
 
 
+NEEDED = {FULL: servers.SERVERS, SMALL: servers.CONTROL_PLANE, SCHEDULING: servers.SCHEDULING}
+
+
 class Cluster:
     """Of a state folder that exists."""
 
     def __init__(self, state: State, cache: pathlib.Path):
         self.state, self.place, self.servers = state, state.folder, servers.Servers(cache)
         chosen = state.read()
-        self.full = chosen["profile"] == FULL
+        self.profile = chosen["profile"]
+        self.full = self.profile == FULL
         self.processes = Processes(self.place)
         self.network = Network(chosen["network"])
         machine = Machine(CONTROL, self.processes) if self.full else None
         doors = Doors(self.network.server) if self.full else Doors("127.0.0.1", *chosen["ports"])
-        self.control = ControlPlane(self.place, self.servers, self.processes, machine, doors)
+        self.control = ControlPlane(self.place, self.servers, self.processes, machine, doors,
+                                    controllers=self.profile != SMALL)
         self.nodes = [Node(number, name, has_card, self.place, self.control, self.network)
                       for number, (name, has_card) in enumerate(NODES, 1)] if self.full else []
 
@@ -62,7 +67,7 @@ class Cluster:
         return own + self.control.names() + [name for node in self.nodes for name in node.names()]
 
     def needed(self):
-        return servers.SERVERS if self.full else servers.CONTROL_PLANE
+        return NEEDED[self.profile]
 
     def up(self):
         began = time.monotonic()
@@ -79,6 +84,8 @@ class Cluster:
             say("starting containerd on both nodes")
         self._start_runtimes()
         self.control.wait()
+        if self.profile != SMALL:
+            self.control.wait_controllers()
         self._start_kubelets()
         say(f"up after {time.monotonic() - began:.0f} s")
 
@@ -112,8 +119,6 @@ class Cluster:
     def _start_kubelets(self):
         for node in self.nodes:
             node.start_kubelet()
-        if self.full:
-            self.control.wait_controllers()
         for node in self.nodes:
             node.wait()
             say(f"node {node.name} is Ready")
@@ -129,7 +134,7 @@ class Cluster:
         ready = self.control.api.ready() if processes["kube-apiserver"] else False
         nodes = self.control.api.ready_nodes() if ready and self.full else set()
         return {"state": "up" if ready and all(processes.values()) and len(nodes) == len(self.nodes) else "partly",
-                "profile": FULL if self.full else SMALL, "server": self.control.doors.server, "ready": ready,
+                "profile": self.profile, "server": self.control.doors.server, "ready": ready,
                 "kubeconfig": str(self.control.admin), "kubectl": str(self.servers.place(servers.CONTROL_PLANE[2])),
                 "folder": str(self.place), "processes": processes,
                 "nodes": {node.name: {"ready": node.name in nodes, "address": node.address, "card": node.has_card}

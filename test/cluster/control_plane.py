@@ -22,6 +22,8 @@ class Doors:
     api: int = 6443
     etcd: int = 2379
     peer: int = 2380
+    controllers: int = 10257
+    scheduler: int = 10259
 
     @property
     def server(self):
@@ -31,8 +33,10 @@ class Doors:
 class ControlPlane:
     """`machine`: what it runs on; None: on the host itself, with its loopback addresses, without nodes and without root."""
 
-    def __init__(self, place: pathlib.Path, servers: Servers, processes: Processes, machine: Machine | None, doors: Doors):
+    def __init__(self, place: pathlib.Path, servers: Servers, processes: Processes, machine: Machine | None, doors: Doors,
+                 controllers: bool = True):
         self.place, self.servers, self.processes, self.machine, self.doors = place, servers, processes, machine, doors
+        self.controllers = controllers
         self.authority = Authority(place / "pki")
         # Signs nothing but the name under which the API server passes calls on to others: its own, so that it vouches for nobody else.
         self.front = Authority(place / "pki" / "front-proxy")
@@ -43,7 +47,7 @@ class ControlPlane:
         return self.authority.folder / "admin.kubeconfig"
 
     def names(self):
-        return ["etcd", "kube-apiserver"] + (["kube-controller-manager", "kube-scheduler"] if self.machine else [])
+        return ["etcd", "kube-apiserver"] + (["kube-controller-manager", "kube-scheduler"] if self.controllers else [])
 
     def identities(self, kubernetes_service: str):
         a = self.authority
@@ -71,9 +75,10 @@ class ControlPlane:
         """Until it can be used; the others end when they find an API server that has not made its roles yet."""
         self.processes.wait("kube-apiserver", "/readyz answered", self.api.ready, 120)
         say(f"the API server is ready: {self.doors.server}")
-        if self.machine:
+        if self.controllers:
             self._start_controllers()
             self._start_scheduler()
+        if self.machine:
             self._allow_kubelets()
 
     def wait_controllers(self):
@@ -121,23 +126,27 @@ class ControlPlane:
                     f"--service-account-key-file={a.public_key}", f"--service-account-signing-key-file={a.key('service-accounts')}",
                     f"--cert-dir={self.place / 'apiserver'}")
 
-    def _client(self, name):
+    def _client(self, name, port):
         """How `name` reaches the API server, and who may ask it for its metrics."""
         a = self.authority
         kubeconfig = a.folder / f"{name}.kubeconfig"
         return [f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}", f"--authorization-kubeconfig={kubeconfig}",
-                "--bind-address=127.0.0.1", f"--tls-cert-file={a.certificate(name)}", f"--tls-private-key-file={a.key(name)}",
+                "--bind-address=127.0.0.1", f"--secure-port={port}", f"--tls-cert-file={a.certificate(name)}", f"--tls-private-key-file={a.key(name)}",
                 "--leader-elect=false", f"--feature-gates={FEATURES}", *QUICK]
+
+    def _without_kubelets(self):
+        """Nodes that are only objects would be tainted after 40 s."""
+        return [] if self.machine else ["--controllers=*,-node-lifecycle-controller"]
 
     def _start_controllers(self):
         a = self.authority
-        self._start("kube-controller-manager", *self._client("kube-controller-manager"), "--use-service-account-credentials=true",
+        self._start("kube-controller-manager", *self._client("kube-controller-manager", self.doors.controllers), *self._without_kubelets(), "--use-service-account-credentials=true",
                     f"--service-account-private-key-file={a.key('service-accounts')}", f"--root-ca-file={a.certificate('ca')}",
                     f"--cluster-signing-cert-file={a.certificate('ca')}", f"--cluster-signing-key-file={a.key('ca')}",
                     f"--flex-volume-plugin-dir={self.place / 'volumeplugins'}")
 
     def _start_scheduler(self):
-        self._start("kube-scheduler", *self._client("kube-scheduler"))
+        self._start("kube-scheduler", *self._client("kube-scheduler", self.doors.scheduler))
 
     def _allow_kubelets(self):
         """The API server may fetch logs and run commands through kubelets, and be nothing else."""

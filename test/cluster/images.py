@@ -47,7 +47,7 @@ def layer_of(files):
     return packed.getvalue()
 
 
-def layout(reference: str, files, command):
+def layout(reference: str, files, command, env=("PATH=/usr/sbin:/usr/bin:/sbin:/bin",), labels=None):
     """The bytes of an image `reference` that starts `command`, as an OCI layout in a tar that containerd imports."""
     plain = layer_of(files)
     blobs = {}
@@ -61,7 +61,7 @@ def layout(reference: str, files, command):
         return blob(json.dumps(document).encode(), f"application/vnd.oci.image.{kind}.v1+json")
 
     config = described({"architecture": MACHINES[platform.machine()], "os": "linux",
-                        "config": {"Cmd": command, "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
+                        "config": {"Cmd": command, "Env": list(env), **({"Labels": labels} if labels else {})},
                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(plain).hexdigest()]}}, "config")
     layers = [blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")]
     manifest = described({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config,

@@ -3,7 +3,8 @@
 
 The full profile (root): a control machine with etcd, API server, controller manager and scheduler, and two nodes with a kubelet, containerd
 and kube-proxy each: card, which has PoCL, and plain, which has neither card nor driver. The control-plane profile (no root): etcd and API
-server on loopback, up in seconds."""
+server on loopback, up in seconds. The scheduling profile (no root): controller manager and kube-scheduler besides; nodes are objects that
+tests make."""
 import argparse
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import sys
 
 import cluster
+import flexai
 import servers
 from network import Network
 from report import lines_of
@@ -23,8 +25,10 @@ VERBS = {"build": "build the servers, once a machine; `up` does it by itself",
          "status": "what runs; exit code 0: all of it, 1: a part, 3: there is no cluster", "kubectl": "run kubectl as administrator",
          "stop": "end one of its processes (SIGTERM); `up` starts it again", "kill": "the same by SIGKILL",
          "on": "run a command on a machine: control, card or plain; it sees what a program there sees",
+         "install": "put Flexai into it: the image of a build, certificates, deploy/kustomize; again: the new build",
          "load": "put an image (a tar: OCI layout or docker archive) on every node"}
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BEFORE_OTHERS = {"kubectl": 1, "on": 2}  # how many words are still ours
 
 
@@ -44,7 +48,7 @@ def parse(words):
         if name == "build":
             verb.add_argument("--check", action="store_true", help="only say by the exit code whether all is built")
         if name in ("build", "up"):
-            verb.add_argument("--profile", choices=[cluster.FULL, cluster.SMALL], default=cluster.FULL)
+            verb.add_argument("--profile", choices=[cluster.FULL, cluster.SMALL, cluster.SCHEDULING], default=cluster.FULL)
         if name == "up":
             verb.add_argument("--network", metavar="N.N", help=f"the first two numbers of all its addresses ({cluster.NETWORK})")
         if name in ("status", "up"):
@@ -53,6 +57,8 @@ def parse(words):
             verb.add_argument("process", help="as `status` names it")
         if name == "load":
             verb.add_argument("archive", type=pathlib.Path)
+        if name == "install":
+            verb.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / os.environ.get("FLEXAI_PRESET", "dev"))
         if name == "on":
             verb.add_argument("machine")
     own, passed = split(words)
@@ -81,7 +87,7 @@ def existing(state, cache):
 
 
 def build(args, builder):
-    wanted = servers.SERVERS if args.profile == cluster.FULL else servers.CONTROL_PLANE
+    wanted = cluster.NEEDED[args.profile]
     if getattr(args, "check", False):
         return 1 if builder.missing(wanted) else 0
     builder.build(wanted)
@@ -97,7 +103,7 @@ def go_up(args, state, cache):
         network = args.network or cluster.NETWORK
         if args.profile == cluster.FULL:
             cluster.check_host(state, Network(network))
-        chosen = {"profile": args.profile, "network": network, "ports": [cluster.free_port() for _ in range(3)]}
+        chosen = {"profile": args.profile, "network": network, "ports": [cluster.free_port() for _ in range(5)]}
     build(args, servers.Servers(cache))
     with state.lock():
         if not state.exists:
@@ -137,6 +143,8 @@ def run(args):
     with state.lock():
         if args.verb == "load":
             one.load(args.archive)
+        elif args.verb == "install":
+            flexai.Flexai(one, state.folder, args.build.absolute()).install()
         else:
             one.stop(args.process, signal.SIGTERM if args.verb == "stop" else signal.SIGKILL)
     return 0

@@ -47,6 +47,9 @@ SERVERS = [*CONTROL_PLANE, kubernetes("kube-controller-manager", 67), kubernetes
            kubernetes("kube-proxy", 30), containerd("containerd", 102), containerd("containerd-shim-runc-v2", 2), containerd("ctr", 5),
            plugin("main", "ptp"), plugin("main", "loopback"), plugin("ipam", "host-local")]
 
+# Without nodes, with what places pods.
+SCHEDULING = [server for server in SERVERS if server.module in ("etcd", "kubernetes") and server.name not in ("kubelet", "kube-proxy")]
+
 
 def key_of(server: Server):
     """Changes with everything the program depends on, and with nothing else."""

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "agent/checkpoint.h"
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "test/fuzz/input.h"
 
 using namespace flexai;
@@ -68,7 +68,7 @@ void load(const std::string& path) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   test::Input input(data, size);
   const bool whole_file = input.take<uint8_t>() == 0;
-  agent::TemporaryFolder folder("/dev/shm");  // no waiting for a disk
+  base::TemporaryFolder folder("/dev/shm");  // no waiting for a disk
   const std::string path = folder / "state.db";
   if (whole_file) {
     std::ofstream(path, std::ios::binary) << input.rest();

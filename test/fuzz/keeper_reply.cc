@@ -8,7 +8,7 @@
 
 #include "agent/keeper.h"
 #include "agent/keeper_socket.h"
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "test/fuzz/input.h"
 
 using namespace flexai;
@@ -46,7 +46,7 @@ void answer(int listener, test::Input input) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static agent::TemporaryFolder folder;
+  static base::TemporaryFolder folder;
   static int listener = listen_in(folder.path());
   test::Input input(data, size);
   const int call = input.take<uint8_t>() % 4;

@@ -6,7 +6,7 @@
 
 #include "agent/keeper.h"
 #include "agent/keeper_socket.h"
-#include "agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "test/fuzz/input.h"
 
 using namespace flexai;
@@ -15,7 +15,7 @@ using test::must;
 namespace {
 
 const std::string& keeper_folder() {
-  static agent::TemporaryFolder folder;
+  static base::TemporaryFolder folder;
   static std::thread keeper([] {
     auto served = agent::serve_keeper(folder.path(), 3600 * base::kSecond);
     must(served.ok(), "the keeper serves");

@@ -179,7 +179,8 @@ namespace flexai::remote::opencl {
 // Instead of client/connection.cc: the worker is a thread.
 std::vector<std::string> workers() { return {"thread"}; }
 base::Result<std::unique_ptr<wire::Session>> connect_session(
-    const std::string&, std::function<void(const base::Error&)> on_end) {
+    const std::string&, std::function<void(const base::Error&)> on_end,
+    std::shared_ptr<Whereabouts>) {
   static wire::Host host({.session = {}, .admit = nullptr, .on_session = [](auto session) {
                             std::thread([session = std::move(session)] { work(session); }).detach();
                           }});
@@ -194,6 +195,8 @@ base::Result<std::unique_ptr<wire::Session>> connect_session(
   };
   return wire::Session::connect(connect, std::move(options));
 }
+std::string Whereabouts::endpoint() const { return ""; }
+void Whereabouts::set(std::string) {}
 bool wants_strict() { return true; }  // every call has a reply
 CallCounts* shared_counts() { return nullptr; }
 void say_goodbye_at_exit(wire::Session*) {}

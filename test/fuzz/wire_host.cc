@@ -3,11 +3,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/openssl.h"
 #include "wire/fake_transport.h"
 #include "wire/frame_reader.h"
 #include "wire/hello.h"
 #include "wire/lease.h"
-#include "wire/openssl.h"
 
 using namespace flexai::wire;
 
@@ -33,8 +33,9 @@ void read_frames(Bytes bytes) {
 void read_signed(Bytes bytes) {
   static const LeaseKeys keys = make_lease_keys().value();
   const auto* secret = reinterpret_cast<const unsigned char*>(keys.private_key.data());
-  const KeyPtr key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret, 32));
-  const DigestPtr digest(EVP_MD_CTX_new());
+  const flexai::base::KeyPtr key(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret, 32));
+  const flexai::base::DigestPtr digest(EVP_MD_CTX_new());
   std::vector<std::byte> token(bytes.size() + 64);
   if (!bytes.empty()) std::memcpy(token.data(), bytes.data(), bytes.size());
   size_t size = 64;

@@ -9,6 +9,7 @@
 #include "remote/opencl/calls.h"
 #include "remote/opencl/client/connection.h"
 #include "remote/opencl/client/outgoing.h"
+#include "remote/opencl/link_calls.h"
 #include "remote/opencl/push.h"
 #include "remote/opencl/wide/object.h"
 
@@ -29,10 +30,12 @@ const std::vector<Client*>& Client::all() {
   static const auto* made = [] {
     auto* clients = new std::vector<Client*>;
     for (std::string& worker : workers()) clients->push_back(new Client(std::move(worker)));
-    wide::set_below({client_table(), [](cl_device_id device) -> const void* {
+    wide::set_below({client_table(),
+                     [](cl_device_id device) -> const void* {
                        const Device* known = opencl::get(device);
                        return known == nullptr ? nullptr : known->client;
-                     }});
+                     },
+                     true});
     return clients;
   }();
   return *made;
@@ -48,10 +51,14 @@ bool Client::all_there() {
 }
 
 // Doors of several hosts have the hosts' names.
-std::string Client::named(const char* what) const {
+std::string Client::host() const {
   const size_t slash = worker_.rfind('/');
-  const bool several = all().size() > 1 && slash != std::string::npos;
-  return "flexai: " + (several ? worker_.substr(slash + 1) + ": " : "") + what;
+  return all().size() > 1 && slash != std::string::npos ? worker_.substr(slash + 1) : "";
+}
+
+std::string Client::named(const char* what) const {
+  const std::string its = host();
+  return "flexai: " + (its.empty() ? "" : its + ": ") + what;
 }
 
 void Client::leave() {
@@ -77,7 +84,8 @@ Caller* Client::caller() {
 
 base::Status Client::connect() {
   FLEXAI_TRY_ASSIGN(auto session,
-                    connect_session(worker_, [this](const base::Error& why) { on_end(why); }));
+                    connect_session(
+                        worker_, [this](const base::Error& why) { on_end(why); }, whereabouts_));
   FLEXAI_TRY_ASSIGN(bulk_, wire::Bulk::make(*session, kStripes));
   FLEXAI_TRY_ASSIGN(caller_, Caller::make(std::move(session), [this](uint32_t kind, auto body) {
                       on_push(kind, body);
@@ -170,6 +178,15 @@ void Client::on_push(uint32_t kind, wire::Bytes body) {
   if (kind == kReadData) return on_read(body);
   if (kind == kPrinted) return on_printed(body);
   if (kind == kContextNews) on_context_news(body);
+  if (kind == kMoved) on_moved(body);
+}
+
+void Client::on_moved(wire::Bytes body) {
+  wire::Reader reader(body);
+  const ObjectId id = reader.handle("event");
+  if (!reader.finish().ok()) return;
+  if (Event* event = pending(id, false); event != nullptr)
+    event->moved.store(true, std::memory_order_release);
 }
 
 void Client::on_completions(wire::Bytes body) {

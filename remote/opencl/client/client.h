@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "remote/caller.h"
+#include "remote/opencl/client/connection.h"
 #include "remote/opencl/client/event.h"
 #include "remote/runner.h"
 #include "wire/bulk.h"
@@ -84,10 +85,13 @@ class Client {
   void give_grant(size_t bytes);
 
   void say(const std::string& line);
+  std::string named(const char* what) const;  // with the host, where there are several
+  std::string host() const;                   // "" where there is one
+  const std::string& worker() const { return worker_; }
+  std::string place() const { return whereabouts_->endpoint(); }  // of the worker, now
 
  private:
   explicit Client(std::string worker);
-  std::string named(const char* what) const;  // with the host, where there are several
   void leave();
   base::Status connect() FLEXAI_REQUIRES(mutex_);
   cl_int ask_devices(const std::vector<ObjectId>& ids, cl_uint* count);
@@ -96,11 +100,13 @@ class Client {
   void on_read(wire::Bytes body);
   void on_printed(wire::Bytes body);
   void on_context_news(wire::Bytes body);
+  void on_moved(wire::Bytes body);
   void on_end(const base::Error& why);
   Event* pending(ObjectId id, bool take);
 
   const wire::ForkGuard fork_;
   const std::string worker_;
+  const std::shared_ptr<Whereabouts> whereabouts_ = std::make_shared<Whereabouts>();
   Platform platform_;
   IdSource ids_{kMostObjects};
   base::Mutex mutex_;

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mutex.h"
 #include "remote/knock.h"
+#include "remote/links.h"
 #include "remote/opencl/version.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
@@ -24,7 +25,7 @@ using base::fail;
 namespace {
 
 constexpr base::Nanos kGoodbye = base::kSecond / 2;
-constexpr const char* kKinds[] = {"door:", "unix:", "shm:", "tcp:", "tls:"};
+constexpr const char* kKinds[] = {"doors:", "door:", "unix:", "shm:", "tcp:", "tls:"};
 constexpr size_t kMostWorkers = 16;
 constexpr base::Nanos kKnocking = 60 * base::kSecond;  // a worker starts a driver
 
@@ -57,12 +58,14 @@ base::Result<Introduction> introduced(const std::string& endpoint) {
 // To where the session is now.
 class Way {
  public:
+  explicit Way(std::shared_ptr<Whereabouts> whereabouts) : whereabouts_(std::move(whereabouts)) {}
   base::Status lead_to(const Introduction& place) {
     FLEXAI_TRY_ASSIGN(wire::Endpoint endpoint, wire::parse_endpoint(place.endpoint));
     std::shared_ptr<wire::TlsContext> tls;
     if (endpoint.carrier == wire::Carrier::kTls) {
       FLEXAI_TRY_ASSIGN(tls, wire::TlsContext::make(place.identity, wire::TlsRole::kClient));
     }
+    whereabouts_->set(place.endpoint);
     base::MutexLock lock(mutex_);
     connector_ = wire::make_connector(std::move(endpoint), std::move(tls));
     return {};
@@ -77,6 +80,7 @@ class Way {
   }
 
  private:
+  const std::shared_ptr<Whereabouts> whereabouts_;
   base::Mutex mutex_;
   wire::Connector connector_ FLEXAI_GUARDED_BY(mutex_);
 };
@@ -84,6 +88,16 @@ class Way {
 std::atomic<bool> g_leaving{false};
 
 }  // namespace
+
+std::string Whereabouts::endpoint() const {
+  base::MutexLock lock(mutex_);
+  return endpoint_;
+}
+
+void Whereabouts::set(std::string endpoint) {
+  base::MutexLock lock(mutex_);
+  endpoint_ = std::move(endpoint);
+}
 
 bool wants_strict() {
   const char* word = secure_getenv(kEnvStrict);
@@ -134,20 +148,26 @@ std::vector<std::string> workers() {
       found.back() += all[i];
     }
   }
-  return found;
+  std::vector<std::string> single;
+  for (const std::string& one : found)
+    for (std::string& door : doors_of(one))
+      if (single.size() < kMostWorkers) single.push_back(std::move(door));
+  return single;
 }
 
 base::Result<std::unique_ptr<wire::Session>> connect_session(
-    const std::string& where, std::function<void(const base::Error&)> on_end) {
+    const std::string& where, std::function<void(const base::Error&)> on_end,
+    std::shared_ptr<Whereabouts> whereabouts) {
   if (where.empty())
     return fail(Code::kUnavailable,
                 "this program was not started by `flexai run --isolation served`");
   auto known = is_door(where) ? knock(where, base::monotonic_now() + kKnocking) : introduced(where);
   if (!known.ok()) return known.error();
-  auto way = std::make_shared<Way>();
+  auto way = std::make_shared<Way>(std::move(whereabouts));
   FLEXAI_TRY(way->lead_to(*known));
   wire::SessionOptions options;
   options.version = wire_version();
+  options.features = kLinkFeature;
   options.on_end = std::move(on_end);
   options.lease = std::move(known->lease);
   options.on_moved = [way](wire::Bytes note) -> base::Status {

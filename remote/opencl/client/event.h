@@ -34,6 +34,7 @@ struct Event : Object {
 
   const cl_command_type command;
   std::atomic<cl_int> status{CL_QUEUED};
+  std::atomic<bool> moved{false};        // its bytes went to another host, see direct.h
   Landing landing;                       // fixed before the command is sent
   bool receives = false, sends = false;  // as bulk
   std::unique_ptr<std::byte[]> bulk;     // what moves, when it is not the program's memory

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "remote/opencl/image_format.h"
+#include "remote/opencl/wide/direct.h"
 
 namespace flexai::remote::opencl::wide {
 
@@ -16,6 +17,12 @@ EventArrival::EventArrival(bool is_move, cl_event at_end, cl_command_queue on)
 EventArrival::~EventArrival() {
   below().clReleaseEvent(event);
   if (queue != nullptr) below().clReleaseCommandQueue(queue);
+}
+
+void send_now(cl_command_queue queue, cl_event event) {
+  cl_int status = CL_QUEUED;
+  below().clFlush(queue);
+  below().clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr);
 }
 
 namespace {
@@ -47,14 +54,6 @@ cl_mem make_image(WideMem* mem, Place host, cl_mem of, cl_int* code) {
     return below().clCreateImage(context, flags, &mem->format, &desc, mem->host_ptr, code);
   return below().clCreateImageWithProperties(context, mem->properties.data(), flags, &mem->format,
                                              &desc, mem->host_ptr, code);
-}
-
-// Sends the command now: flushed, it could still wait for more to be sent with it, but not when
-// somebody looks at its event.
-void send_now(cl_command_queue queue, cl_event event) {
-  cl_int status = CL_QUEUED;
-  below().clFlush(queue);
-  below().clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr);
 }
 
 // One move of bytes, from its beginning to the end of its gate. Held by whoever acts next.
@@ -192,8 +191,15 @@ cl_int start(WideMem* root, const Ranges::Move& move, Place host, cl_mem real,
              std::vector<cl_event>* waits) {
   cl_event gate = nullptr;
   const bool is_given = move.from == kProgram;
-  const cl_int code =
-      is_given ? give(root, move, host, real, &gate) : fetch(root, move, host, real, &gate);
+  const auto direct = is_given ? std::nullopt : go_direct(root, move, host, real);
+  cl_int code = CL_SUCCESS;
+  if (is_given) {
+    code = give(root, move, host, real, &gate);
+  } else if (direct) {
+    gate = *direct;
+  } else {
+    code = fetch(root, move, host, real, &gate);
+  }
   if (code != CL_SUCCESS) return code;
   const cl_command_queue queue = is_given ? root->context()->hosts[host].mover : nullptr;
   auto arrival = std::make_shared<EventArrival>(true, gate, queue);

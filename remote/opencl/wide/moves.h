@@ -1,5 +1,6 @@
 // What brings commands of several hosts together: copies of memory objects, events that end on one
-// host when another's ends, and the bytes that move between them, through the program's host.
+// host when another's ends, and the bytes that move between them: straight (direct.h), or through
+// the program's host.
 // Threads: any; REQUIRES the context's mutex where it says so. Errors: the API's codes.
 #pragma once
 
@@ -20,6 +21,10 @@ struct EventArrival : Arrival {
 // What a program denied itself: its copies are open to it, because they move through it.
 inline constexpr cl_mem_flags kHostAccess =
     CL_MEM_HOST_NO_ACCESS | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY;
+
+// Sends the command now: flushed, it could still wait for more to be sent with it, but not when
+// somebody looks at its event.
+void send_now(cl_command_queue queue, cl_event event);
 
 // The object's copy on a host, made now if there is none; null with the code. REQUIRES: the mutex.
 cl_mem real_of(WideMem* mem, Place host, cl_int* code);

@@ -34,6 +34,7 @@ auto ends_of(WideContext* context) {
 
 void set_below(const Below& below) { g_below = new Below(below); }
 const Table& below() { return g_below->table; }
+bool has_direct() { return g_below->direct; }
 const void* home_of(cl_device_id device) {
   return g_below == nullptr ? nullptr : g_below->home(device);
 }

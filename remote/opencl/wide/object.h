@@ -29,10 +29,12 @@ inline constexpr Kind kWideContext = 201, kWideQueue = 202, kWideMem = 203, kWid
 struct Below {
   Table table;
   const void* (*home)(cl_device_id);
+  bool direct = false;  // the objects are the client's, whose bytes may go straight (direct.h)
 };
 void set_below(const Below& below);
 const Table& below();
 const void* home_of(cl_device_id device);
+bool has_direct();
 
 struct WideObject : Object {
   WideObject(Kind kind, Object* parent = nullptr, Object* parent2 = nullptr);

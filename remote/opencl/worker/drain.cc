@@ -41,6 +41,8 @@ base::Error still_busy() {
 // between the client and a command have come or gone.
 base::Status drain(Worker& worker, Nanos deadline) {
   const Table& table = worker.table();
+  // They may not come for long; the client brings them itself later.
+  worker.landings().forget_all();
   std::vector<std::future<void>> ends;
   for (const auto& queue : worker.handles().all(kCommandQueue)) {
     auto* const handle = static_cast<cl_command_queue>(queue.object);

@@ -1,5 +1,6 @@
 #include "remote/opencl/worker/flow.h"
 
+#include "remote/opencl/link_calls.h"
 #include "remote/opencl/worker/worker.h"
 
 namespace flexai::remote::opencl {
@@ -95,6 +96,20 @@ cl_int flow_write(Incoming& call, const BufferRange& to, uint64_t transfer, cl_u
   return code;
 }
 
+namespace {
+
+// To the client, then the gate opens.
+void flow_out(Worker& worker, uint64_t transfer, const Open& made, cl_int status) {
+  worker.sender().post([&worker, transfer, made, status] {
+    bool sent = status >= 0 && worker.bulk().send(transfer, made.bytes).ok();
+    sent = sent && worker.bulk().wait_sent(transfer, 0).ok();
+    if (!sent) worker.bulk().cancel_send(transfer);  // which the client is ready for
+    made.gate->open(status < 0 ? status : sent ? CL_COMPLETE : CL_OUT_OF_RESOURCES);
+  });
+}
+
+}  // namespace
+
 cl_int flow_read(Incoming& call, const BufferRange& from, cl_uint waits,
                  const Values<cl_event>& list, ObjectId event) {
   Open made;
@@ -102,11 +117,30 @@ cl_int flow_read(Incoming& call, const BufferRange& from, cl_uint waits,
   if (code != CL_SUCCESS) return code;
   Worker& worker = call.worker();
   worker.watches().add(made.there, [&worker, event, made](cl_event, cl_int status) {
-    worker.sender().post([&worker, event, made, status] {
-      bool sent = status >= 0 && worker.bulk().send(event, made.bytes).ok();
-      sent = sent && worker.bulk().wait_sent(event, 0).ok();
-      made.gate->open(status < 0 ? status : sent ? CL_COMPLETE : CL_OUT_OF_RESOURCES);
-    });
+    flow_out(worker, event, made, status);
+  });
+  call.table().clReleaseEvent(made.there);
+  return code;
+}
+
+cl_int flow_over(Incoming& call, const BufferRange& from, Over over, cl_uint waits,
+                 const Values<cl_event>& list, ObjectId event) {
+  Open made;
+  const cl_int code = open(call, from, CL_MAP_READ, waits, list, event, made);
+  if (code != CL_SUCCESS) return code;
+  Worker& worker = call.worker();
+  worker.watches().add(made.there, [&worker, event, made, over](cl_event, cl_int status) {
+    if (status < 0) return flow_out(worker, event, made, status);
+    worker.links()->send(over.link, over.ticket, made.bytes,
+                         [&worker, event, made](const base::Status& sent) {
+                           if (!sent.ok()) return flow_out(worker, event, made, CL_COMPLETE);
+                           worker.bulk().cancel_send(event);  // which the client is ready for
+                           wire::Writer writer;
+                           writer.handle(event);
+                           [[maybe_unused]] auto said =
+                               worker.dispatcher().push(kMoved, writer.bytes(), wire::Push::kLater);
+                           made.gate->open(CL_COMPLETE);
+                         });
   });
   call.table().clReleaseEvent(made.there);
   return code;

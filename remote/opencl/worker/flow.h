@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "remote/link_letters.h"
 #include "remote/opencl/worker/incoming.h"
 
 namespace flexai::remote::opencl {
@@ -51,6 +52,14 @@ cl_int flow_write(Incoming& call, const BufferRange& to, uint64_t transfer, cl_u
                   const Values<cl_event>& list, ObjectId event);
 // The transfer has the event's id.
 cl_int flow_read(Incoming& call, const BufferRange& from, cl_uint waits,
+                 const Values<cl_event>& list, ObjectId event);
+
+// The same over a link, with a ticket for its other end; over the transfer when that fails.
+struct Over {
+  std::string link;
+  MoveTicket ticket;
+};
+cl_int flow_over(Incoming& call, const BufferRange& from, Over over, cl_uint waits,
                  const Values<cl_event>& list, ObjectId event);
 
 }  // namespace flexai::remote::opencl

@@ -1,6 +1,9 @@
 #include "remote/opencl/worker/granted.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
+
+#include <algorithm>
 
 #include "driver/opencl/vendor.h"
 
@@ -33,6 +36,28 @@ base::Result<Table> open_driver(const std::string& icd) {
   return driver::opencl::table_by_name(loader);
 }
 
+// The loader goes on without a layer that it cannot load, and nothing would hold the slice to its
+// share then.
+base::Status check_layers() {
+  const char* named = ::getenv("OPENCL_LAYERS");
+  const std::string layers = named != nullptr ? named : "";
+  for (size_t at = 0; at < layers.size();) {
+    const size_t end = std::min(layers.find(':', at), layers.size());
+    const std::string layer = layers.substr(at, end - at);
+    at = end + 1;
+    if (layer.empty()) continue;
+    if (void* there = ::dlopen(layer.c_str(), RTLD_LAZY | RTLD_NOLOAD); there != nullptr) {
+      ::dlclose(there);
+      continue;
+    }
+    const bool loads = ::dlopen(layer.c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr;
+    const char* why = loads ? "it has no use for it" : ::dlerror();
+    return fail(Code::kUnavailable, "the OpenCL loader did not load the layer " + layer + ": " +
+                                        (why != nullptr ? why : "no reason given"));
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Result<Granted> grant(const std::string& icd) {
@@ -44,6 +69,9 @@ base::Result<Granted> grant(const std::string& icd) {
   std::vector<cl_platform_id> platforms(count);
   if (count != 0 && driver.clGetPlatformIDs(count, platforms.data(), nullptr) != CL_SUCCESS)
     platforms.clear();
+  if (icd.empty()) {
+    FLEXAI_TRY(check_layers());
+  }
   for (cl_platform_id platform : platforms) {
     Granted granted{driver, platform, devices_of(driver, platform)};
     if (granted.devices.empty()) continue;

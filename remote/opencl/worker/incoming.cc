@@ -4,8 +4,8 @@
 
 namespace flexai::remote::opencl {
 
-Incoming::Incoming(Worker& worker, const Call& call)
-    : worker_(worker), call_(call), reader_(call.body) {}
+Incoming::Incoming(Worker& worker, const Call& call, Mode mode)
+    : worker_(worker), call_(call), mode_(mode), reader_(call.body) {}
 
 Incoming::~Incoming() {
   if (last_ != nullptr) table().clReleaseEvent(last_);
@@ -15,6 +15,7 @@ const Table& Incoming::table() const { return worker_.table(); }
 
 void* Incoming::find(ObjectId id, Kind kind, cl_int code) {
   if (id == 0) return nullptr;  // the program passed null: the driver has its own word for that
+  if (kind == kKernel) kernel_ = id;
   auto found = worker_.handles().find(id, kind);
   const cl_int why = !found.ok() ? code : found->error;
   if (why != CL_SUCCESS && code_ == CL_SUCCESS) code_ = why;
@@ -88,6 +89,10 @@ Data Incoming::data(const char* field) {
 
 bool Incoming::ready() {
   auto status = reader_.finish();
+  if (mode_ != Mode::kServe) {
+    outcome_ = status.ok() ? code_ : CL_INVALID_VALUE;
+    return mode_ == Mode::kReplay && outcome_ == CL_SUCCESS;
+  }
   if (!status.ok()) {
     worker_.broke(std::move(status).with_context("call of entry " + std::to_string(call_.entry)));
     return false;
@@ -110,7 +115,9 @@ bool Incoming::was_never_made() {
 void Incoming::keep(ObjectId id, Kind kind, void* object, cl_int& code) {
   if (code == CL_SUCCESS && object == nullptr) code = CL_OUT_OF_RESOURCES;
   if (code != CL_SUCCESS) return;
-  if (worker_.handles().add(id, kind, object).ok()) {
+  if (mode_ == Mode::kReplay) {
+    if (worker_.handles().replace(id, kind, object).ok()) return;
+  } else if (worker_.handles().add(id, kind, object).ok()) {
     if (kind == kKernel && first_kind_ == kKernel) worker_.cloned(first_, id);
     return;
   }
@@ -148,7 +155,8 @@ void Incoming::put_bytes(bool wanted, const void* bytes, size_t size) {
 }
 
 void Incoming::answer(cl_int code) {
-  if (later_) return;
+  outcome_ = code;
+  if (later_ || mode_ != Mode::kServe) return;
   if (call_.number != 0) {
     if (code != CL_SUCCESS) results_.clear();
     [[maybe_unused]] auto sent = worker_.dispatcher().reply(call_.number, code, results_.bytes());

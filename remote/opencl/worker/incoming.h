@@ -67,7 +67,10 @@ struct MadeEvent {
 
 class Incoming {
  public:
-  Incoming(Worker& worker, const Call& call);
+  // kCheck: whether all it names is there; nothing is done. kReplay: done again, for an id that is
+  // known, and not answered.
+  enum class Mode : uint8_t { kServe, kCheck, kReplay };
+  Incoming(Worker& worker, const Call& call, Mode mode = Mode::kServe);
   ~Incoming();
 
   template <typename Handle>
@@ -150,6 +153,9 @@ class Incoming {
   bool bytes_stay() const { return call_.stays; }   // also when the call steps aside
   ObjectId first_object() const { return first_; }  // the queue of an enqueue
   ObjectId event() const { return event_; }
+  ObjectId result() const { return result_; }
+  ObjectId kernel() const { return kernel_; }  // the last that it named
+  cl_int outcome() const { return outcome_; }  // what was answered, or would be
 
  private:
   static constexpr size_t kMostOut = 64u << 20;
@@ -164,11 +170,13 @@ class Incoming {
 
   Worker& worker_;
   const Call call_;
+  const Mode mode_;
   wire::Reader reader_;
   wire::Writer results_;
   std::deque<std::string> strings_;
-  cl_int code_ = CL_SUCCESS;  // of the first handle that is none
-  ObjectId first_ = 0, event_ = 0, result_ = 0;
+  cl_int code_ = CL_SUCCESS;              // of the first handle that is none
+  cl_int outcome_ = CL_OUT_OF_RESOURCES;  // until it is known
+  ObjectId first_ = 0, event_ = 0, result_ = 0, kernel_ = 0;
   cl_event last_ = nullptr;  // of the queue that the call names first
   Kind first_kind_ = 0, result_kind_ = 0;
   bool failed_first_ = false, later_ = false;

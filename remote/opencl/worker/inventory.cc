@@ -13,7 +13,7 @@ using wire::Writer;
 
 namespace {
 
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersion = 2;
 constexpr size_t kMostText = 256u << 20, kMostList = 4096;
 
 template <typename T, typename WriteOne>
@@ -218,6 +218,43 @@ KernelFacts read_kernel(Reader& reader, const Inventory& so_far) {
   return kernel;
 }
 
+// Only such as were noted whole are handed on.
+void write_recording(const Recording& recording, Writer& writer) {
+  write_known({recording.id, recording.references}, writer);
+  write_all(recording.calls, writer, [](const RecordedCall& call, Writer& to) {
+    to.u16(call.entry);
+    to.blob(call.body);
+    to.blob(call.results);
+    to.u64(call.kernel);
+    to.u32(static_cast<uint32_t>(call.arguments.size()));
+    for (const auto& [index, argument] : call.arguments) write_argument(index, argument, to);
+  });
+}
+
+RecordedCall read_recorded(Reader& reader) {
+  RecordedCall call;
+  call.entry = reader.u16("entry");
+  if (!Recordings::records(call.entry)) reader.refuse("entry", "records nothing");
+  const Bytes body = reader.blob("body", Recordings::kMost);
+  const Bytes results = reader.blob("results", Recordings::kMost);
+  call.body.assign(body.begin(), body.end());
+  call.results.assign(results.begin(), results.end());
+  call.kernel = reader.u64("kernel");
+  const uint32_t count = reader.u32("arguments");
+  if (count > reader.left() / 26) reader.refuse("arguments", "are too many");
+  for (uint32_t i = 0; i < count && reader.ok(); ++i) read_argument(reader, call.arguments);
+  return call;
+}
+
+Recording read_recording(Reader& reader) {
+  Known known;
+  read_known(reader, known);
+  Recording recording{known.id, known.references, true, true, {}};
+  if (known.id == 0) reader.refuse("id", "is needed");
+  read_all(reader, "calls", kMostObjects, recording.calls, read_recorded);
+  return recording;
+}
+
 void write_mapped(const MappedFacts& mapped, Writer& writer) {
   writer.u64(mapped.id);
   writer.u32(mapped.memory);
@@ -342,6 +379,7 @@ base::Status encode(const Inventory& all, Writer& writer) {
   write_all(all.memory, writer, write_memory);
   write_all(all.kernels, writer, write_kernel);
   write_all(all.mapped, writer, write_mapped);
+  write_all(all.recordings, writer, write_recording);
   write_small(all, writer);
   if (!writer.ok() || writer.bytes().size() > kMostInventory)
     return fail(Code::kExhausted, "the session has more objects than can be handed on");
@@ -375,6 +413,7 @@ base::Result<Inventory> decode_inventory(Bytes bytes, size_t devices) {
            [&](Reader& from) { return read_kernel(from, all); });
   read_all(reader, "mappings", kMostObjects, all.mapped,
            [&](Reader& from) { return read_mapped(from, all); });
+  read_all(reader, "recordings", kMostObjects, all.recordings, read_recording);
   read_small(reader, all);
   FLEXAI_TRY(reader.finish().with_context("objects of a session"));
   return all;

@@ -14,6 +14,7 @@
 #include "remote/opencl/worker/argument.h"
 #include "remote/opencl/worker/mapping.h"
 #include "remote/opencl/worker/mem_facts.h"
+#include "remote/opencl/worker/recordings.h"
 
 namespace flexai::remote::opencl {
 
@@ -107,6 +108,7 @@ struct Inventory {
   std::vector<MappedFacts> mapped;
   std::vector<DeferredError> deferred;
   std::vector<std::pair<uint64_t, uint64_t>> awaited;  // see wire::Bulk::awaited()
+  std::vector<Recording> recordings;                   // of command buffers
   std::vector<std::byte> call;                         // parts of one that has not come whole
   size_t bytes() const;                                // contents of the memory
 };

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "remote/opencl/worker/granted.h"
 #include "remote/opencl/worker/program_binaries.h"
 
@@ -29,9 +30,7 @@ constexpr const char* kOptions = "-DX=1 -cl-kernel-arg-info";
 class ProgramCacheTest : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/flexai-programs-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    place_ = pattern;
+    ASSERT_FALSE(place_.empty());
     auto found = grant("/etc/OpenCL/vendors/pocl.icd");
     if (!found.ok()) GTEST_SKIP() << "no driver";
     driver_ = found->table;
@@ -42,7 +41,6 @@ class ProgramCacheTest : public testing::Test {
   }
   void TearDown() override {
     if (context_ != nullptr) driver_.clReleaseContext(context_);
-    fs::remove_all(place_);
   }
   void next_session() {
     auto store = ContentStore::open(place_ + "/programs", 64u << 20);
@@ -112,7 +110,8 @@ class ProgramCacheTest : public testing::Test {
   }
   static ProgramCacheCounts counts() { return program_cache_counts(); }
 
-  std::string place_;
+  base::TemporaryFolder temporary_;
+  const std::string place_ = temporary_.path();
   Table driver_, table_;
   cl_device_id device_ = nullptr;
   cl_context context_ = nullptr;

@@ -57,6 +57,13 @@ std::string library_of(cl_device_id device) {
          std::to_string(file.st_mtim.tv_nsec);
 }
 
+constexpr cl_platform_info kPlatformTexts[] = {CL_PLATFORM_NAME, CL_PLATFORM_VENDOR,
+                                               CL_PLATFORM_VERSION};
+constexpr cl_device_info kDeviceTexts[] = {
+    CL_DEVICE_NAME,    CL_DEVICE_VENDOR,           CL_DEVICE_VERSION,
+    CL_DRIVER_VERSION, CL_DEVICE_OPENCL_C_VERSION, CL_DEVICE_EXTENSIONS,
+    CL_DEVICE_PROFILE};
+
 }  // namespace
 
 bool depends_on_more(std::string_view source, std::string_view options) {
@@ -75,12 +82,9 @@ std::string driver_description(const Table& table, const std::vector<cl_device_i
   for (cl_device_id device : devices) {
     const auto platform =
         driver::opencl::device_value<cl_platform_id>(table, device, CL_DEVICE_PLATFORM, nullptr);
-    for (cl_platform_info info : {CL_PLATFORM_NAME, CL_PLATFORM_VENDOR, CL_PLATFORM_VERSION})
+    for (const cl_platform_info info : kPlatformTexts)
       all.text(platform_text(table, platform, info));
-    for (cl_device_info info :
-         {CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION,
-          CL_DEVICE_OPENCL_C_VERSION, CL_DEVICE_EXTENSIONS, CL_DEVICE_PROFILE})
-      all.text(device_text(table, device, info));
+    for (const cl_device_info info : kDeviceTexts) all.text(device_text(table, device, info));
     all.u32(driver::opencl::device_value<cl_uint>(table, device, CL_DEVICE_VENDOR_ID, 0));
     all.u32(driver::opencl::device_value<cl_uint>(table, device, CL_DEVICE_ADDRESS_BITS, 0));
     all.u64(driver::opencl::device_value<size_t>(table, device, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0));

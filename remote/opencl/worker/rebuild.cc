@@ -232,6 +232,7 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
   for (const FailedFacts& one : inventory.failed)
     FLEXAI_TRY(worker.handles().add_failed(one.id, one.kind, one.error));
   FLEXAI_TRY(set_arguments(inventory, worker));
+  FLEXAI_TRY(worker.recordings().take(inventory.recordings));
   for (const DeferredError& one : inventory.deferred) worker.deferred().add(one);
   return worker.bulk().restore({inventory.awaited.begin(), inventory.awaited.end()});
 }

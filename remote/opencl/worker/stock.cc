@@ -66,9 +66,7 @@ base::Result<Inventory> Stock::beforehand() {
 }
 
 base::Result<Inventory> Stock::all() {
-  if (!worker_.handles().all(kCommandBuffer).empty())
-    return fail(Code::kUnsupported,
-                "the program has recorded command buffers, which name memory that would go away");
+  FLEXAI_TRY(worker_.recordings().may_go());
   for (const auto step :
        {&Stock::devices, &Stock::contexts, &Stock::programs, &Stock::queues, &Stock::samplers,
         &Stock::memory_objects, &Stock::kernels, &Stock::events, &Stock::rest})
@@ -313,6 +311,7 @@ base::Status Stock::rest() {
   }
   found_.deferred = worker_.deferred().all();
   for (const auto& one : worker_.bulk().awaited()) found_.awaited.push_back(one);
+  found_.recordings = worker_.recordings().all();
   found_.call = worker_.dispatcher().parts();
   return {};
 }

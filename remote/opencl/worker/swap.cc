@@ -13,11 +13,9 @@ using base::Nanos;
 
 base::Result<size_t> Swap::out(base::Fd file, Nanos deadline) {
   if (is_out()) return fail(Code::kConflict, "the session's memory is away already");
-  if (!worker_.handles().all(kCommandBuffer).empty())
-    return fail(Code::kUnsupported,
-                "the program has recorded command buffers, which name memory that would go away");
   if (!worker_.hold().take(deadline)) return still_busy();
-  base::Status done = drain(worker_, deadline);
+  base::Status done = worker_.recordings().may_go();
+  if (done.ok()) done = drain(worker_, deadline);
   if (done.ok()) done = take_away(std::move(file));
   if (done.ok()) return bytes();
   away_.clear();
@@ -44,6 +42,7 @@ base::Status Swap::take_away(base::Fd file) {
     return saved;
   }
   queues_.drop();
+  worker_.recordings().drop();
   clear_arguments();
   drop_all();
   return {};
@@ -150,6 +149,7 @@ base::Result<size_t> Swap::in() {
     for (ObjectId id : away_[i].mappings) worker_.mappings()[id].object = made[i];
   }
   set_arguments();
+  worker_.recordings().play();
   [[maybe_unused]] auto mapped = map_all_again();  // a failed one fails when it is used
   const size_t moved = bytes();
   away_.clear();

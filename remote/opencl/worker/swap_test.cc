@@ -10,6 +10,7 @@
 #include <numeric>
 #include <thread>
 
+#include "remote/opencl/serve.h"
 #include "remote/opencl/worker/granted.h"
 #include "wire/session_fixture.h"
 
@@ -293,6 +294,103 @@ TEST_F(SwapTest, TheEndOfTheSessionLetsACallGo) {
   std::thread call([&] { EXPECT_FALSE(worker_->hold().enter()); });
   session_->end({.code = wire::RefusalCode::kEnded, .text = "over"});
   call.join();
+}
+
+// Command buffers, by calls as a client sends them.
+class RecordedTest : public SwapTest {
+ protected:
+  cl_int call(uint16_t entry, const wire::Writer& body) {
+    const Call made{entry, 0, body.bytes(), true};
+    Incoming incoming(*worker_, made);
+    EXPECT_TRUE(serve(incoming, entry));
+    worker_->recordings().note(made, incoming);
+    return incoming.outcome();
+  }
+  // One that launches the kernel.
+  ObjectId record(ObjectId kernel, bool finalize = true) {
+    const ObjectId id = make_id(++last_, 1);
+    wire::Writer create, launch, end;
+    create.u32(1);
+    create.u8(1);
+    create.handle(queue_id_);
+    create.u8(0);
+    create.handle(id);
+    EXPECT_EQ(call(1001, create), CL_SUCCESS);
+    for (ObjectId each : {id, ObjectId{0}, kernel}) launch.handle(each);
+    launch.u32(1);
+    launch.u32(0);
+    launch.u8(0);
+    launch.u8(0);
+    launch.u8(1);
+    launch.u64(kCount);
+    launch.u8(0);
+    launch.u8(0);
+    launch.u8(1);
+    EXPECT_EQ(call(1014, launch), CL_SUCCESS);
+    end.handle(id);
+    if (finalize) {
+      EXPECT_EQ(call(1004, end), CL_SUCCESS);
+    }
+    return id;
+  }
+  void enqueue(ObjectId id) {
+    auto known = worker_->handles().find(id, kCommandBuffer);
+    ASSERT_TRUE(known.ok());
+    ASSERT_EQ(
+        table().clEnqueueCommandBufferKHR(
+            0, nullptr, static_cast<cl_command_buffer_khr>(known->object), 0, nullptr, nullptr),
+        CL_SUCCESS);
+    ASSERT_EQ(table().clFinish(queue_), CL_SUCCESS);
+  }
+  ObjectId adding(ObjectId memory, int number) {
+    const ObjectId id = kernel("add", {memory});
+    auto found = worker_->handles().find(id, kKernel);
+    table().clSetKernelArg(static_cast<cl_kernel>(found->object), 1, sizeof number, &number);
+    Argument& known = worker_->arguments()[id][1];
+    known = {0, 0, sizeof number, true, {}};
+    known.bytes.resize(sizeof number);
+    std::memcpy(known.bytes.data(), &number, sizeof number);
+    return id;
+  }
+  int first(ObjectId memory) {
+    int value = 0;
+    EXPECT_EQ(table().clEnqueueReadBuffer(queue_, mem(memory), CL_TRUE, 0, sizeof value, &value, 0,
+                                          nullptr, nullptr),
+              CL_SUCCESS);
+    return value;
+  }
+};
+
+TEST_F(RecordedTest, ACommandBufferDoesTheSameWhenItsMemoryIsBack) {
+  const ObjectId memory = buffer(), kernel = adding(memory, 5), commands = record(kernel);
+  enqueue(commands);
+  EXPECT_EQ(first(memory), 6);
+  for (int i = 2; i < 4; ++i) {
+    auto out = swap_->out({}, monotonic_now() + kSecond);
+    ASSERT_TRUE(out.ok()) << out.error().message;
+    ASSERT_TRUE(swap_->in().ok());
+    enqueue(commands);
+    EXPECT_EQ(first(memory), 1 + 5 * i);
+  }
+}
+
+TEST_F(RecordedTest, OneThatIsBeingRecordedKeepsTheMemory) {
+  const ObjectId memory = buffer(), kernel = adding(memory, 5);
+  record(kernel, false);
+  auto out = swap_->out({}, monotonic_now() + kSecond);
+  ASSERT_FALSE(out.ok());
+  EXPECT_THAT(out.error().message, HasSubstr("is recording"));
+}
+
+TEST_F(RecordedTest, OneThatNamesWhatWasGivenUpKeepsTheMemory) {
+  const ObjectId memory = buffer(), kernel = adding(memory, 5);
+  record(kernel);
+  cl_mem object = mem(memory);
+  ASSERT_TRUE(worker_->handles().remove(memory, kMem).ok());
+  auto out = swap_->out({}, monotonic_now() + kSecond);
+  ASSERT_FALSE(out.ok());
+  EXPECT_THAT(out.error().message, HasSubstr("given up"));
+  table().clReleaseMemObject(object);
 }
 
 }  // namespace

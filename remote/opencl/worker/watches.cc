@@ -19,6 +19,12 @@ constexpr size_t kFew = 4;
 // Where ends are farther apart, holding the next command up costs less than another thread's turn.
 constexpr base::Nanos kSeldom = 300 * base::kMicrosecond;
 
+// Where ends follow each other so closely, they are told of together, but none later than so.
+constexpr base::Nanos kClose = 500 * base::kMicrosecond;
+constexpr base::Nanos kLongestHeld = 600 * base::kMicrosecond;
+// After that long without one they no longer do.
+constexpr base::Nanos kCloseMemory = 2 * base::kMillisecond;
+
 thread_local bool t_among_others = false;
 
 }  // namespace
@@ -58,6 +64,7 @@ void CL_CALLBACK Watches::on_event(cl_event, cl_int status, void* data) {
 // ends long after the one before.
 bool Watches::may_do_at_once(uint64_t id) {
   const base::Nanos since = std::exchange(told_at_, base::monotonic_now());
+  close_ = told_at_ - since < kClose;
   if (!told_.empty() || ending_ != 0) return false;
   if (told_at_ - since > kSeldom) return true;
   if (watches_.size() > kFew) return false;
@@ -67,13 +74,21 @@ bool Watches::may_do_at_once(uint64_t id) {
                      [&](const auto& other) { return other.second.event == found->second.event; });
 }
 
+// As many are still under way, so that the program has time to say what comes after them; and the
+// thread will look by itself before long.
+bool Watches::may_hold() const {
+  return close_ && naps_ && 2 * told_.size() <= watches_.size() &&
+         told_at_ - held_since_ < kLongestHeld;
+}
+
 void Watches::told(uint64_t id, cl_int status) {
   bool waits = false;
   {
     MutexLock lock(mutex_);
     if (!may_do_at_once(id)) {
+      if (told_.empty()) held_since_ = told_at_;
       told_.push_back({id, status});
-      waits = std::exchange(waits_, false);
+      if (!may_hold()) waits = std::exchange(waits_, false);
       id = 0;
     }
   }
@@ -140,20 +155,23 @@ void Watches::run() {
   for (;;) {
     const uint32_t seen = changed_.load(std::memory_order_acquire);
     std::vector<Told> all;
-    bool idle = false;
+    bool idle = false, close = false;
+    base::Nanos now = 0;
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
       all.swap(told_);
       idle = sleeps_ = all.empty() && watches_.empty() && last_ == seen_last;
       waits_ = all.empty();
+      now = base::monotonic_now();
+      naps_ = close = now - told_at_ < kCloseMemory;
     }
     if (!all.empty()) {
       end_all(all);
       continue;
     }
-    if (base::futex_wait(&changed_, seen, idle ? 0 : base::monotonic_now() + kPause) || idle)
-      continue;
+    const base::Nanos pause = close ? kLongestHeld : kPause;
+    if (base::futex_wait(&changed_, seen, idle ? 0 : now + pause) || idle || close) continue;
     {
       MutexLock lock(mutex_);
       seen_last = last_;

@@ -48,6 +48,7 @@ class Watches {
   static void CL_CALLBACK on_event(cl_event event, cl_int status, void* data);
   void told(uint64_t id, cl_int status);
   bool may_do_at_once(uint64_t id) FLEXAI_REQUIRES(mutex_);
+  bool may_hold() const FLEXAI_REQUIRES(mutex_);
   void end(uint64_t id, cl_int status);
   void end_all(const std::vector<Told>& all);
   void wake();
@@ -57,13 +58,16 @@ class Watches {
   const std::function<void()> flush_;
   base::Mutex mutex_;
   std::unordered_map<uint64_t, Watch> watches_ FLEXAI_GUARDED_BY(mutex_);
-  std::vector<Told> told_ FLEXAI_GUARDED_BY(mutex_);  // by the driver; ours to do
-  base::Nanos told_at_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  std::vector<Told> told_ FLEXAI_GUARDED_BY(mutex_);   // by the driver; ours to do
+  base::Nanos told_at_ FLEXAI_GUARDED_BY(mutex_) = 0;  // the last of them
+  base::Nanos held_since_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  bool close_ FLEXAI_GUARDED_BY(mutex_) = false;  // it came soon after the one before
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
   std::thread thread_ FLEXAI_GUARDED_BY(mutex_);
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;
   bool waits_ FLEXAI_GUARDED_BY(mutex_) = false;   // the thread, for the driver to tell something
+  bool naps_ FLEXAI_GUARDED_BY(mutex_) = false;    // it, for no longer than ends are held
   bool sleeps_ FLEXAI_GUARDED_BY(mutex_) = false;  // it, until something is under way
   std::atomic<uint32_t> changed_{0};               // futex
 };

@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "remote/completions.h"
+#include "remote/opencl/link_calls.h"
 #include "remote/opencl/serve.h"
 #include "remote/opencl/worker/long_calls.h"
+#include "remote/opencl/worker/moves.h"
 #include "remote/opencl/worker/scrub.h"
 
 namespace flexai::remote::opencl {
@@ -44,11 +46,21 @@ base::Status Worker::run() {
     ++calls_;
     if (!hold_.enter()) return session_.status();
     Incoming incoming(*this, call);
-    const bool known = serve(incoming, call.entry);
+    const bool known =
+        call.entry < kFirstOwnEntry ? serve(incoming, call.entry) : serve_own(incoming, call.entry);
+    recordings_.note(call, incoming);
     hold_.leave();
     if (!known) return base::fail(base::Code::kCorrupt, "no entry " + std::to_string(call.entry));
     return broken_;
   });
+}
+
+void Worker::take_links(Links& links) {
+  if ((session_.features() & kLinkFeature) == 0) return;
+  links_ = &links;
+  links.land(
+      {[this](const MoveTicket& ticket, uint64_t size) { return landings_.open(ticket, size); },
+       [this](const MoveTicket& ticket, bool there) { return landings_.close(ticket, there); }});
 }
 
 void Worker::cloned(ObjectId kernel, ObjectId clone) {
@@ -58,6 +70,7 @@ void Worker::cloned(ObjectId kernel, ObjectId clone) {
 
 void Worker::gone(ObjectId id, Kind kind) {
   if (kind == kKernel) arguments_.erase(id);
+  if (kind == kCommandBuffer) recordings_.forget(id);
 }
 
 void Worker::leave() {

@@ -21,8 +21,10 @@
 #include "remote/opencl/worker/argument.h"
 #include "remote/opencl/worker/hold.h"
 #include "remote/opencl/worker/incoming.h"
+#include "remote/opencl/worker/landings.h"
 #include "remote/opencl/worker/mapping.h"
 #include "remote/opencl/worker/printed.h"
+#include "remote/opencl/worker/recordings.h"
 #include "remote/opencl/worker/staging.h"
 #include "remote/opencl/worker/watches.h"
 #include "remote/runner.h"
@@ -113,6 +115,7 @@ class Worker {
   void context_news(ObjectId context, std::string_view text, wire::Bytes more);
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
+  Recordings& recordings() { return recordings_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
 
   // What arguments of kernels were set to last, by kernel and index.
@@ -121,6 +124,11 @@ class Worker {
   // The last reference of the client's is gone.
   void gone(ObjectId id, Kind kind);
   Hold& hold() { return hold_; }  // of the calls
+
+  // Bytes that go straight to other hosts and come from there; null: this session's do not.
+  void take_links(Links& links);
+  Links* links() { return links_; }
+  Landings& landings() { return landings_; }
 
  private:
   Worker(wire::Session& session, Granted granted);
@@ -140,6 +148,9 @@ class Worker {
   uint64_t calls_ = 0;
   std::unique_ptr<Printed> printed_;
   Watches watches_{granted_.table, [this] { dispatcher_->flush(); }};
+  Recordings recordings_{*this};
+  Landings landings_;
+  Links* links_ = nullptr;
   Runner sender_, receiver_;  // last: their tasks use the others
 };
 

@@ -3,8 +3,10 @@
 // of memory is written, copied and read back. Prints one line: what was counted, or the first error
 // and how long the call that reported it took.
 //
-// usage: opencl-counter [--launches N] [--mib N] [--pause-us N]
+// usage: opencl-counter [--launches N] [--mib N] [--pause-us N] [--recorded 1]
+// --recorded: the kernels are launched from command buffers, one for each number.
 #include <CL/cl.h>
+#include <CL/cl_ext.h>
 
 #include <chrono>
 #include <cstdio>
@@ -42,7 +44,53 @@ struct Card {
   cl_command_queue queue = nullptr;
   cl_kernel kernel = nullptr;
   cl_mem counts = nullptr;
+  std::vector<cl_command_buffer_khr> recorded;  // by what they add, from 1
 };
+
+template <typename Function>
+Function extension(cl_platform_id platform, const char* name) {
+  void* found = clGetExtensionFunctionAddressForPlatform(platform, name);
+  if (found == nullptr) need(CL_INVALID_OPERATION, name);
+  return reinterpret_cast<Function>(found);
+}
+
+clEnqueueCommandBufferKHR_fn g_enqueue = nullptr;
+
+// Each adds and, when that is done, copies what was counted.
+void record(Card& card, cl_uint most) {
+  cl_platform_id platform = nullptr;
+  need(clGetDeviceInfo(card.device, CL_DEVICE_PLATFORM, sizeof platform, &platform, nullptr),
+       "clGetDeviceInfo");
+  g_enqueue = extension<clEnqueueCommandBufferKHR_fn>(platform, "clEnqueueCommandBufferKHR");
+  const auto create = extension<clCreateCommandBufferKHR_fn>(platform, "clCreateCommandBufferKHR");
+  const auto finalize =
+      extension<clFinalizeCommandBufferKHR_fn>(platform, "clFinalizeCommandBufferKHR");
+  const auto launches =
+      extension<clCommandNDRangeKernelKHR_fn>(platform, "clCommandNDRangeKernelKHR");
+  const auto copies = extension<clCommandCopyBufferKHR_fn>(platform, "clCommandCopyBufferKHR");
+  cl_int code = CL_SUCCESS;
+  static cl_mem last = clCreateBuffer(card.context, 0, kCounters * sizeof(cl_uint), nullptr, &code);
+  need(code, "clCreateBuffer");
+  for (cl_uint by = 1; by <= most; ++by) {
+    const size_t global = kCounters;
+    cl_command_buffer_khr buffer = create(1, &card.queue, nullptr, &code);
+    need(code, "clCreateCommandBufferKHR");
+    // One for each: PoCL launches with what the arguments are when the buffer is enqueued.
+    const cl_kernel own = clCloneKernel(card.kernel, &code);
+    need(code, "clCloneKernel");
+    need(clSetKernelArg(own, 0, sizeof card.counts, &card.counts), "clSetKernelArg");
+    need(clSetKernelArg(own, 1, sizeof by, &by), "clSetKernelArg");
+    cl_sync_point_khr done = 0;
+    need(launches(buffer, nullptr, nullptr, own, 1, nullptr, &global, nullptr, 0, nullptr, &done,
+                  nullptr),
+         "clCommandNDRangeKernelKHR");
+    need(copies(buffer, nullptr, card.counts, last, 0, 0, kCounters * sizeof(cl_uint), 1, &done,
+                nullptr, nullptr),
+         "clCommandCopyBufferKHR");
+    need(finalize(buffer), "clFinalizeCommandBufferKHR");
+    card.recorded.push_back(buffer);
+  }
+}
 
 Card open() {
   Card card;
@@ -86,11 +134,19 @@ cl_uint launch(const Card& card, int launches, int pause) {
   const size_t global = kCounters;
   for (int i = 0; i < launches; ++i) {
     const cl_uint by = static_cast<cl_uint>(i % 7 + 1);
-    need(clSetKernelArg(card.kernel, 0, sizeof card.counts, &card.counts), "clSetKernelArg");
-    need(clSetKernelArg(card.kernel, 1, sizeof by, &by), "clSetKernelArg");
-    need(clEnqueueNDRangeKernel(card.queue, card.kernel, 1, nullptr, &global, nullptr, 0, nullptr,
-                                nullptr),
-         "clEnqueueNDRangeKernel");
+    // Every third is launched as ever: what is recorded changes no arguments.
+    const bool replay = !card.recorded.empty() && i % 3 != 0;
+    if (replay) need(clFinish(card.queue), "clFinish");  // each at once only once
+    if (replay)
+      need(g_enqueue(0, nullptr, card.recorded[by - 1], 0, nullptr, nullptr),
+           "clEnqueueCommandBufferKHR");
+    if (!replay)
+      need(clSetKernelArg(card.kernel, 0, sizeof card.counts, &card.counts), "clSetKernelArg");
+    if (!replay) need(clSetKernelArg(card.kernel, 1, sizeof by, &by), "clSetKernelArg");
+    if (!replay)
+      need(clEnqueueNDRangeKernel(card.queue, card.kernel, 1, nullptr, &global, nullptr, 0, nullptr,
+                                  nullptr),
+           "clEnqueueNDRangeKernel");
     sum += by;
     if (i % 16 == 15) count(card, sum);
     if (pause != 0) std::this_thread::sleep_for(std::chrono::microseconds(pause));
@@ -126,14 +182,18 @@ void carry(const Card& card, size_t bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int launches = 256, mib = 1, pause = 0;
+  int launches = 256, mib = 1, pause = 0, recorded = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
-    int* value = name == "--launches" ? &launches : name == "--mib" ? &mib : &pause;
+    int* value = name == "--launches"   ? &launches
+                 : name == "--mib"      ? &mib
+                 : name == "--recorded" ? &recorded
+                                        : &pause;
     *value = std::atoi(argv[i + 1]);
   }
   g_before = Clock::now();
-  const Card card = open();
+  Card card = open();
+  if (recorded != 0) record(card, 7);
   const cl_uint sum = launch(card, launches, pause);
   if (mib != 0) carry(card, static_cast<size_t>(mib) << 20);
   std::printf("counted %u, carried %d MiB\n", sum, mib);

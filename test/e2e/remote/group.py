@@ -141,8 +141,9 @@ class Group:
     def counter(self, *options, port=None):
         return self.popen([self.tool("opencl-counter"), *options], port=port)
 
-    def relay(self):
-        process = subprocess.Popen([self.tool("flexai-link-relay"), "--listen", "tcp:127.0.0.1:0", "--to", f"tcp:127.0.0.1:{self.port}"],
+    def relay(self, port=None):
+        to = f"tcp:127.0.0.1:{port or self.port}"
+        process = subprocess.Popen([self.tool("flexai-link-relay"), "--listen", "tcp:127.0.0.1:0", "--to", to],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         process.port = int(process.stdout.readline().strip().rsplit(":", 1)[1])
         return process

@@ -87,6 +87,16 @@ class Tests:
             second.nothing_left(5)
             return f"{told['moved_bytes']} bytes, {told['took_ms']:.0f} ms"
 
+    def case_recorded(self):
+        """Command buffers are recorded anew there, and do what they did."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", "--recorded", "1")
+            self.migrate(first, second)
+            time.sleep(0.3)
+            self.migrate(second, first)
+            self.finished(program)
+            first.nothing_left(5)
+
     def case_training(self):
         """The losses of a training that has moved are those of one that has not."""
         with self.two() as (first, second):

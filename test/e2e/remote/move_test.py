@@ -64,6 +64,16 @@ class Tests:
                 time.sleep(0.2)
             self.counts_all(program)
 
+    def case_recorded(self):
+        """Command buffers name memory that was away, and do what they did."""
+        with Group(self.build) as group:
+            program = group.counter("--launches", str(LAUNCHES), "--pause-us", "300", "--recorded", "1")
+            name = self.at_work(group)
+            for to in ("memory", "disk", "memory"):
+                self.swap(group, name, to)
+                time.sleep(0.2)
+            self.counts_all(program)
+
     def case_training(self):
         """The losses of a training that was paused and swapped are those of one that was not."""
         with Group(self.build) as group:

@@ -67,6 +67,13 @@ class Tests:
             expect(not os.listdir(group.place / "tmp"), "something was left in the folder for temporary files")
             expect(not [f for f in os.listdir(group.place / "run" / "s")], "something of a session was left")
 
+    def case_layer_not_loaded(self):
+        """A loader goes on without a layer that it cannot load; a worker does not, or nothing would hold its slice to its share."""
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([f"{self.build}/bin/flexai-worker", "--listen", f"unix:{folder}/worker"], capture_output=True, text=True, timeout=60,
+                                  check=False, env={**os.environ, "OPENCL_LAYERS": f"{folder}/no-layer.so"})
+        expect(done.returncode != 0 and "did not load the layer" in done.stderr and "no-layer.so" in done.stderr, f"{done.returncode}: {done.stderr}")
+
     def case_views(self):
         with Group(self.build) as group:
             out = group.cli("devices", "--host", group.host()).stdout

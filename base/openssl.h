@@ -15,7 +15,7 @@
 
 #include "base/result.h"
 
-namespace flexai::wire {
+namespace flexai::base {
 
 template <auto Free>
 struct Freer {
@@ -34,11 +34,11 @@ using SslPtr = std::unique_ptr<SSL, Freer<SSL_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
 
 // The oldest error of this thread's queue, which is emptied.
-inline base::Error openssl_error(base::Code code, const std::string& what) {
+inline Error openssl_error(Code code, const std::string& what) {
   unsigned long error = ERR_get_error();
   const char* reason = error != 0 ? ERR_reason_error_string(error) : nullptr;
   ERR_clear_error();
-  return base::fail(code, what + ": " + (reason != nullptr ? reason : "OpenSSL gives no reason"));
+  return fail(code, what + ": " + (reason != nullptr ? reason : "OpenSSL gives no reason"));
 }
 
 // Before anything else of OpenSSL's, or it takes its tables down at exit(), while threads of ours
@@ -58,4 +58,4 @@ inline std::string text_of(BIO* bio) {
   return size > 0 ? std::string(data, static_cast<size_t>(size)) : std::string();
 }
 
-}  // namespace flexai::wire
+}  // namespace flexai::base

@@ -1,27 +1,58 @@
-#include "apps/cli/host_link.h"
+#include "agent/host_link.h"
 
 #include <stdlib.h>
+
+#include <nlohmann/json.hpp>
 
 #include "agent/host_request.h"
 #include "agent/net_door.h"
 #include "base/clock.h"
+#include "model/json.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
 
-namespace flexai::apps {
+namespace flexai::agent {
 
 using base::Code;
 using base::fail;
+using nlohmann::json;
 
 namespace {
 
 constexpr base::Nanos kConnecting = 5 * base::kSecond;
 
+Code code_of(const std::string& name) {
+  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
+    if (name == base::code_name(static_cast<Code>(i))) return static_cast<Code>(i);
+  return Code::kInternal;
+}
+
+base::Error read_error(const std::string& text, int status) {
+  auto parsed = model::parse_json(text);
+  if (parsed.ok() && parsed->is_object() && parsed->contains("error")) {
+    const json& error = (*parsed)["error"];
+    const auto text = [&](const char* key) {
+      return error.contains(key) && error[key].is_string() ? error[key].get<std::string>() : "";
+    };
+    if (error.is_object()) return fail(code_of(text("code")), text("message"));
+  }
+  return fail(Code::kInternal, "the agent answered with HTTP status " + std::to_string(status));
+}
+
 }  // namespace
 
-base::Result<HostLink> HostLink::open(const std::string& host, const std::string& pki) {
+base::Result<json> read_answer(const std::string& text, int status) {
+  if (status >= 400) return read_error(text, status);
+  auto parsed = json::parse(text, nullptr, false);
+  if (parsed.is_discarded()) return fail(Code::kCorrupt, "the agent's answer is not JSON");
+  return parsed;
+}
+
+base::Result<HostLink> HostLink::open(const std::string& host, const std::string& pki,
+                                      const std::string& owner) {
   HostLink link;
-  FLEXAI_TRY_ASSIGN(link.endpoint_, agent::parse_host(host));
+  link.owner_ = owner;
+  FLEXAI_TRY_ASSIGN(link.endpoint_, parse_host(host));
   auto identity = wire::load_identity(pki);
   if (!identity.ok())
     return fail(identity.error().code, identity.error().message +
@@ -40,7 +71,12 @@ base::Result<std::unique_ptr<wire::Transport>> HostLink::connect(const std::stri
   wire::Endpoint endpoint = endpoint_;
   endpoint.name = name;
   auto transport = wire::dial(endpoint, tls_, base::monotonic_now() + kConnecting);
-  if (transport.ok()) return transport;
+  if (transport.ok()) {
+    const std::string there = (*transport)->peer().subject;
+    if (owner_.empty() || there == owner_) return transport;
+    return fail(Code::kDenied, this->name() + " has a certificate of " + there + ", not of " +
+                                   owner_ + "; enroll that host under its node's name");
+  }
   const auto& error = transport.error();
   if (error.code == Code::kNotFound)
     return fail(Code::kUnavailable,
@@ -53,7 +89,7 @@ base::Result<HostLink::Response> HostLink::request(const std::string& method,
                                                    int wait_seconds) {
   FLEXAI_TRY_ASSIGN(auto transport, connect());
   const base::Nanos deadline = base::monotonic_now() + wait_seconds * base::kSecond;
-  auto response = agent::request_host(*transport, method, path, body, deadline);
+  auto response = request_host(*transport, method, path, body, deadline);
   transport->shutdown();
   if (response.ok()) return Response{response->status, std::move(response->body)};
   // The host looks at our certificate after we have looked at its: its no comes as an alert.
@@ -64,4 +100,10 @@ base::Result<HostLink::Response> HostLink::request(const std::string& method,
   return fail(response.error().code, name() + ": " + response.error().message);
 }
 
-}  // namespace flexai::apps
+base::Result<json> HostLink::call(const std::string& method, const std::string& path,
+                                  const std::string& body, int wait_seconds) {
+  FLEXAI_TRY_ASSIGN(auto response, request(method, path, body, wait_seconds));
+  return read_answer(response.body, response.status);
+}
+
+}  // namespace flexai::agent

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace flexai::agent {
+namespace flexai::base {
 
 class TemporaryFolder {
  public:
@@ -27,4 +27,4 @@ class TemporaryFolder {
   std::string path_;
 };
 
-}  // namespace flexai::agent
+}  // namespace flexai::base

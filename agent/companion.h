@@ -1,0 +1,36 @@
+// Companion: what works beside the agent on its Loop and knows what the agent itself does not: the
+// cluster it belongs to. The program that makes the agent brings it along. Threads: all calls on
+// the Loop's, but make(), which is called before it runs. Lifetime: what Surroundings names
+// outlives the companion.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/api.h"
+
+namespace flexai::agent {
+
+struct Surroundings {
+  base::Loop* loop = nullptr;
+  Cards* cards = nullptr;
+  Slices* slices = nullptr;
+  Runs* runs = nullptr;
+  Sessions* sessions = nullptr;
+  Events* events = nullptr;
+  const Injection* injection = nullptr;
+  std::string state, runtime;  // folders
+  std::string pki;
+};
+
+class Companion {
+ public:
+  virtual ~Companion() = default;
+  // POST /v1/claims of another host: a pod there has a claim on a card here.
+  virtual void post_claim(const Api::Request& call, const Api::Reply& reply) = 0;
+};
+
+using MakeCompanion = std::function<base::Result<std::unique_ptr<Companion>>(const Surroundings&)>;
+
+}  // namespace flexai::agent

@@ -1,0 +1,224 @@
+// Grants and the leases that speak for them: their specs are followed, their statuses written.
+#include <time.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/dra/grants.h"
+#include "base/log.h"
+#include "kube/call.h"
+#include "kube/client.h"
+#include "kube/names.h"
+
+namespace flexai::agent::dra {
+
+using base::Level;
+using kube::Lease;
+using kube::LeasePhase;
+using kube::LeaseState;
+using kube::LeaseStatus;
+using nlohmann::json;
+
+namespace {
+
+constexpr base::Nanos kMeasure = 30 * base::kSecond;
+constexpr uint32_t kWorthAWrite = 50;  // thousandths
+
+std::string now_text() {
+  const time_t now = ::time(nullptr);
+  tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+LeasePhase phase_of(LeaseState state) {
+  switch (state) {
+    case LeaseState::kShared:
+      return LeasePhase::kShared;
+    case LeaseState::kSuspended:
+      return LeasePhase::kSuspended;
+    case LeaseState::kReleased:
+      return LeasePhase::kReleased;
+    case LeaseState::kRunning:
+      break;
+  }
+  return LeasePhase::kRunning;
+}
+
+}  // namespace
+
+void Grants::watch_leases() {
+  kube::ListWatchOptions options;
+  options.resource = kube::kXpuLeases;
+  options.selection.field_selector = "spec.pool=" + node_;
+  kube::ReflectorHandlers<Lease> handlers;
+  handlers.added = [this](const std::string&, const Lease& now) { lease_told(now); };
+  handlers.updated = [this](const std::string&, const Lease&, const Lease& now) {
+    lease_told(now);
+  };
+  handlers.deleted = [this](const std::string&, const Lease& last) { lease_deleted(last); };
+  handlers.trouble = [](const kube::Failure& failure) {
+    base::log(Level::kDebug, "dra", "leases not watched", {{"why", failure.message}});
+  };
+  lease_watch_ = std::make_unique<kube::Reflector<Lease>>(
+      *client_, *around_.loop, std::move(options),
+      [](const kube::Meta&, kube::ObjectText text) -> base::Result<std::optional<Lease>> {
+        FLEXAI_TRY_ASSIGN(Lease lease, kube::parse_lease(text.json));
+        return std::optional(std::move(lease));
+      },
+      std::move(handlers));
+}
+
+void Grants::lease_told(const Lease& told) {
+  const Lease lease = told;  // `told` may be the one that is replaced here
+  const std::string slice = kube::slice_name(lease.spec.claim.uid, lease.index);
+  leases_[slice] = lease;
+  auto it = grants_.find(slice);
+  const bool over = lease.deleting || lease.spec.state == LeaseState::kReleased;
+  if (it == grants_.end()) {
+    if (over) return release(lease);
+    if (lease.has_status && !lease.status.slice.empty()) tell_idle(lease);
+    return;
+  }
+  const bool other = it->second.record.share_id != lease.spec.share_id ||
+                     it->second.record.uid != lease.spec.claim.uid;
+  if (over || other)
+    return give_back(slice, over ? "its lease has ended" : "its lease is about another share",
+                     [](base::Status) {});
+  it->second.watch.reset();
+  if (SliceEntry* entry = around_.slices->by_name(slice); entry != nullptr && !it->second.ending)
+    follow(lease, entry);
+}
+
+void Grants::lease_deleted(const Lease& lease) {
+  const std::string slice = kube::slice_name(lease.spec.claim.uid, lease.index);
+  leases_.erase(slice);
+  give_back(slice, "its lease was deleted", [](base::Status) {});
+}
+
+// Makes true what the spec says, and says so.
+void Grants::follow(const Lease& lease, SliceEntry* entry) {
+  const kube::LeaseSpec& spec = lease.spec;
+  SliceChange change;
+  const bool shared = spec.state == LeaseState::kShared;
+  const bool paused = spec.state == LeaseState::kSuspended;
+  const bool effortless = entry->slice.qos == model::Qos::kBestEffort;
+  if (shared && !effortless) change.qos = model::Qos::kBestEffort;
+  if (!shared && effortless && spec.compute_milli != 0) change.qos = model::Qos::kElastic;
+  const bool promised = !shared && spec.compute_milli != 0;
+  if (promised && (entry->slice.compute_milli != spec.compute_milli || change.qos))
+    change.compute_milli = spec.compute_milli;
+  if (spec.memory_bytes != 0 && entry->slice.memory_bytes != spec.memory_bytes)
+    change.memory_bytes = spec.memory_bytes;
+  if (entry->slice.paused != paused) change.paused = paused;
+  base::Status done;
+  if (change.qos || change.compute_milli || change.memory_bytes || change.paused)
+    if (auto set = around_.slices->set(entry->slice.name, change); !set.ok()) done = set.error();
+  LeaseStatus status = lease.status;
+  status.phase = done.ok() ? phase_of(spec.state) : LeasePhase::kFailed;
+  status.slice = entry->slice.name;
+  status.compute_milli = entry->slice.compute_milli;
+  status.memory_bytes = entry->slice.memory_bytes;
+  status.granted = done.ok();
+  status.reason = done.ok() ? "Granted" : "NotChanged";
+  status.message = done.ok() ? "" : done.error().message;
+  tell(lease, std::move(status));
+}
+
+// How much of the card the slices took, averaged over a minute; written down only when it is
+// another than it was.
+void Grants::measure() {
+  for (Card& card : around_.cards->all()) {
+    if (grants_.empty() || card.arbiter == nullptr) continue;
+    for (const SliceUse& use : card.arbiter->snapshot().slices) {
+      const SliceEntry* entry = around_.slices->by_id(use.id);
+      auto it = entry == nullptr ? grants_.end() : grants_.find(entry->slice.name);
+      if (it == grants_.end()) continue;
+      auto& [before, last] = it->second.charged;
+      const auto now = static_cast<uint64_t>(std::max<base::Nanos>(use.use.charged, 0));
+      const uint64_t took = now - std::min(before, now);
+      before = std::exchange(last, now);
+      const auto used = static_cast<uint32_t>(
+          std::min<uint64_t>(took / (2 * static_cast<uint64_t>(kMeasure) / 1000), 1000));
+      const Lease* lease = lease_of(it->first);
+      if (lease == nullptr || it->second.ending || lease->status.slice != it->first) continue;
+      const uint32_t was = lease->status.used_milli;
+      if (std::max(used, was) - std::min(used, was) < kWorthAWrite) continue;
+      LeaseStatus status = lease->status;
+      status.used_milli = used;
+      tell(*lease, std::move(status));
+    }
+  }
+  around_.loop->at(base::monotonic_now() + kMeasure, [this] { measure(); });
+}
+
+// Nothing here belongs to it any more.
+void Grants::release(const Lease& lease) {
+  if (lease.deleting) {
+    if (!lease.held) return;
+    const json body = {{"metadata",
+                        {{"resourceVersion", lease.resource_version},
+                         {"uid", lease.uid},
+                         {"finalizers", lease.finalizers}}}};
+    client_->send(
+        kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kMerge, body.dump()),
+        around_.loop, [name = lease.name](const kube::Reply& reply) {
+          // A newer state of it comes by the watch, and it is tried again.
+          if (!reply.ok() && reply.failure->http != 404 && reply.failure->http != 409)
+            base::log(Level::kWarn, "dra", "lease not let go",
+                      {{"lease", name}, {"why", reply.failure->message}});
+        });
+    return;
+  }
+  LeaseStatus status = lease.status;
+  status.phase = LeasePhase::kReleased;
+  status.slice.clear();
+  status.compute_milli = 0;
+  status.memory_bytes = 0;
+  status.granted = false;
+  status.reason = "Released";
+  status.message.clear();
+  tell(lease, std::move(status));
+}
+
+// It may be prepared again.
+void Grants::tell_idle(const Lease& lease) {
+  LeaseStatus status = lease.status;
+  status.phase = LeasePhase::kPending;
+  status.slice.clear();
+  status.granted = false;
+  status.reason = "NotPrepared";
+  status.message.clear();
+  tell(lease, std::move(status));
+}
+
+// One write, and only when something is new.
+void Grants::tell(const Lease& lease, LeaseStatus status) {
+  status.observed_generation = lease.generation;
+  const bool flipped = !lease.has_status || status.granted != lease.status.granted ||
+                       status.reason != lease.status.reason;
+  status.since = flipped || lease.status.since.empty() ? now_text() : lease.status.since;
+  if (lease.has_status && status == lease.status) return;
+  const json body = {{"status", kube::status_json(status)}};
+  client_->send(kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kMerge,
+                            body.dump(-1, ' ', false, json::error_handler_t::replace), "status"),
+                around_.loop, [name = lease.name](const kube::Reply& reply) {
+                  if (!reply.ok() && reply.failure->http != 404)
+                    base::log(Level::kWarn, "dra", "status of a lease not written",
+                              {{"lease", name}, {"why", reply.failure->message}});
+                });
+}
+
+void Grants::tell_failed(const std::string& slice, const std::string& why) {
+  const Lease* lease = lease_of(slice);
+  if (lease == nullptr) return;
+  LeaseStatus status = lease->status;
+  status.phase = LeasePhase::kFailed;
+  status.granted = false;
+  status.reason = "NotGranted";
+  status.message = why;
+  tell(*lease, std::move(status));
+}
+
+}  // namespace flexai::agent::dra

@@ -1,0 +1,171 @@
+#include "control/card.h"
+
+#include <algorithm>
+
+#include "control/json_parts.h"
+#include "kube/names.h"
+#include "model/json.h"
+
+namespace flexai::control {
+namespace {
+
+using base::Code;
+using base::fail;
+
+cel::Value value_of(const Json& attribute) {
+  if (at(attribute, "string").is_string()) return {text_at(attribute, "string")};
+  if (at(attribute, "bool").is_boolean()) return {true_at(attribute, "bool")};
+  if (at(attribute, "int").is_number_integer()) return {number_at(attribute, "int")};
+  if (const auto version = cel::parse_version(text_at(attribute, "version"))) return {*version};
+  return {};
+}
+
+std::optional<Amount> amount_at(const Json& object, const char* key) {
+  if (!at(object, key).is_string()) return std::nullopt;
+  const auto amount = parse_amount(text_at(object, key));
+  return amount.ok() ? std::optional(*amount) : std::nullopt;
+}
+
+Capacity capacity_of(const Json& json) {
+  Capacity c;
+  c.whole = amount_at(json, "value").value_or(Amount{});
+  const Json& policy = at(json, "requestPolicy");
+  c.policy.present = policy.is_object();
+  c.policy.usual = amount_at(policy, "default");
+  for (const Json& value : list_at(policy, "validValues"))
+    if (value.is_string())
+      if (const auto amount = parse_amount(value.get<std::string>()); amount.ok())
+        c.policy.valid.push_back(*amount);
+  std::sort(c.policy.valid.begin(), c.policy.valid.end());
+  const Json& range = at(policy, "validRange");
+  c.policy.least = amount_at(range, "min");
+  c.policy.most = amount_at(range, "max");
+  c.policy.step = amount_at(range, "step");
+  return c;
+}
+
+// {domain: {name: value}}, where a domain that nobody uses is empty.
+cel::Value by_domain(const std::map<std::string, cel::Value>& values) {
+  std::map<std::string, cel::Map> domains;
+  for (const auto& [name, value] : values) {
+    const size_t slash = name.find('/');
+    domains[name.substr(0, slash)].entries.emplace_back(cel::Value{name.substr(slash + 1)}, value);
+  }
+  cel::Map all;
+  all.never_misses = true;
+  for (auto& [domain, map] : domains)
+    all.entries.emplace_back(cel::Value{domain}, cel::map_of(std::move(map)));
+  return cel::map_of(std::move(all));
+}
+
+cel::Value seen(const Card& card) {
+  std::map<std::string, cel::Value> capacities;
+  for (const auto& [name, capacity] : card.capacities) capacities[name] = {capacity.whole};
+  auto attributes = card.attributes;
+  attributes[qualified(kube::kReservedAttribute, kube::kDriverName)] = {true};
+  cel::Map device;
+  device.entries = {{{std::string("driver")}, {std::string(kube::kDriverName)}},
+                    {{std::string("attributes")}, by_domain(attributes)},
+                    {{std::string("capacity")}, by_domain(capacities)},
+                    {{std::string("allowMultipleAllocations")}, {card.shared}}};
+  return cel::map_of(std::move(device));
+}
+
+Card card_of(const Json& json, const std::string& pool, const std::string& node) {
+  Card card;
+  card.pool = pool;
+  card.node = node;
+  card.name = text_at(json, "name");
+  for (const auto& [name, value] : object_at(json, "attributes").items())
+    card.attributes[qualified(name, kube::kDriverName)] = value_of(value);
+  for (const auto& [name, value] : object_at(json, "capacity").items())
+    card.capacities[qualified(name, kube::kDriverName)] = capacity_of(value);
+  for (const Json& t : list_at(json, "taints"))
+    card.taints.push_back({text_at(t, "key"), text_at(t, "value"), text_at(t, "effect")});
+  card.shared = true_at(json, "allowMultipleAllocations");
+  if (!list_at(json, "consumesCounters").empty()) card.foreign = "it is a partition of a device";
+  if (!list_at(json, "bindingConditions").empty()) card.foreign = "it has binding conditions";
+  card.seen = seen(card);
+  return card;
+}
+
+int64_t capacity(const Card& card, const char* name, int64_t usual) {
+  const auto found = card.capacities.find(qualified(name, kube::kDriverName));
+  return found == card.capacities.end() ? usual : found->second.whole.value();
+}
+
+}  // namespace
+
+std::string qualified(const std::string& name, const std::string& domain) {
+  return name.find('/') == std::string::npos ? domain + "/" + name : name;
+}
+
+std::string Card::model() const {
+  const auto found = attributes.find(qualified("model", kube::kDriverName));
+  const auto* text = found == attributes.end() ? nullptr : found->second.get<std::string>();
+  return text == nullptr || text->empty() ? "unknown" : *text;
+}
+
+int64_t Card::ncu_milli() const {
+  const auto found = attributes.find(qualified("ncu", kube::kDriverName));
+  const auto* number = found == attributes.end() ? nullptr : found->second.get<int64_t>();
+  return number == nullptr ? 0 : *number;
+}
+
+int64_t Card::compute() const { return capacity(*this, kube::kComputeCapacity, 1000); }
+int64_t Card::memory() const { return capacity(*this, kube::kMemoryCapacity, 0); }
+
+base::Result<std::optional<CardSlice>> read_slice(std::string_view text) {
+  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  const Json& spec = at(json, "spec");
+  if (text_at(spec, "driver") != kube::kDriverName) return std::optional<CardSlice>();
+  CardSlice slice;
+  slice.pool = text_at(at(spec, "pool"), "name");
+  slice.generation = number_at(at(spec, "pool"), "generation");
+  slice.slices = number_at(at(spec, "pool"), "resourceSliceCount", 1);
+  for (const Json& device : list_at(spec, "devices"))
+    slice.cards.push_back(card_of(device, slice.pool, text_at(spec, "nodeName")));
+  return std::optional(std::move(slice));
+}
+
+std::vector<std::shared_ptr<const Card>> cards_of(const std::vector<const CardSlice*>& slices) {
+  int64_t newest = -1, count = 0, there = 0;
+  for (const CardSlice* slice : slices)
+    if (slice->generation > newest) newest = slice->generation, count = slice->slices;
+  std::vector<std::shared_ptr<const Card>> cards;
+  for (const CardSlice* slice : slices) {
+    if (slice->generation != newest) continue;
+    ++there;
+    for (const Card& card : slice->cards) cards.push_back(std::make_shared<const Card>(card));
+  }
+  if (there != count) return {};
+  std::sort(cards.begin(), cards.end(),
+            [](const auto& a, const auto& b) { return a->name < b->name; });
+  return cards;
+}
+
+std::optional<Amount> taken_of(const Capacity& c, const std::optional<Amount>& asked) {
+  const CapacityPolicy& p = c.policy;
+  if (!asked) {
+    const Amount all = p.usual.value_or(c.whole);
+    return all > c.whole ? std::nullopt : std::optional(all);
+  }
+  Amount taken = *asked;
+  if (!p.present) {
+    taken = *asked;
+  } else if (!p.valid.empty()) {
+    const auto enough = std::lower_bound(p.valid.begin(), p.valid.end(), *asked);
+    if (enough == p.valid.end()) return std::nullopt;
+    taken = *enough;
+  } else if (p.least) {
+    taken = std::max(*asked, *p.least);
+    if (p.step && p.step->nano > 0) {
+      const Amount::Wide over = (taken - *p.least).nano, step = p.step->nano;
+      taken = Amount{p.least->nano + (over + step - 1) / step * step};
+    }
+    if (p.most && taken > *p.most) return std::nullopt;
+  }
+  return taken > c.whole ? std::nullopt : std::optional(taken);
+}
+
+}  // namespace flexai::control

@@ -1,0 +1,34 @@
+// XpuQueue: who may have how much. Source: deploy/crds/xpuqueue.yaml. Threads: any; pure.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "control/world.h"
+#include "kube/call.h"
+#include "model/queue.h"
+
+namespace flexai::control {
+
+struct QueueFacts {
+  model::Queue queue;
+  int64_t generation = 0;
+  std::string uid;
+  std::string status;  // JSON of what was written last, without times
+};
+base::Result<QueueFacts> read_queue(std::string_view text);
+
+// Queues that make sense together; the others with the reason, by name.
+std::vector<model::Queue> sound(const std::vector<QueueFacts>& all,
+                                std::map<std::string, std::string>* wrong);
+
+// What status says; without the time at which it last changed.
+std::string status_of(const QueueFacts& queue, const World::QueueUse& use,
+                      const std::string& wrong);
+kube::Call write_status(const QueueFacts& queue, const std::string& status,
+                        const std::string& when);
+
+}  // namespace flexai::control

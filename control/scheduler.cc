@@ -1,0 +1,283 @@
+#include "control/scheduler.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "control/time_text.h"
+#include "control/watches.h"
+#include "control/writes.h"
+
+namespace flexai::control {
+namespace {
+
+constexpr base::Nanos kGather = 2 * base::kMillisecond;     // facts that come together
+constexpr base::Nanos kExplain = 300 * base::kMillisecond;  // between explanations
+constexpr base::Nanos kQueues = base::kSecond;              // between writes of status
+constexpr int kMostRounds = 32;
+constexpr int64_t kFirstAvoidance = 10'000;  // ms; doubled each time
+
+std::string random_uuid() {
+  unsigned char bytes[16];
+  RAND_bytes(bytes, sizeof bytes);
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < sizeof bytes; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += kDigits[bytes[i] >> 4];
+    text += kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(kube::Client& client, base::Loop& loop, SchedulerOptions options)
+    : client_(client),
+      loop_(loop),
+      options_(std::move(options)),
+      world_(options_.world),
+      binder_(client, loop, world_,
+              {[this] { return leading(); },
+               [this](const std::string& pod) {
+                 ++figures_.scheduled;
+                 reasons_.erase(pod);
+                 const auto seen = seen_.find(pod);
+                 if (seen == seen_.end()) return;
+                 const double took =
+                     static_cast<double>(base::monotonic_now() - seen->second) / 1e9;
+                 seen_.erase(seen);
+                 ++figures_.sli_count;
+                 figures_.sli_sum += took;
+                 for (size_t i = 0; i < std::size(kSliBounds); ++i)
+                   figures_.sli_buckets[i] += took <= kSliBounds[i];
+               },
+               [this](const std::string& pod, const std::string& why) {
+                 ++figures_.errors;
+                 base::log(base::Level::kWarn, "scheduler", "a place was not taken",
+                           {{"pod", pod}, {"error", why}});
+               },
+               [this] { soon(); }}),
+      reporter_(client, world_, options_.identity) {
+  figures_.sli_buckets.assign(std::size(kSliBounds), 0);
+}
+
+Scheduler::~Scheduler() {
+  if (timer_ != 0) loop_.cancel(timer_);
+}
+
+base::Status Scheduler::start() {
+  watches_ = std::make_unique<Watches>(
+      client_, loop_, world_,
+      Watches::Handlers{
+          [this](const std::string& key, const PodFacts* before, const PodFacts* now) {
+            if (now == nullptr) {
+              seen_.erase(key);
+              reasons_.erase(key);
+              stumbles_.erase(key);
+            } else {
+              learn(key, before, *now);
+            }
+          },
+          [this](const ClaimFacts& before, const ClaimFacts& now) { taken_back(before, now); },
+          [this] {
+            queues_dirty_ = true;
+            soon();
+          },
+          [this] { soon(); }});
+  if (!options_.elect) return {};
+  kube::ElectorOptions election;
+  election.ns = options_.ns;
+  election.name = "hi-scheduler";
+  election.identity = options_.identity;
+  kube::ElectorHandlers handlers;
+  handlers.started = [this] {
+    base::log(base::Level::kInfo, "scheduler", "leads");
+    soon();
+  };
+  // A leader that lost its lease has writes under way that it cannot take back: it starts anew.
+  handlers.stopped = [this] {
+    base::log(base::Level::kWarn, "scheduler", "leads no more");
+    for (const std::string& pod : world_.assumptions()) world_.forget(pod);
+  };
+  handlers.trouble = [](const kube::Failure& failure) {
+    base::log(base::Level::kWarn, "scheduler", "the lead", {{"error", failure.message}});
+  };
+  FLEXAI_TRY_ASSIGN(elector_, kube::Elector::make(client_, loop_, election, std::move(handlers)));
+  return {};
+}
+
+void Scheduler::stop(std::function<void()> done) {
+  stopping_ = true;
+  if (elector_ == nullptr) return done();
+  elector_->release(std::move(done));
+}
+
+bool Scheduler::leading() const {
+  if (stopping_) return false;
+  return !options_.elect || (elector_ != nullptr && elector_->leading());
+}
+
+// First seen waiting: what pods are judged by.
+void Scheduler::learn(const std::string& key, const PodFacts*, const PodFacts& now) {
+  if (now.wants_cards() && now.wish->gated && now.wish->gates == 1)
+    seen_.try_emplace(key, base::monotonic_now());
+}
+
+// kube-scheduler has taken the claim of a pod back that it could not bind.
+void Scheduler::taken_back(const ClaimFacts& before, const ClaimFacts& now) {
+  if (!before.allocated || now.allocated || before.node.empty() || before.reserved.empty()) return;
+  const std::string key = before.ns + "/" + before.reserved.front().name;
+  const PodFacts* pod = world_.pod(key);
+  if (pod == nullptr || pod->uid != before.reserved.front().uid || !pod->node.empty()) return;
+  const int again = std::min(stumbles_[key]++, 5);
+  world_.avoid(key, before.node, unix_ms() + (kFirstAvoidance << again));
+  base::log(base::Level::kInfo, "scheduler", "kube-scheduler could not bind a pod",
+            {{"pod", key},
+             {"node", before.node},
+             {"reason", pod->wish == nullptr ? "" : pod->wish->message.substr(0, 300)}});
+}
+
+void Scheduler::soon() { at(base::monotonic_now() + kGather); }
+
+void Scheduler::at(base::Nanos when) {
+  if (timer_ != 0 && timer_at_ <= when) return;
+  if (timer_ != 0) loop_.cancel(timer_);
+  timer_at_ = when;
+  timer_ = loop_.at(when, [this] {
+    timer_ = 0;
+    cycle();
+  });
+}
+
+void Scheduler::cycle() {
+  figures_.synced = watches_ != nullptr && watches_->synced();
+  if (!figures_.synced || stopping_) return;
+  if (std::exchange(queues_dirty_, false)) take_queues();
+  world_.forget_misfits();
+  for (int round = 0; round < kMostRounds && decide(); ++round) {
+  }
+  binder_.mend();
+  if (leading()) binder_.requeue(world_.overdue());
+  report();
+  if (const int64_t next = world_.next_ms(); next != 0)
+    at(base::monotonic_now() + std::max<int64_t>(1, next - unix_ms()) * base::kMillisecond);
+  if (world_.dirty()) soon();
+}
+
+bool Scheduler::decide() {
+  if (!world_.refresh(unix_ms())) return false;
+  const base::Nanos began = base::monotonic_now();
+  const bool explains = began - explained_ >= kExplain;
+  sched::Plan plan =
+      world_.planner()->decide(explains ? sched::Explain::kAll : sched::Explain::kNothing);
+  ++figures_.plans;
+  figures_.plan_ns += static_cast<uint64_t>(base::monotonic_now() - began);
+  figures_.pending = plan.pending.size();
+  if (!leading()) return false;
+  if (carry_out(plan)) return true;
+  if (explains) {
+    explained_ = began;
+    explain_all(plan);
+  } else if (!plan.pending.empty() || !reasons_.empty()) {
+    at(explained_ + kExplain);
+  }
+  return false;
+}
+
+bool Scheduler::carry_out(const sched::Plan& plan) {
+  bool again = false;
+  std::vector<std::pair<std::string, uint32_t>> passed;
+  for (const sched::Verdict& v : plan.pending)
+    if (v.passed > 0)
+      passed.emplace_back(world_.planner()->snapshot().workloads[v.workload].name, v.passed);
+  std::vector<PodPlace> places;
+  for (const sched::Action& action : plan.actions) {
+    if (action.act != sched::Act::kPlace) continue;
+    const std::string unit = world_.planner()->snapshot().workloads[action.workload].name;
+    auto settled = world_.settle(unit, action, random_uuid);
+    if (!settled.ok()) {
+      again = true;
+      base::log(base::Level::kDebug, "scheduler", "tried elsewhere",
+                {{"error", settled.error().message}});
+      continue;
+    }
+    // At once: the next one of the same plan must see it.
+    for (PodPlace& place : *settled) {
+      world_.assume(place);
+      places.push_back(std::move(place));
+    }
+  }
+  for (const auto& [unit, times] : passed) world_.passed(unit, times);
+  for (const PodPlace& place : places) binder_.carry_out(place);
+  return again;
+}
+
+void Scheduler::explain_all(const sched::Plan& plan) {
+  reasons_.clear();
+  figures_.unschedulable += plan.pending.size();
+  for (const sched::Verdict& v : plan.pending) {
+    const model::Workload& work = world_.planner()->snapshot().workloads[v.workload];
+    const std::string words = words_of(v, work, world_.nodes(), world_.obstacles(work.name));
+    for (const std::string& pod : world_.pods_of(work.name)) reasons_[pod] = words;
+  }
+  for (auto& [pod, trouble] : world_.troubles()) reasons_[pod] = trouble;
+}
+
+void Scheduler::report() {
+  if (!leading()) return;
+  const base::Nanos now = base::monotonic_now();
+  for (auto& [pod, trouble] : world_.troubles()) reasons_[pod] = trouble;
+  // What is no trouble any more is seen at the next explanation.
+  if (!reasons_.empty()) at(std::max(now + kGather, explained_ + kExplain));
+  if (reporter_.tell(reasons_, now)) at(now + 200 * base::kMillisecond);
+  write_queues();
+}
+
+void Scheduler::take_queues() {
+  std::vector<QueueFacts> all;
+  for (const auto& [key, entry] : watches_->queues().store()) all.push_back(entry.value);
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.queue.name < b.queue.name; });
+  std::map<std::string, std::string> wrong;
+  std::vector<model::Queue> queues = sound(all, &wrong);
+  if (queues == known_queues_ && wrong == world_.wrong_queues()) return;
+  known_queues_ = queues;
+  world_.queues(std::move(queues), std::move(wrong));
+}
+
+void Scheduler::write_queues() {
+  const base::Nanos now = base::monotonic_now();
+  if (watches_->queues().store().size() == 0) return;
+  if (now - queues_written_ < kQueues) return at(queues_written_ + kQueues);
+  queues_written_ = now;
+  const auto use = world_.queue_use();
+  for (const auto& [key, entry] : watches_->queues().store()) {
+    const QueueFacts& facts = entry.value;
+    const auto used = use.find(facts.queue.name);
+    const auto wrong = world_.wrong_queues().find(facts.queue.name);
+    const std::string status =
+        status_of(facts, used == use.end() ? World::QueueUse{} : used->second,
+                  wrong == world_.wrong_queues().end() ? "" : wrong->second);
+    if (status == facts.status || written_status_[facts.queue.name] == status) continue;
+    written_status_[facts.queue.name] = status;
+    client_.send(write_status(facts, status, now_text(false)), nullptr, [](kube::Reply) {});
+  }
+}
+
+Figures Scheduler::figures() const {
+  Figures now = figures_;
+  now.nodes = world_.nodes();
+  now.cards = world_.cards();
+  now.leading = leading();
+  now.binder = binder_.counts();
+  now.told = reporter_.told();
+  now.writes = client_.counts().writes;
+  now.waiting = reasons_.size();
+  return now;
+}
+
+}  // namespace flexai::control

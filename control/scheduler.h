@@ -1,0 +1,97 @@
+// Scheduler: the daemon: watches the objects, keeps the World, plans when something has changed,
+// has the Binder carry out what was decided and the Reporter tell what was not. Without the lead it
+// watches and plans all the same, and writes nothing: a warm standby. Threads: made, used and
+// destroyed on the thread of `loop`; figures() there as well. Lifetime: client and loop outlive it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/loop.h"
+#include "control/binder.h"
+#include "control/queue.h"
+#include "control/reporter.h"
+#include "control/watches.h"
+#include "control/world.h"
+#include "kube/client.h"
+#include "kube/elector.h"
+
+namespace flexai::control {
+
+struct SchedulerOptions {
+  WorldOptions world;
+  std::string identity;  // host name and a random part
+  std::string ns = "flexai-system";
+  bool elect = true;  // false: it leads from the start
+};
+
+// Counters since the start, and how things are now.
+struct Figures {
+  uint64_t scheduled = 0, unschedulable = 0, errors = 0;  // attempts
+  uint64_t plans = 0, plan_ns = 0;
+  uint64_t sli_count = 0;  // pods that were first seen waiting and had their gate opened
+  double sli_sum = 0;      // seconds
+  std::vector<uint64_t> sli_buckets;
+  size_t pending = 0, waiting = 0, nodes = 0, cards = 0;
+  uint64_t told = 0;    // events
+  uint64_t writes = 0;  // to the API server
+  bool leading = false, synced = false;
+  BinderCounts binder;
+};
+inline constexpr double kSliBounds[] = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
+                                        1,     2,    5,    10,   60,  600};
+
+class Scheduler {
+ public:
+  Scheduler(kube::Client& client, base::Loop& loop, SchedulerOptions options);
+  ~Scheduler();
+
+  base::Status start();
+  // Gives the lead up, then `done`.
+  void stop(std::function<void()> done);
+  Figures figures() const;
+  // JSON for people and the command line: of one pod, or of all that wait; the queues; the
+  // snapshot.
+  std::string explain(const std::string& pod) const;
+  std::string queues() const;
+  std::string snapshot() const;
+
+ private:
+  void soon();
+  void at(base::Nanos when);
+  void cycle();
+  bool decide();
+  // True: something did not fit after all, and the planner is to be asked again.
+  bool carry_out(const sched::Plan& plan);
+  void learn(const std::string& key, const PodFacts* before, const PodFacts& now);
+  void taken_back(const ClaimFacts& before, const ClaimFacts& now);
+  void explain_all(const sched::Plan& plan);
+  void report();
+  void take_queues();
+  void write_queues();
+  bool leading() const;
+
+  kube::Client& client_;
+  base::Loop& loop_;
+  const SchedulerOptions options_;
+  World world_;
+  Binder binder_;
+  Reporter reporter_;
+  std::unique_ptr<Watches> watches_;
+  std::unique_ptr<kube::Elector> elector_;
+  Figures figures_;
+  std::map<std::string, std::string> reasons_;         // of pods that wait
+  std::unordered_map<std::string, base::Nanos> seen_;  // waiting since
+  std::unordered_map<std::string, int> stumbles_;      // of pods that could not be bound
+  std::vector<model::Queue> known_queues_;
+  std::map<std::string, std::string> written_status_;
+  bool queues_dirty_ = true, stopping_ = false;
+  base::Nanos explained_ = 0, queues_written_ = 0;
+  base::Loop::TimerId timer_ = 0;
+  base::Nanos timer_at_ = 0;
+};
+
+}  // namespace flexai::control

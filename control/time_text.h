@@ -1,0 +1,32 @@
+// The present as Kubernetes writes it: seconds, or microseconds for what has those. Threads: any.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <string>
+
+namespace flexai::control {
+
+inline int64_t unix_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+inline std::string now_text(bool micro) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  std::tm tm{};
+  gmtime_r(&now.tv_sec, &tm);
+  char text[40];
+  const size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+  std::string whole(text, size);
+  if (micro) {
+    const std::string digits = std::to_string(1'000'000 + now.tv_nsec / 1000);
+    whole += "." + digits.substr(1);
+  }
+  return whole + "Z";
+}
+
+}  // namespace flexai::control

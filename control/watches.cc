@@ -1,0 +1,187 @@
+#include "control/watches.h"
+
+#include "base/log.h"
+#include "control/json_parts.h"
+#include "kube/names.h"
+#include "model/json.h"
+
+namespace flexai::control {
+namespace {
+
+using kube::Meta;
+using kube::ObjectText;
+
+template <typename T>
+using Projected = base::Result<std::optional<T>>;
+
+// Of any reader that takes a text.
+template <typename T, base::Result<T> (*Read)(std::string_view)>
+Projected<T> project(const Meta&, ObjectText text) {
+  FLEXAI_TRY_ASSIGN(T value, Read(text.json));
+  return std::optional<T>(std::move(value));
+}
+
+Projected<CardSlice> project_slice(const Meta&, ObjectText text) { return read_slice(text.json); }
+
+Projected<bool> project_namespace(const Meta&, ObjectText text) {
+  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text.json));
+  const Json& labels = at(json, "metadata", "labels");
+  if (text_at(labels, kube::kDirectLabel) != "allowed") return std::optional<bool>();
+  return std::optional<bool>(true);
+}
+
+base::Result<VolumeFacts> read_volume(std::string_view text) {
+  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  VolumeFacts facts;
+  const Json& required = at(json, "spec", "nodeAffinity", "required");
+  facts.has_affinity = required.is_object();
+  facts.affinity = terms_of(required);
+  return facts;
+}
+
+base::Result<VolumeClaimFacts> read_volume_claim(std::string_view text) {
+  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  return VolumeClaimFacts{text_at(at(json, "spec"), "volumeName"),
+                          text_at(at(json, "spec"), "storageClassName")};
+}
+
+}  // namespace
+
+struct Watches::All {
+  All(kube::Client& client, base::Loop& loop, World& world, Handlers handlers)
+      : client(client), loop(loop), world(world), on(std::move(handlers)) {}
+
+  template <typename T>
+  kube::ReflectorHandlers<T> handlers(const char* what,
+                                      void (World::*put)(const std::string&, const T*)) {
+    kube::ReflectorHandlers<T> h;
+    h.added = [this, put](const std::string& key, const T& now) {
+      (world.*put)(key, &now);
+      on.changed();
+    };
+    h.updated = [this, put](const std::string& key, const T&, const T& now) {
+      (world.*put)(key, &now);
+      on.changed();
+    };
+    h.deleted = [this, put](const std::string& key, const T&) {
+      (world.*put)(key, nullptr);
+      on.changed();
+    };
+    h.synced = [this] { on.changed(); };
+    h.trouble = [what](const kube::Failure& failure) {
+      base::log(base::Level::kWarn, "watches", what, {{"error", failure.message}});
+    };
+    return h;
+  }
+
+  template <typename T>
+  std::unique_ptr<kube::Reflector<T>> reflect(const kube::Resource& resource,
+                                              typename kube::Reflector<T>::Project project,
+                                              kube::ReflectorHandlers<T> h,
+                                              const std::string& fields = "") {
+    kube::ListWatchOptions options;
+    options.resource = resource;
+    options.selection.field_selector = fields;
+    return std::make_unique<kube::Reflector<T>>(client, loop, std::move(options),
+                                                std::move(project), std::move(h));
+  }
+
+  void start() {
+    using P = const PodFacts*;
+    auto pod = handlers<PodFacts>("pods",
+                                  static_cast<void (World::*)(const std::string&, P)>(&World::pod));
+    pod.added = [this](const std::string& key, const PodFacts& now) {
+      world.pod(key, &now);
+      on.pod(key, nullptr, &now);
+      on.changed();
+    };
+    pod.updated = [this](const std::string& key, const PodFacts& before, const PodFacts& now) {
+      world.pod(key, &now);
+      on.pod(key, &before, &now);
+      on.changed();
+    };
+    pod.deleted = [this](const std::string& key, const PodFacts& last) {
+      world.pod(key, nullptr);
+      on.pod(key, &last, nullptr);
+      on.changed();
+    };
+    using C = const ClaimFacts*;
+    auto claim = handlers<ClaimFacts>(
+        "claims", static_cast<void (World::*)(const std::string&, C)>(&World::claim));
+    claim.updated = [this](const std::string& key, const ClaimFacts& before,
+                           const ClaimFacts& now) {
+      world.claim(key, &now);
+      world.confirm(key);
+      on.claim(before, now);
+      on.changed();
+    };
+    kube::ReflectorHandlers<QueueFacts> queue;
+    queue.added = [this](const std::string&, const QueueFacts&) { on.queues(); };
+    queue.updated = [this](const std::string&, const QueueFacts&, const QueueFacts&) {
+      on.queues();
+    };
+    queue.deleted = [this](const std::string&, const QueueFacts&) { on.queues(); };
+    queue.synced = [this] { on.queues(); };
+    kube::ReflectorHandlers<bool> ns;
+    ns.added = [this](const std::string& key, const bool&) { world.direct_allowed(key, true); };
+    ns.deleted = [this](const std::string& key, const bool&) { world.direct_allowed(key, false); };
+    ns.synced = [this] { on.changed(); };
+
+    pods = reflect<PodFacts>(kube::kPods, project<PodFacts, read_pod>, std::move(pod),
+                             "status.phase!=Succeeded,status.phase!=Failed");
+    claims = reflect<ClaimFacts>(kube::kResourceClaims, project<ClaimFacts, read_facts>,
+                                 std::move(claim));
+    nodes = reflect<NodeFacts>(kube::kNodes, project<NodeFacts, read_node>,
+                               handlers<NodeFacts>("nodes", &World::node));
+    slices = reflect<CardSlice>(kube::kResourceSlices, project_slice,
+                                handlers<CardSlice>("slices", &World::slice),
+                                std::string("spec.driver=") + kube::kDriverName);
+    classes = reflect<ClassFacts>(kube::kDeviceClasses, project<ClassFacts, read_class>,
+                                  handlers<ClassFacts>("classes", &World::device_class));
+    using L = const kube::Lease*;
+    leases = reflect<kube::Lease>(
+        kube::kXpuLeases, project<kube::Lease, kube::parse_lease>,
+        handlers<kube::Lease>("leases",
+                              static_cast<void (World::*)(const std::string&, L)>(&World::lease)));
+    volumes = reflect<VolumeFacts>(kube::kPersistentVolumes, project<VolumeFacts, read_volume>,
+                                   handlers<VolumeFacts>("volumes", &World::volume));
+    volume_claims = reflect<VolumeClaimFacts>(
+        kube::kPersistentVolumeClaims, project<VolumeClaimFacts, read_volume_claim>,
+        handlers<VolumeClaimFacts>("volume claims", &World::volume_claim));
+    queues =
+        reflect<QueueFacts>(kube::kXpuQueues, project<QueueFacts, read_queue>, std::move(queue));
+    namespaces = reflect<bool>(kube::kNamespaces, project_namespace, std::move(ns));
+  }
+
+  kube::Client& client;
+  base::Loop& loop;
+  World& world;
+  const Handlers on;
+  std::unique_ptr<kube::Reflector<PodFacts>> pods;
+  std::unique_ptr<kube::Reflector<ClaimFacts>> claims;
+  std::unique_ptr<kube::Reflector<NodeFacts>> nodes;
+  std::unique_ptr<kube::Reflector<CardSlice>> slices;
+  std::unique_ptr<kube::Reflector<ClassFacts>> classes;
+  std::unique_ptr<kube::Reflector<kube::Lease>> leases;
+  std::unique_ptr<kube::Reflector<VolumeFacts>> volumes;
+  std::unique_ptr<kube::Reflector<VolumeClaimFacts>> volume_claims;
+  std::unique_ptr<kube::Reflector<QueueFacts>> queues;
+  std::unique_ptr<kube::Reflector<bool>> namespaces;
+};
+
+Watches::Watches(kube::Client& client, base::Loop& loop, World& world, Handlers handlers)
+    : all_(std::make_unique<All>(client, loop, world, std::move(handlers))) {
+  all_->start();
+}
+Watches::~Watches() = default;
+
+bool Watches::synced() const {
+  return all_->pods->synced() && all_->claims->synced() && all_->nodes->synced() &&
+         all_->slices->synced() && all_->classes->synced() && all_->leases->synced() &&
+         all_->volumes->synced() && all_->volume_claims->synced() && all_->queues->synced() &&
+         all_->namespaces->synced();
+}
+
+const kube::Reflector<QueueFacts>& Watches::queues() const { return *all_->queues; }
+
+}  // namespace flexai::control

@@ -1,0 +1,260 @@
+// World: all that the hi-scheduler knows, and what it has decided but not yet seen happen; feeds
+// the Planner with what has changed. A *unit* is what is placed at once: a pod, or a gang. Capacity
+// is taken from when a place is assumed until neither claim nor lease holds it, so it is never
+// given twice. No I/O, no clock: times come in. Threads: one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "control/card.h"
+#include "control/claim.h"
+#include "control/fitting.h"
+#include "control/pod.h"
+#include "kube/lease.h"
+#include "sched/planner.h"
+
+namespace flexai::control {
+
+// Volumes that bind a pod to nodes.
+struct VolumeFacts {  // of a PersistentVolume
+  bool has_affinity = false;
+  std::vector<NodeTerm> affinity;
+};
+struct VolumeClaimFacts {
+  std::string volume;         // empty: not bound
+  std::string storage_class;  // its name
+};
+
+struct WorldOptions {
+  std::vector<std::string> classes;  // that are ours besides those that say so
+  int32_t remote_penalty = 200;      // milli-cards a remote card costs more
+  int remote_percent = 100;          // of all cards that may be used remotely
+};
+
+// What becomes of one claim of a pod.
+struct Award {
+  std::string claim;  // key
+  std::string claim_uid;
+  std::vector<Given> given;
+};
+// Where a pod goes, with all its claims that had no allocation yet.
+struct PodPlace {
+  std::string pod;  // key
+  std::string uid;
+  std::string node;
+  std::string queue;
+  std::vector<Award> awards;
+};
+
+class World {
+ public:
+  explicit World(WorldOptions options);
+
+  // Facts. `now` may be null: it is gone.
+  void pod(const std::string& key, const PodFacts* now);
+  void node(const std::string& name, const NodeFacts* now);
+  void slice(const std::string& name, const CardSlice* now);
+  void claim(const std::string& key, const ClaimFacts* now);
+  void device_class(const std::string& name, const ClassFacts* now);
+  void lease(const std::string& key, const kube::Lease* now);
+  void volume(const std::string& name, const VolumeFacts* now);
+  void volume_claim(const std::string& key, const VolumeClaimFacts* now);
+  void queues(std::vector<model::Queue> queues, std::map<std::string, std::string> wrong);
+  void direct_allowed(const std::string& ns, bool allowed);
+
+  // Brings the planner up to date. False: there is nothing to plan for (no nodes).
+  bool refresh(int64_t now_ms);
+  bool dirty() const;
+  sched::Planner* planner() { return planner_.get(); }
+  const sched::Planner* planner() const { return planner_.get(); }
+
+  // The places of a unit that the plan starts, checked card by card. kConflict: it does not fit
+  // after all; the unit is kept from there until something changes there, and the planner is to be
+  // refreshed and asked again.
+  base::Result<std::vector<PodPlace>> settle(const std::string& unit, const sched::Action& action,
+                                             const std::function<std::string()>& uuid);
+  // From now on the capacity is taken.
+  void assume(const PodPlace& place);
+  // It did not happen.
+  void forget(const std::string& pod);
+  // kube-scheduler could not bind it there.
+  void avoid(const std::string& pod, const std::string& node, int64_t until_ms);
+  // Nodes that did not fit after all may be tried again: something has changed.
+  void forget_misfits();
+  // Pods whose claims all are allocated and whose gate is still there.
+  std::set<std::string> unfinished() const { return unfinished_; }
+  // Claims with a part that has no lease; leases that nothing stands behind any more.
+  std::set<std::string> unleased() const { return unleased_; }
+  std::set<std::string> stale_leases() const { return stale_leases_; }
+  // Claims that are allocated, for nobody, and that nobody else takes back.
+  std::set<std::string> unreserved() const { return unreserved_; }
+  // The pods of the gang of this one, or itself alone.
+  std::set<std::string> companions(const std::string& pod) const;
+  // The claims of an assumption are all allocated: facts say it now.
+  void confirm(const std::string& claim);
+  // Later work started past it so often.
+  void passed(const std::string& unit, uint32_t times);
+  // Pods of gangs that have places and did not all run in their time; asked for once.
+  std::vector<std::string> overdue();
+  // The first moment at which something is to be looked at again; 0: none.
+  int64_t next_ms() const;
+
+  // Why a unit does not wait for the planner: its pods with the reason. Taken away by asking.
+  std::vector<std::pair<std::string, std::string>> troubles();
+  // Pods of a unit that wait.
+  std::vector<std::string> pods_of(const std::string& unit) const;
+  // The reason why nodes will not do for the unit: how many by each, for people.
+  std::map<std::string, int> obstacles(const std::string& unit) const;
+
+  const PodFacts* pod(const std::string& key) const;
+  const ClaimFacts* claim(const std::string& key) const;
+  const kube::Lease* lease(const std::string& key) const;
+  const ClassFacts* class_of(const std::string& name) const;
+  bool ours(const ClaimFacts& claim) const;
+  // Its pod's claims of our classes.
+  std::vector<const ClaimFacts*> our_claims(const PodFacts& pod) const;
+  bool assumed(const std::string& pod) const { return assumed_.count(pod) != 0; }
+  const PodPlace* assumption(const std::string& pod) const;
+  std::vector<std::string> assumptions() const;  // pods
+  const std::map<std::string, std::string>& wrong_queues() const { return wrong_queues_; }
+  size_t nodes() const { return sites_.size(); }
+  size_t cards() const;
+  // What a queue holds: milli-NCU, milli-cards, pods that run and that wait.
+  struct QueueUse {
+    int64_t ncu = 0, milli = 0, running = 0, pending = 0;
+  };
+  std::map<std::string, QueueUse> queue_use() const;
+  const std::vector<model::Queue>& known_queues() const { return queues_; }
+
+ private:
+  struct Site {
+    NodeFacts facts;
+    bool known = false;  // the node is there, not only its cards
+    std::vector<std::shared_ptr<const Card>> cards;
+    uint32_t position = 0;  // in the snapshot
+    bool full = false;      // of pods
+  };
+  struct Grant {  // a part of a card that is taken
+    std::string pool, card;
+    Amounts consumed;
+    bool admin = false;
+  };
+  // What decides where a unit may be; units that have the same share it.
+  struct FitRecord {
+    std::string name;
+    Constraints constraints;
+    std::vector<std::string> volumes;
+    std::vector<std::pair<Request, ClassFacts>> wishes;
+    std::string pinned;              // to a node
+    std::set<std::string> excluded;  // nodes
+    std::set<std::string> avoided;   // nodes whose cards will do all the same
+    bool monitors = false;           // takes no card, but must be where one is
+    bool fresh = true;               // the planner does not know it yet
+    model::Fit words;
+    bool dynamic() const { return !constraints.ports.empty() || !constraints.extras.empty(); }
+  };
+  struct UnitState {
+    std::vector<model::Workload> emitted;
+    std::string fit;                   // key
+    std::vector<std::string> waiting;  // pods
+    std::set<std::string> excluded;    // nodes that do not fit after all
+    std::set<std::string> avoided;     // nodes that kube-scheduler did not bind it to
+    uint64_t excluded_at = 0;          // changes_ then
+    std::string trouble;
+    uint32_t passed_over = 0;
+  };
+  // world_facts.cc
+  void touch_pod(const std::string& key);
+  void touch_claim(const std::string& key);
+  void touch_site(const std::string& name, bool structure);
+  std::string unit_of(const std::string& key, const PodFacts& pod) const;
+  std::string holder_of(const std::string& claim, const ClaimFacts& facts) const;
+  bool takes_part(const PodFacts& pod) const;
+
+  // world_fits.cc
+  std::string fit_for(const PodFacts& pod, const std::vector<Asking>& asking,
+                      const UnitState& state);
+  void compute(FitRecord* fit);
+  uint32_t word_of(const FitRecord& fit, const std::string& name, const Site& site,
+                   std::string* why) const;
+  const char* volume_obstacle(const FitRecord& fit, const std::string& node,
+                              const Site& site) const;
+  NodeUse use_of(const std::string& node) const;
+  void site_changed(const std::string& name, sched::Delta* delta);
+  std::vector<CardState> states_of(const std::string& node) const;
+
+  // world_units.cc
+  std::vector<model::Workload> wanted(const std::string& unit);
+  void add_waiting(const std::string& unit, std::vector<std::string> pods,
+                   std::vector<model::Workload>* out);
+  base::Result<model::Workload> ask_for(const std::string& key, UnitState* state);
+  base::Result<std::vector<Asking>> asking_of(const PodFacts& pod) const;
+  base::Status understand(const PodFacts& pod, const std::vector<Asking>& asking,
+                          model::Workload* work) const;
+  std::vector<Grant> grants_of(const std::string& claim) const;
+  std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
+  void add_holding(const std::string& pod, std::vector<model::Workload>* out) const;
+  void look_after(const std::string& unit);
+  void look_after_gang(const std::string& unit, const std::set<std::string>& pods);
+  int64_t gang_timeout(const std::string& unit) const;
+  std::vector<model::Workload> pieces_of(const std::string& name, const std::vector<Grant>& grants,
+                                         const std::string& node) const;
+  model::Workload other_pods(const std::string& node) const;
+
+  // world.cc
+  bool open(int64_t now_ms);
+  void emit(sched::Delta* delta);
+  bool clamp(model::Workload* work);
+  void give_room(const model::Workload& work, int sign);
+  sched::Snapshot snapshot(int64_t now_ms);
+
+  const WorldOptions options_;
+  std::unordered_map<std::string, PodFacts> pods_;
+  std::map<std::string, Site> sites_;  // by node
+  std::map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, ClaimFacts> claims_;
+  std::map<std::string, ClassFacts> classes_;
+  std::unordered_map<std::string, kube::Lease> leases_;
+  std::map<std::string, VolumeFacts> volumes_;
+  std::map<std::string, VolumeClaimFacts> volume_claims_;
+  std::vector<model::Queue> queues_;
+  std::map<std::string, std::string> wrong_queues_;
+  std::set<std::string> direct_;
+
+  std::unordered_map<std::string, std::set<std::string>> pods_on_, pods_of_claim_, pods_of_gang_;
+  std::unordered_map<std::string, std::set<std::string>> claims_on_, leases_on_;  // by node of card
+  std::unordered_map<std::string, std::string> claim_of_uid_;
+  std::unordered_map<std::string, std::set<std::string>> leases_of_;   // by uid of claim
+  std::unordered_map<std::string, PodPlace> assumed_;                  // by pod
+  std::unordered_map<std::string, std::string> assumed_claims_;        // -> pod
+  std::unordered_map<std::string, std::set<std::string>> assumed_on_;  // claims, by node of card
+  std::map<std::string, int64_t> gang_since_;  // first member placed, not all running yet
+  std::unordered_map<std::string, std::map<std::string, int64_t>> avoided_;  // pod, node, until
+
+  std::map<std::string, FitRecord> fits_;  // by what decides them
+  std::unordered_map<std::string, std::string> fit_names_;
+  std::unordered_map<std::string, UnitState> units_;
+  std::set<std::string> dirty_units_;
+  std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_;
+  std::set<std::string> dirty_sites_;
+  bool structure_ = true, queues_changed_ = false;
+  uint64_t changes_ = 0, next_fit_ = 0;
+  int64_t now_ms_ = 0;
+  std::unique_ptr<sched::Planner> planner_;
+  // What the emitted work takes, so that nothing is told that cannot be.
+  struct Room {
+    int64_t cpu = 0, memory = 0;
+    std::vector<int64_t> milli, card_memory;
+  };
+  std::map<std::string, Room> room_;
+};
+
+}  // namespace flexai::control

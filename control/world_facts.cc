@@ -1,0 +1,364 @@
+// Facts come in; what depends on them is marked to be looked at again.
+#include <algorithm>
+
+#include "control/world.h"
+#include "kube/names.h"
+
+namespace flexai::control {
+namespace {
+
+template <typename Map>
+void drop(Map* map, const std::string& key, const std::string& member) {
+  const auto at = map->find(key);
+  if (at == map->end()) return;
+  at->second.erase(member);
+  if (at->second.empty()) map->erase(at);
+}
+
+std::string gang_key(const std::string& ns, const std::string& gang) {
+  return ns + "/gang:" + gang;
+}
+
+}  // namespace
+
+World::World(WorldOptions options) : options_(std::move(options)) {
+  if (options_.classes.empty()) return;
+}
+
+const PodFacts* World::pod(const std::string& key) const {
+  const auto at = pods_.find(key);
+  return at == pods_.end() ? nullptr : &at->second;
+}
+const ClaimFacts* World::claim(const std::string& key) const {
+  const auto at = claims_.find(key);
+  return at == claims_.end() ? nullptr : &at->second;
+}
+const kube::Lease* World::lease(const std::string& key) const {
+  const auto at = leases_.find(key);
+  return at == leases_.end() ? nullptr : &at->second;
+}
+const ClassFacts* World::class_of(const std::string& name) const {
+  const auto at = classes_.find(name);
+  return at == classes_.end() ? nullptr : &at->second;
+}
+
+bool World::ours(const ClaimFacts& claim) const {
+  for (const auto& ways : claim.requests)
+    for (const Request& way : ways) {
+      const ClassFacts* of = class_of(way.device_class);
+      if ((of != nullptr && of->ours) || std::find(options_.classes.begin(), options_.classes.end(),
+                                                   way.device_class) != options_.classes.end())
+        return true;
+    }
+  return claim.requests.empty() && !claim.wrong.empty() &&
+         claim.wishes.find(std::string("\"") + kube::kClassName + "\"") != std::string::npos;
+}
+
+std::vector<const ClaimFacts*> World::our_claims(const PodFacts& pod) const {
+  std::vector<const ClaimFacts*> found;
+  if (pod.wish == nullptr) return found;
+  for (const PodClaim& one : pod.wish->claims) {
+    const ClaimFacts* facts = claim(pod.ns + "/" + one.claim);
+    if (facts != nullptr && ours(*facts)) found.push_back(facts);
+  }
+  return found;
+}
+
+std::string World::unit_of(const std::string& key, const PodFacts& pod) const {
+  if (pod.wish == nullptr || pod.wish->gang.empty() || pod.wish->gang_size < 2) return key;
+  return gang_key(pod.ns, pod.wish->gang);
+}
+
+// Whose place a claim's cards belong to: who is assumed to get it, else the first that it is
+// reserved for and is there.
+std::string World::holder_of(const std::string& key, const ClaimFacts& facts) const {
+  if (const auto at = assumed_claims_.find(key); at != assumed_claims_.end()) return at->second;
+  for (const kube::Reference& reference : facts.reserved) {
+    const std::string name = facts.ns + "/" + reference.name;
+    const PodFacts* facts_of = pod(name);
+    if (facts_of != nullptr && facts_of->uid == reference.uid && !facts_of->finished) return name;
+  }
+  return "";
+}
+
+void World::touch_pod(const std::string& key) {
+  const PodFacts* p = pod(key);
+  if (p == nullptr) return;
+  dirty_units_.insert(unit_of(key, *p));
+  if (p->wish == nullptr) return;
+  for (const PodClaim& one : p->wish->claims)
+    dirty_units_.insert("@claim:" + p->ns + "/" + one.claim);
+}
+
+void World::touch_claim(const std::string& key) {
+  dirty_units_.insert("@claim:" + key);
+  if (const auto at = pods_of_claim_.find(key); at != pods_of_claim_.end())
+    for (const std::string& name : at->second) {
+      touch_pod(name);
+      if (const PodFacts* p = pod(name); p != nullptr && !p->node.empty())
+        dirty_units_.insert("@node:" + p->node);
+    }
+}
+
+void World::pod(const std::string& key, const PodFacts* now) {
+  ++changes_;
+  touch_pod(key);
+  if (const PodFacts* before = pod(key)) {
+    if (!before->node.empty()) {
+      drop(&pods_on_, before->node, key);
+      dirty_units_.insert("@node:" + before->node);
+    }
+    if (before->wish != nullptr) {
+      for (const PodClaim& one : before->wish->claims)
+        drop(&pods_of_claim_, before->ns + "/" + one.claim, key);
+      drop(&pods_of_gang_, unit_of(key, *before), key);
+    }
+    if (now == nullptr || now->uid != before->uid) {
+      forget(key);
+      avoided_.erase(key);
+    }
+    pods_.erase(key);
+    unfinished_.erase(key);
+  }
+  if (now == nullptr) return;
+  pods_[key] = *now;
+  if (!now->node.empty() && !now->finished) {
+    pods_on_[now->node].insert(key);
+    dirty_units_.insert("@node:" + now->node);
+  }
+  if (now->wish != nullptr) {
+    for (const PodClaim& one : now->wish->claims)
+      pods_of_claim_[now->ns + "/" + one.claim].insert(key);
+    pods_of_gang_[unit_of(key, *now)].insert(key);
+  }
+  touch_pod(key);
+}
+
+void World::node(const std::string& name, const NodeFacts* now) {
+  ++changes_;
+  Site& site = sites_[name];
+  const bool same = now != nullptr && site.known && site.facts.cpu_milli == now->cpu_milli &&
+                    site.facts.memory == now->memory;
+  const auto zone = [](const NodeFacts& facts) {
+    const auto at = facts.labels.find("topology.kubernetes.io/zone");
+    return at == facts.labels.end() ? std::string() : at->second;
+  };
+  structure_ = structure_ || !same || zone(site.facts) != zone(*now);
+  site.known = now != nullptr;
+  site.facts = now == nullptr ? NodeFacts{} : *now;
+  dirty_sites_.insert(name);
+  if (now == nullptr && site.cards.empty()) sites_.erase(name);
+}
+
+void World::slice(const std::string& name, const CardSlice* now) {
+  ++changes_;
+  std::set<std::string> pools;
+  if (const auto at = slices_.find(name); at != slices_.end()) pools.insert(at->second.pool);
+  if (now != nullptr) pools.insert(now->pool);
+  slices_.erase(name);
+  if (now != nullptr) slices_[name] = *now;
+  for (const std::string& pool : pools) {
+    std::vector<const CardSlice*> of;
+    for (const auto& [other, facts] : slices_)
+      if (facts.pool == pool) of.push_back(&facts);
+    // A pool is a node's own; what names another node, or none, is nobody's card here.
+    std::vector<std::shared_ptr<const Card>> cards = cards_of(of);
+    std::erase_if(cards, [&](const auto& card) { return card->node != pool; });
+    if (cards.size() > static_cast<size_t>(sched::kMaxCards)) cards.resize(sched::kMaxCards);
+    Site& site = sites_[pool];
+    const bool same = std::equal(cards.begin(), cards.end(), site.cards.begin(), site.cards.end(),
+                                 [](const auto& a, const auto& b) {
+                                   return a->name == b->name && a->memory() == b->memory() &&
+                                          a->model() == b->model() &&
+                                          a->ncu_milli() == b->ncu_milli();
+                                 });
+    structure_ = structure_ || !same;
+    site.cards = std::move(cards);
+    dirty_sites_.insert(pool);
+    if (!site.known && site.cards.empty()) sites_.erase(pool);
+  }
+}
+
+void World::claim(const std::string& key, const ClaimFacts* now) {
+  ++changes_;
+  touch_claim(key);
+  if (const ClaimFacts* before = claim(key)) {
+    for (const Given& given : before->given) drop(&claims_on_, given.pool, key);
+    claim_of_uid_.erase(before->uid);
+    for (const std::string& lease : leases_of_[before->uid]) dirty_units_.insert("@lease:" + lease);
+    claims_.erase(key);
+  }
+  if (now == nullptr) return;
+  claims_[key] = *now;
+  claim_of_uid_[now->uid] = key;
+  for (const Given& given : now->given) claims_on_[given.pool].insert(key);
+  for (const std::string& lease : leases_of_[now->uid]) dirty_units_.insert("@lease:" + lease);
+  touch_claim(key);
+}
+
+void World::lease(const std::string& key, const kube::Lease* now) {
+  ++changes_;
+  dirty_units_.insert("@lease:" + key);
+  if (const kube::Lease* before = lease(key)) {
+    drop(&leases_on_, before->spec.pool, key);
+    drop(&leases_of_, before->spec.claim.uid, key);
+    leases_.erase(key);
+  }
+  if (now == nullptr) return;
+  leases_[key] = *now;
+  leases_on_[now->spec.pool].insert(key);
+  leases_of_[now->spec.claim.uid].insert(key);
+  if (const auto at = claim_of_uid_.find(now->spec.claim.uid); at != claim_of_uid_.end())
+    touch_claim(at->second);
+}
+
+void World::device_class(const std::string& name, const ClassFacts* now) {
+  ++changes_;
+  classes_.erase(name);
+  if (now != nullptr) classes_[name] = *now;
+  for (const auto& [key, facts] : claims_) touch_claim(key);
+}
+
+void World::volume(const std::string& name, const VolumeFacts* now) {
+  ++changes_;
+  volumes_.erase(name);
+  if (now != nullptr) volumes_[name] = *now;
+  for (auto& [key, fit] : fits_)
+    if (!fit.volumes.empty()) structure_ = true;
+}
+
+void World::volume_claim(const std::string& key, const VolumeClaimFacts* now) {
+  ++changes_;
+  volume_claims_.erase(key);
+  if (now != nullptr) volume_claims_[key] = *now;
+  for (auto& [name, fit] : fits_)
+    structure_ = structure_ || std::count(fit.volumes.begin(), fit.volumes.end(), key) != 0;
+}
+
+void World::queues(std::vector<model::Queue> queues, std::map<std::string, std::string> wrong) {
+  queues_ = std::move(queues);
+  wrong_queues_ = std::move(wrong);
+  structure_ = true;
+}
+
+void World::direct_allowed(const std::string& ns, bool allowed) {
+  const bool before = direct_.count(ns) != 0;
+  if (before == allowed) return;
+  if (allowed)
+    direct_.insert(ns);
+  else
+    direct_.erase(ns);
+  for (const auto& [key, pod] : pods_)
+    if (pod.ns == ns) touch_pod(key);
+}
+
+void World::assume(const PodPlace& place) {
+  forget(place.pod);
+  for (const Award& award : place.awards) {
+    assumed_claims_[award.claim] = place.pod;
+    for (const Given& given : award.given) assumed_on_[given.pool].insert(award.claim);
+    touch_claim(award.claim);
+  }
+  assumed_[place.pod] = place;
+  touch_pod(place.pod);
+}
+
+void World::forget(const std::string& pod) {
+  const auto at = assumed_.find(pod);
+  if (at == assumed_.end()) return;
+  for (const Award& award : at->second.awards) {
+    assumed_claims_.erase(award.claim);
+    for (const Given& given : award.given) drop(&assumed_on_, given.pool, award.claim);
+    touch_claim(award.claim);
+  }
+  assumed_.erase(at);
+  touch_pod(pod);
+}
+
+void World::confirm(const std::string& key) {
+  const auto at = assumed_claims_.find(key);
+  if (at == assumed_claims_.end()) return;
+  const std::string pod = at->second;
+  for (const Award& award : assumed_.at(pod).awards) {
+    const ClaimFacts* facts = claim(award.claim);
+    if (facts == nullptr || facts->uid != award.claim_uid || !facts->allocated) return;
+  }
+  forget(pod);
+}
+
+std::set<std::string> World::companions(const std::string& key) const {
+  const PodFacts* p = pod(key);
+  if (p == nullptr) return {};
+  const auto at = pods_of_gang_.find(unit_of(key, *p));
+  return at == pods_of_gang_.end() ? std::set<std::string>{key} : at->second;
+}
+
+void World::passed(const std::string& unit, uint32_t times) {
+  const auto at = units_.find(unit);
+  if (at == units_.end() || times == 0) return;
+  at->second.passed_over += times;
+  dirty_units_.insert(unit);
+}
+
+void World::forget_misfits() {
+  for (auto& [unit, state] : units_) {
+    if (state.excluded.empty() || state.excluded_at == changes_) continue;
+    state.excluded.clear();
+    state.excluded_at = changes_;
+    dirty_units_.insert(unit);
+  }
+}
+
+std::vector<std::string> World::assumptions() const {
+  std::vector<std::string> pods;
+  for (const auto& [pod, place] : assumed_) pods.push_back(pod);
+  return pods;
+}
+
+const PodPlace* World::assumption(const std::string& pod) const {
+  const auto at = assumed_.find(pod);
+  return at == assumed_.end() ? nullptr : &at->second;
+}
+
+void World::avoid(const std::string& pod, const std::string& node, int64_t until_ms) {
+  avoided_[pod][node] = until_ms;
+  touch_pod(pod);
+}
+
+int64_t World::gang_timeout(const std::string& unit) const {
+  const auto pods = pods_of_gang_.find(unit);
+  if (pods == pods_of_gang_.end()) return 0;
+  return pods_.at(*pods->second.begin()).wish->gang_timeout_s * 1000;
+}
+
+std::vector<std::string> World::overdue() {
+  std::vector<std::string> pods;
+  for (auto& [unit, since] : gang_since_) {
+    if (now_ms_ < since + gang_timeout(unit)) continue;
+    since = now_ms_;
+    const auto members = pods_of_gang_.find(unit);
+    if (members != pods_of_gang_.end())
+      pods.insert(pods.end(), members->second.begin(), members->second.end());
+  }
+  return pods;
+}
+
+int64_t World::next_ms() const {
+  int64_t first = 0;
+  for (const auto& [pod, nodes] : avoided_)
+    for (const auto& [node, until] : nodes)
+      if (first == 0 || until < first) first = until;
+  for (const auto& [unit, since] : gang_since_)
+    if (const int64_t end = since + gang_timeout(unit); first == 0 || end < first) first = end;
+  return first;
+}
+
+bool World::dirty() const { return structure_ || !dirty_units_.empty() || !dirty_sites_.empty(); }
+
+size_t World::cards() const {
+  size_t count = 0;
+  for (const auto& [name, site] : sites_) count += site.cards.size();
+  return count;
+}
+
+}  // namespace flexai::control

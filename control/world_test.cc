@@ -1,0 +1,292 @@
+#include "control/world.h"
+
+#include <gtest/gtest.h>
+
+#include "control/json_parts.h"
+#include "control/reporter.h"
+#include "kube/names.h"
+
+namespace flexai::control {
+namespace {
+
+// Objects as the API server writes them; names tell them apart.
+class WorldTest : public ::testing::Test {
+ protected:
+  WorldTest() {
+    ClassFacts ours;
+    ours.name = kube::kClassName;
+    ours.ours = true;
+    world_.device_class(ours.name, &ours);
+  }
+
+  void node(const std::string& name, const char* cpu = "4") {
+    const Json json{
+        {"metadata", {{"name", name}, {"labels", {{"name", name}}}}},
+        {"status", {{"allocatable", {{"cpu", cpu}, {"memory", "8Gi"}, {"pods", "10"}}}}}};
+    const auto facts = read_node(dump(json));
+    world_.node(name, &*facts);
+  }
+
+  void cards(const std::string& name, int count) {
+    Json devices = Json::array();
+    for (int i = 0; i < count; ++i)
+      devices.push_back(
+          {{"name", "card-" + std::to_string(i)},
+           {"allowMultipleAllocations", true},
+           {"attributes", {{"slot", {{"int", i}}}}},
+           {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", "16Gi"}}}}}});
+    const Json json{{"spec",
+                     {{"driver", kube::kDriverName},
+                      {"nodeName", name},
+                      {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
+                      {"devices", devices}}}};
+    const auto slice = read_slice(dump(json));
+    world_.slice(name, &**slice);
+  }
+
+  Json claim_json(const std::string& name, int compute, int count) {
+    Json exactly{
+        {"deviceClassName", kube::kClassName},
+        {"count", count},
+        {"capacity", {{"requests", {{"compute", std::to_string(compute)}, {"memory", "1Gi"}}}}}};
+    return {
+        {"metadata",
+         {{"namespace", "ns"}, {"name", name}, {"uid", "claim-" + name}, {"resourceVersion", "1"}}},
+        {"spec",
+         {{"devices", {{"requests", Json::array({{{"name", "x"}, {"exactly", exactly}}})}}}}}};
+  }
+  void put_claim(const std::string& name, const Json& json) {
+    const auto facts = read_facts(dump(json));
+    ASSERT_TRUE(facts.ok()) << facts.error().message;
+    world_.claim("ns/" + name, &*facts);
+  }
+  void claim(const std::string& name, int compute, int count = 1) {
+    put_claim(name, claim_json(name, compute, count));
+  }
+
+  void pod(const std::string& name, const char* cpu = "1", const Json& labels = Json::object(),
+           const Json& notes = Json::object()) {
+    const Json json{
+        {"metadata",
+         {{"namespace", "ns"},
+          {"name", name},
+          {"uid", "pod-" + name},
+          {"labels", labels},
+          {"annotations", notes}}},
+        {"spec",
+         {{"schedulingGates", Json::array({{{"name", kube::kGate}}})},
+          {"resourceClaims", Json::array({{{"name", "c"}, {"resourceClaimName", name}}})},
+          {"containers", Json::array({{{"resources", {{"requests", {{"cpu", cpu}}}}}}})}}}};
+    const auto facts = read_pod(dump(json));
+    ASSERT_TRUE(facts.ok()) << facts.error().message;
+    world_.pod("ns/" + name, &*facts);
+  }
+
+  // One decision, everything that is placed assumed: POD@NODE<-POOL:CARDS.
+  std::vector<std::string> decide() {
+    std::vector<std::string> lines;
+    for (int round = 0; round < 8; ++round) {
+      if (!world_.refresh(1000)) return lines;
+      plan_ = world_.planner()->decide();
+      bool again = false;
+      for (const sched::Action& action : plan_.actions) {
+        const std::string unit = world_.planner()->snapshot().workloads[action.workload].name;
+        const auto places = world_.settle(unit, action, [this] { return uuid(); });
+        again = again || !places.ok();
+        if (!places.ok()) continue;
+        for (const PodPlace& place : *places) {
+          world_.assume(place);
+          lines.push_back(text(place));
+        }
+      }
+      if (!again) break;
+    }
+    return lines;
+  }
+  std::string uuid() { return "share-" + std::to_string(number_++); }
+  static std::string text(const PodPlace& place) {
+    std::string line = place.pod + "@" + place.node + "<-";
+    for (const Award& award : place.awards)
+      for (const Given& given : award.given)
+        line += given.pool + ":" + given.card.substr(5) + "(" +
+                text_of(given.consumed.at(qualified("compute", kube::kDriverName))) + ")";
+    return line;
+  }
+  std::string why(const std::string& unit) {
+    for (const auto& [pod, trouble] : world_.troubles())
+      if (pod == unit) return trouble;
+    for (const sched::Verdict& v : plan_.pending) {
+      const model::Workload& w = world_.planner()->snapshot().workloads[v.workload];
+      if (w.name == unit) return words_of(v, w, world_.nodes(), world_.obstacles(unit));
+    }
+    return "";
+  }
+  // The assumption of a pod as facts.
+  void write(const std::string& name, int compute) {
+    const PodPlace* place = world_.assumption("ns/" + name);
+    ASSERT_NE(place, nullptr);
+    const Given& given = place->awards[0].given[0];
+    Json json = claim_json(name, compute, 1);
+    json["status"] = {
+        {"allocation",
+         {{"devices",
+           {{"results",
+             Json::array({{{"request", "x"},
+                           {"driver", kube::kDriverName},
+                           {"pool", given.pool},
+                           {"device", given.card},
+                           {"shareID", given.share_id},
+                           {"consumedCapacity",
+                            {{"compute", std::to_string(compute)}, {"memory", "1Gi"}}}}})}}}}},
+        {"reservedFor",
+         Json::array({{{"resource", "pods"}, {"name", name}, {"uid", "pod-" + name}}})}};
+    put_claim(name, json);
+    world_.confirm("ns/" + name);
+  }
+
+  World world_{WorldOptions{}};
+  sched::Plan plan_;
+  int number_ = 0;
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(WorldTest, CardAndNodeAreChosenTogether) {
+  node("card", "2");
+  node("plain", "16");
+  cards("card", 1);
+  claim("a", 300);
+  pod("a");
+  claim("b", 300);
+  pod("b", "8");
+  EXPECT_EQ(decide(), (Lines{"ns/a@card<-card:0(300)", "ns/b@plain<-card:0(300)"}));
+}
+
+TEST_F(WorldTest, WhatIsAssumedIsNotGivenTwiceAndComesBackWhenForgotten) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide(), (Lines{"ns/a@n<-n:0(600)"}));
+  EXPECT_EQ(why("ns/b").substr(0, 57), "0/1 nodes: 1 without a card that has 600 of its compute f");
+  EXPECT_EQ(decide(), Lines{});
+  world_.forget("ns/a");
+  world_.pod("ns/a", nullptr);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
+  node("n");
+  cards("n", 1);
+  claim("a", 600);
+  pod("a");
+  claim("b", 600);
+  pod("b");
+  EXPECT_EQ(decide().size(), 1u);
+  write("a", 600);
+  EXPECT_FALSE(world_.assumed("ns/a"));
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec.claim = {"a", "claim-a"};
+  lease.spec.pool = "n";
+  lease.spec.device = "card-0";
+  lease.spec.share_id = "share-0";
+  lease.spec.compute_milli = 600;
+  world_.lease("ns/" + lease.name, &lease);
+  EXPECT_EQ(decide(), Lines{});
+  world_.pod("ns/a", nullptr);
+  world_.claim("ns/a", nullptr);
+  EXPECT_EQ(decide(), Lines{}) << "its card's agent has not let it go";
+  lease.has_status = true;
+  lease.status.phase = kube::LeasePhase::kReleased;
+  world_.lease("ns/" + lease.name, &lease);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
+  node("a");
+  node("b");
+  cards("a", 1);
+  cards("b", 2);
+  Json two = claim_json("p", 700, 2);
+  put_claim("p", two);
+  pod("p");
+  // The core sees room for one of 700 on the first node; two of them fit on the other only.
+  EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(700)b:1(700)"}));
+}
+
+TEST_F(WorldTest, NodesThatCouldNotBindAreAvoidedForAWhile) {
+  node("a");
+  node("b");
+  cards("a", 1);
+  claim("p", 100);
+  pod("p");
+  world_.refresh(500);
+  world_.avoid("ns/p", "a", 900);
+  world_.avoid("ns/p", "b", 5000);
+  EXPECT_EQ(decide(), (Lines{"ns/p@a<-a:0(100)"}));
+  world_.forget("ns/p");
+  world_.avoid("ns/p", "a", 5000);
+  world_.avoid("ns/p", "b", 900);
+  world_.pod("ns/p", nullptr);
+  pod("p");
+  world_.avoid("ns/p", "a", 5000);
+  EXPECT_EQ(decide(), (Lines{"ns/p@b<-a:0(100)"})) << "its cards will do all the same";
+}
+
+TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
+  node("n");
+  cards("n", 2);
+  const Json labels{{kube::kGangLabel, "g"}}, notes{{kube::kGangSizeAnnotation, "3"}};
+  for (const char* name : {"a", "b"}) {
+    claim(name, 800);
+    pod(name, "1", labels, notes);
+  }
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(why("ns/a"), "gang g: 2 of 3 members are there");
+  claim("c", 800);
+  pod("c", "1", labels, notes);
+  EXPECT_EQ(decide(), Lines{});
+  node("m");
+  cards("m", 1);
+  EXPECT_EQ(decide().size(), 3u);
+}
+
+TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
+  node("n", "4");
+  cards("n", 1);
+  PodFacts other;
+  other.ns = "ns";
+  other.name = "other";
+  other.node = "n";
+  other.cpu_milli = 3500;
+  world_.pod("ns/other", &other);
+  claim("p", 100);
+  pod("p", "1");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_NE(why("ns/p").find("too few free processors"), std::string::npos) << why("ns/p");
+  world_.pod("ns/other", nullptr);
+  EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:0(100)"}));
+}
+
+TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
+  node("n");
+  cards("n", 1);
+  Json json = claim_json("p", 100, 1);
+  json["spec"]["devices"]["config"] = Json::array(
+      {{{"opaque",
+         {{"driver", kube::kDriverName},
+          {"parameters",
+           {{"apiVersion", kube::kGroupVersion}, {"kind", "SliceConfig"}, {"qos", "golden"}}}}}}});
+  put_claim("p", json);
+  pod("p");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_NE(why("ns/p").find("claim p: request x: "), std::string::npos) << why("ns/p");
+  EXPECT_NE(why("ns/p").find("qos"), std::string::npos) << why("ns/p");
+}
+
+}  // namespace
+}  // namespace flexai::control

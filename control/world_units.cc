@@ -1,0 +1,483 @@
+// Units as workloads of the scheduler core: what waits, what holds cards, what others take.
+#include <algorithm>
+
+#include "control/world.h"
+#include "kube/names.h"
+
+namespace flexai::control {
+namespace {
+
+using base::Code;
+using base::fail;
+using model::Workload;
+
+constexpr int64_t kMib = 1 << 20;
+
+int32_t mib_up(int64_t bytes) {
+  return static_cast<int32_t>(std::min<int64_t>((bytes + kMib - 1) / kMib, 1'000'000'000));
+}
+
+int32_t small(int64_t value, int64_t most) {
+  return static_cast<int32_t>(std::clamp<int64_t>(value, 0, most));
+}
+
+const Amount* amount_in(const Amounts& amounts, const char* name) {
+  const auto at = amounts.find(qualified(name, kube::kDriverName));
+  return at == amounts.end() ? nullptr : &at->second;
+}
+
+// Thousandths of the card: of what it has most taken of, when it does not say how it is shared.
+int32_t milli_of(const Card& card, const Amounts& consumed) {
+  if (!card.shared) return 1000;
+  const auto part = [](Amount taken, Amount whole) {
+    if (whole.nano <= 0) return 0;
+    return static_cast<int>(
+        std::min<Amount::Wide>(1000, (taken.nano * 1000 + whole.nano - 1) / whole.nano));
+  };
+  int most = 0;
+  for (const auto& [name, amount] : consumed) {
+    const auto whole = card.capacities.find(name);
+    if (whole == card.capacities.end()) continue;
+    if (name == qualified(kube::kComputeCapacity, kube::kDriverName))
+      return std::max(1, part(amount, whole->second.whole));
+    most = std::max(most, part(amount, whole->second.whole));
+  }
+  return std::max(1, most);
+}
+
+int32_t memory_of(const Card& card, const Amounts& consumed) {
+  if (!card.shared) return static_cast<int32_t>(card.memory() / kMib);
+  const Amount* memory = amount_in(consumed, kube::kMemoryCapacity);
+  return memory == nullptr ? 0 : mib_up(memory->value());
+}
+
+// The least that one of these ways needs of a card.
+struct Need {
+  int32_t milli = 1000;
+  int64_t memory = 0;
+  int64_t cards = 1;
+  bool admin = false;
+};
+Need need_of(const std::vector<Request>& ways) {
+  Need least;
+  for (size_t i = 0; i < ways.size(); ++i) {
+    const Request& way = ways[i];
+    const Amount* compute = amount_in(way.asked, kube::kComputeCapacity);
+    const Amount* memory = amount_in(way.asked, kube::kMemoryCapacity);
+    Need need;
+    need.milli = compute == nullptr ? 1000 : std::max(1, small(compute->value(), 1001));
+    need.memory = memory == nullptr ? 0 : memory->value();
+    need.cards = way.all ? 1 : way.count;
+    need.admin = way.admin;
+    if (i == 0) least = need;
+    least.milli = std::min(least.milli, need.milli);
+    least.memory = std::min(least.memory, need.memory);
+    least.cards = std::min(least.cards, need.cards);
+    least.admin = least.admin && need.admin;
+  }
+  return least;
+}
+
+}  // namespace
+
+// Of the claim itself, or of what it is assumed to get.
+std::vector<World::Grant> World::grants_of(const std::string& key) const {
+  std::vector<Grant> grants;
+  const ClaimFacts* facts = claim(key);
+  if (facts == nullptr) return grants;
+  const std::vector<Given>* given = facts->allocated ? &facts->given : nullptr;
+  if (const auto at = assumed_claims_.find(key); given == nullptr && at != assumed_claims_.end())
+    for (const Award& award : assumed_.at(at->second).awards)
+      if (award.claim == key) given = &award.given;
+  if (given == nullptr) return grants;
+  for (size_t i = 0; i < given->size(); ++i) {
+    const Given& g = (*given)[i];
+    if (!g.ours) continue;
+    Grant grant{g.pool, g.card, g.consumed, g.admin};
+    // What the card's agent has made smaller is free.
+    const kube::Lease* held = lease(facts->ns + "/" + kube::lease_name(facts->uid, i));
+    const auto compute = grant.consumed.find(qualified(kube::kComputeCapacity, kube::kDriverName));
+    if (held != nullptr && held->spec.share_id == g.share_id && compute != grant.consumed.end()) {
+      uint32_t now = held->spec.compute_milli;
+      if (held->has_status) now = std::max(now, held->status.compute_milli);
+      compute->second = std::min(compute->second, Amount::whole(std::max<int64_t>(1, now)));
+    }
+    grants.push_back(std::move(grant));
+  }
+  return grants;
+}
+
+std::vector<World::Grant> World::left_by(const std::string& key) const {
+  const kube::Lease* l = lease(key);
+  if (l == nullptr || (l->has_status && l->status.phase == kube::LeasePhase::kReleased)) return {};
+  if (const auto at = claim_of_uid_.find(l->spec.claim.uid); at != claim_of_uid_.end()) {
+    const ClaimFacts& facts = claims_.at(at->second);
+    for (const Given& given : facts.given)
+      if (given.share_id == l->spec.share_id) return {};
+  }
+  const auto name = [](const char* of) { return qualified(of, kube::kDriverName); };
+  return {
+      {l->spec.pool,
+       l->spec.device,
+       {{name(kube::kComputeCapacity), Amount::whole(l->spec.compute_milli)},
+        {name(kube::kMemoryCapacity), Amount::whole(static_cast<int64_t>(l->spec.memory_bytes))}},
+       false}};
+}
+
+// One workload a card, or one for several whole cards of a node. `node`: where the program runs;
+// empty: where the card is.
+std::vector<Workload> World::pieces_of(const std::string& name, const std::vector<Grant>& grants,
+                                       const std::string& node) const {
+  std::map<std::pair<std::string, uint32_t>, std::pair<int32_t, int32_t>> taken;
+  for (const Grant& grant : grants) {
+    const auto site = sites_.find(grant.pool);
+    if (grant.admin || site == sites_.end()) continue;
+    for (uint32_t i = 0; i < site->second.cards.size(); ++i) {
+      const Card& card = *site->second.cards[i];
+      if (card.name != grant.card) continue;
+      auto& [milli, memory] = taken[{grant.pool, i}];
+      milli = std::min(1000, milli + milli_of(card, grant.consumed));
+      memory += memory_of(card, grant.consumed);
+    }
+  }
+  std::vector<Workload> pieces;
+  for (const auto& [at, amount] : taken) {
+    const auto& [pool, card] = at;
+    if (!pieces.empty() && amount.first == 1000 && pieces.back().card_milli == 1000 &&
+        (pieces.back().places[0].card_node == pool || pieces.back().places[0].node == pool)) {
+      ++pieces.back().cards;
+      pieces.back().card_memory_mib = std::max(pieces.back().card_memory_mib, amount.second);
+      pieces.back().places[0].cards.push_back(card);
+      continue;
+    }
+    Workload w;
+    w.name = pieces.empty() ? name : name + "#" + std::to_string(pieces.size());
+    w.cards = 1;
+    w.card_milli = amount.first;
+    w.card_memory_mib = amount.second;
+    w.state = model::WorkState::kRunning;
+    w.preemptible = w.can_restart = false;
+    w.places = {{node.empty() ? pool : node, node.empty() || node == pool ? "" : pool, {card}}};
+    pieces.push_back(std::move(w));
+  }
+  return pieces;
+}
+
+Workload World::other_pods(const std::string& node) const {
+  Workload w;
+  w.name = "@node:" + node;
+  w.state = model::WorkState::kRunning;
+  w.preemptible = w.can_restart = false;
+  int64_t cpu = 0, memory = 0;
+  if (const auto on = pods_on_.find(node); on != pods_on_.end())
+    for (const std::string& key : on->second) {
+      const PodFacts& p = pods_.at(key);
+      bool holds = false;
+      if (p.wants_cards())
+        for (const PodClaim& one : p.wish->claims) {
+          const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
+          holds = holds || (facts != nullptr && ours(*facts) &&
+                            holder_of(p.ns + "/" + one.claim, *facts) == key);
+        }
+      if (holds) continue;
+      cpu += p.cpu_milli;
+      memory += p.memory;
+    }
+  w.cpu_milli = small(cpu, 10'000'000);
+  w.memory_mib = mib_up(memory);
+  w.places = {{node, "", {}}};
+  return w;
+}
+
+base::Result<std::vector<Asking>> World::asking_of(const PodFacts& p) const {
+  std::vector<Asking> asking;
+  for (const PodClaim& one : p.wish->claims) {
+    if (one.claim.empty())
+      return fail(Code::kUnavailable, "its claim " + one.name + " has not been made yet");
+    const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
+    if (facts == nullptr)
+      return fail(Code::kUnavailable, "its claim " + one.claim + " is not there");
+    if (!ours(*facts) || facts->allocated) continue;
+    const std::string what = "claim " + facts->name + ": ";
+    if (facts->deleting) return fail(Code::kUnavailable, what + "it is being deleted");
+    if (!facts->wrong.empty()) return fail(Code::kUnsupported, what + facts->wrong);
+    Asking a;
+    a.claim = facts;
+    for (const auto& ways : facts->requests) {
+      a.classes.emplace_back();
+      for (const Request& way : ways) {
+        const ClassFacts* of = class_of(way.device_class);
+        if (of == nullptr)
+          return fail(Code::kNotFound, what + "class " + way.device_class + " is not there");
+        if (!of->wrong.empty()) return fail(Code::kUnsupported, what + of->wrong);
+        if (!of->ours && std::find(options_.classes.begin(), options_.classes.end(), of->name) ==
+                             options_.classes.end())
+          return fail(Code::kUnsupported,
+                      what + "request " + way.name + " is of class " + of->name +
+                          ", which Flexai does not place; put it into a claim of its own");
+        a.classes.back().push_back(of);
+      }
+    }
+    asking.push_back(std::move(a));
+  }
+  return asking;
+}
+
+// Sizes and wishes of the requests, as far as the core can express them.
+base::Status World::understand(const PodFacts& p, const std::vector<Asking>& asking,
+                               Workload* w) const {
+  int64_t cards = 0;
+  bool whole = true;
+  w->locality = model::Locality::kPreferLocal;
+  w->remote_penalty = options_.remote_penalty;
+  w->can_share = w->can_suspend = w->can_move = !asking.empty();
+  int32_t least = 0;
+  for (const Asking& one : asking)
+    for (size_t r = 0; r < one.claim->requests.size(); ++r) {
+      const auto& ways = one.claim->requests[r];
+      for (size_t way = 0; way < ways.size(); ++way) {
+        const auto config = config_for(*one.classes[r][way], *one.claim, ways[way]);
+        if (!config.ok())
+          return fail(Code::kInvalid, "claim " + one.claim->name + ": request " + ways[way].name +
+                                          ": " + config.error().message);
+        const bool direct = config->isolation == kube::Isolation::kDirect;
+        if (direct && direct_.count(p.ns) == 0)
+          return fail(Code::kDenied, "claim " + one.claim->name +
+                                         ": isolation direct needs the label " +
+                                         kube::kDirectLabel + "=allowed on namespace " + p.ns);
+        if (direct || config->reach == kube::Reach::kLocal) w->locality = model::Locality::kLocal;
+        w->can_share = w->can_share && config->share;
+        w->can_suspend = w->can_suspend && config->suspend;
+        w->can_move = w->can_move && config->move;
+        if (way == 0) least = static_cast<int32_t>(config->least_milli);
+      }
+      const Need need = need_of(ways);
+      if (need.admin) continue;
+      if (need.milli > 1000)
+        return fail(Code::kInvalid, "claim " + one.claim->name + ": request " + ways[0].name +
+                                        " asks for more compute than a card has, 1000");
+      cards += need.cards;
+      whole = whole && need.milli == 1000;
+      w->card_milli = std::max(w->card_milli, need.milli);
+      w->card_memory_mib = std::max(w->card_memory_mib, mib_up(need.memory));
+    }
+  if (cards == 1 && least > 0 && least < w->card_milli) w->card_milli_least = least;
+  w->cards = static_cast<uint32_t>(whole ? std::min<int64_t>(cards, sched::kMaxCards)
+                                         : std::min<int64_t>(cards, 1));
+  if (w->cards > 1) w->card_milli = 1000;
+  if (w->cards != 1) w->can_share = w->can_suspend = false;
+  return {};
+}
+
+base::Result<Workload> World::ask_for(const std::string& key, UnitState* state) {
+  const PodFacts& p = pods_.at(key);
+  Workload w;
+  w.name = key;
+  if (!p.wish->wrong.empty()) return fail(Code::kInvalid, p.wish->wrong);
+  const bool known = std::any_of(queues_.begin(), queues_.end(),
+                                 [&](const model::Queue& q) { return q.name == p.wish->queue; });
+  if (const auto wrong = wrong_queues_.find(p.wish->queue); wrong != wrong_queues_.end())
+    return fail(Code::kInvalid, "queue " + p.wish->queue + ": " + wrong->second);
+  if (!known) return fail(Code::kNotFound, "queue " + p.wish->queue + " is not there");
+  w.queue = p.wish->queue;
+  FLEXAI_TRY_ASSIGN(const std::vector<Asking> asking, asking_of(p));
+  FLEXAI_TRY(understand(p, asking, &w));
+  w.cpu_milli = small(p.cpu_milli, 10'000'000);
+  w.memory_mib = mib_up(p.memory);
+  w.priority = p.wish->priority;
+  w.preemptible = p.wish->may_be_preempted;
+  w.submitted_ms = std::max<int64_t>(0, p.created_s * 1000);
+  w.passed_over = state->passed_over;
+  state->avoided.clear();
+  if (const auto avoided = avoided_.find(key); avoided != avoided_.end())
+    for (const auto& [node, until] : avoided->second)
+      if (until > now_ms_) state->avoided.insert(node);
+  w.fit = fit_for(p, asking, *state);
+  return w;
+}
+
+void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
+                        std::vector<Workload>* out) {
+  UnitState& state = units_[unit];
+  state.waiting = std::move(pods);
+  state.trouble.clear();
+  state.fit.clear();
+  if (state.waiting.empty()) return;
+  const PodFacts& first = pods_.at(state.waiting.front());
+  const bool gang = unit != state.waiting.front();
+  size_t there = 0;
+  if (const auto at = pods_of_gang_.find(unit); gang && at != pods_of_gang_.end())
+    for (const std::string& key : at->second) there += !pods_.at(key).finished;
+  if (gang && there < first.wish->gang_size) {
+    state.trouble = "gang " + first.wish->gang + ": " + std::to_string(there) + " of " +
+                    std::to_string(first.wish->gang_size) + " members are there";
+    return;
+  }
+  Workload all;
+  for (const std::string& key : state.waiting) {
+    auto one = ask_for(key, &state);
+    if (one.ok() && key != state.waiting.front() &&
+        (one->fit != all.fit || one->cards != all.cards || one->queue != all.queue))
+      one = fail(Code::kInvalid, "members of a gang must ask for like cards on like nodes");
+    if (!one.ok()) {
+      state.trouble = (gang ? key + ": " : "") + one.error().message;
+      return;
+    }
+    if (key == state.waiting.front()) all = *one;
+    all.cpu_milli = std::max(all.cpu_milli, one->cpu_milli);
+    all.memory_mib = std::max(all.memory_mib, one->memory_mib);
+    all.card_milli = std::max(all.card_milli, one->card_milli);
+    all.card_memory_mib = std::max(all.card_memory_mib, one->card_memory_mib);
+    all.priority = std::min(all.priority, one->priority);
+    all.submitted_ms = std::max(all.submitted_ms, one->submitted_ms);
+  }
+  state.fit = all.fit;
+  all.name = unit;
+  all.members = static_cast<uint32_t>(state.waiting.size());
+  out->push_back(std::move(all));
+}
+
+void World::add_holding(const std::string& key, std::vector<Workload>* out) const {
+  const PodFacts& p = pods_.at(key);
+  std::vector<Grant> grants;
+  std::string node = p.node;
+  if (const PodPlace* place = assumption(key); place != nullptr && node.empty()) node = place->node;
+  for (const ClaimFacts* facts : our_claims(p)) {
+    const std::string name = facts->ns + "/" + facts->name;
+    if (holder_of(name, *facts) != key) continue;
+    if (node.empty()) node = facts->node;
+    for (Grant& grant : grants_of(name)) grants.push_back(std::move(grant));
+  }
+  std::vector<Workload> pieces = pieces_of(key, grants, node);
+  if (pieces.empty()) {  // it only watches cards
+    if (node.empty()) return;
+    pieces.emplace_back();
+    pieces[0].name = key;
+    pieces[0].state = model::WorkState::kRunning;
+    pieces[0].places = {{node, "", {}}};
+  }
+  pieces[0].cpu_milli = small(p.cpu_milli, 10'000'000);
+  pieces[0].memory_mib = mib_up(p.memory);
+  for (Workload& piece : pieces) {
+    piece.queue = p.wish->queue;
+    piece.priority = p.wish->priority;
+    piece.submitted_ms = std::max<int64_t>(0, p.created_s * 1000);
+    piece.started_ms = piece.submitted_ms;
+  }
+  for (Workload& piece : pieces) out->push_back(std::move(piece));
+}
+
+// From the first place on all members have so long until they run.
+void World::look_after_gang(const std::string& unit, const std::set<std::string>& pods) {
+  size_t placed = 0, running = 0;
+  uint32_t size = 0;
+  for (const std::string& key : pods) {
+    const PodFacts& p = pods_.at(key);
+    if (p.wish->gang_size < 2 || unit == key) return;
+    size = p.wish->gang_size;
+    running += p.running;
+    for (const ClaimFacts* facts : our_claims(p)) placed += facts->allocated;
+  }
+  if (placed > 0 && running < size)
+    gang_since_.try_emplace(unit, now_ms_);
+  else
+    gang_since_.erase(unit);
+}
+
+// What is to be mended for the unit, besides placing it.
+void World::look_after(const std::string& unit) {
+  if (unit.starts_with("@node:")) return;
+  if (unit.starts_with("@lease:")) {
+    const std::string key = unit.substr(7);
+    const kube::Lease* l = lease(key);
+    const bool behind = l != nullptr && claim_of_uid_.count(l->spec.claim.uid) != 0;
+    if (behind && !l->deleting && !left_by(key).empty())
+      stale_leases_.insert(key);
+    else
+      stale_leases_.erase(key);
+    return;
+  }
+  if (unit.starts_with("@claim:")) {
+    const std::string key = unit.substr(7);
+    unleased_.erase(key);
+    unreserved_.erase(key);
+    const ClaimFacts* facts = claim(key);
+    if (facts != nullptr && facts->allocated && facts->reserved.empty() && !facts->has_finalizer &&
+        !facts->deleting && ours(*facts))
+      unreserved_.insert(key);
+    if (facts == nullptr || !facts->allocated || facts->deleting || facts->node.empty()) return;
+    for (size_t i = 0; i < facts->given.size(); ++i)
+      if (facts->given[i].ours && !facts->given[i].admin && !facts->given[i].share_id.empty() &&
+          lease(facts->ns + "/" + kube::lease_name(facts->uid, i)) == nullptr)
+        unleased_.insert(key);
+    return;
+  }
+  const auto at = pods_of_gang_.find(unit);
+  if (at == pods_of_gang_.end()) gang_since_.erase(unit);
+  if (at != pods_of_gang_.end()) look_after_gang(unit, at->second);
+  if (at != pods_of_gang_.end())
+    for (const std::string& key : at->second) {
+      const PodFacts& p = pods_.at(key);
+      bool done = p.wish->gated && p.wish->gates == 1 && p.node.empty() && !p.deleting;
+      for (const PodClaim& one : p.wish->claims) {
+        const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
+        done = done && facts != nullptr && (facts->allocated || !ours(*facts));
+      }
+      if (done)
+        unfinished_.insert(key);
+      else
+        unfinished_.erase(key);
+    }
+}
+
+std::vector<Workload> World::wanted(const std::string& unit) {
+  look_after(unit);
+  std::vector<Workload> out;
+  const auto rest = [&](size_t prefix) { return unit.substr(prefix); };
+  if (unit.starts_with("@node:")) {
+    const auto site = sites_.find(rest(6));
+    if (site != sites_.end() && site->second.known) out.push_back(other_pods(rest(6)));
+    return out;
+  }
+  if (unit.starts_with("@claim:")) {
+    const ClaimFacts* facts = claim(rest(7));
+    if (facts == nullptr || !holder_of(rest(7), *facts).empty()) return out;
+    return pieces_of(unit, grants_of(rest(7)), "");
+  }
+  if (unit.starts_with("@lease:")) return pieces_of(unit, left_by(rest(7)), "");
+  std::vector<std::string> pods, waiting;
+  if (const auto at = pods_of_gang_.find(unit); at != pods_of_gang_.end())
+    pods.assign(at->second.begin(), at->second.end());
+  for (const std::string& key : pods) {
+    const PodFacts& p = pods_.at(key);
+    if (!p.wants_cards() || p.finished) continue;
+    bool holds = assumed(key), all = true, some = false;
+    for (const PodClaim& one : p.wish->claims) {
+      const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
+      if (facts == nullptr) some = some || p.wish->gated;
+      if (facts == nullptr || !ours(*facts)) continue;
+      some = true;
+      holds = holds || (facts->allocated && holder_of(p.ns + "/" + one.claim, *facts) == key);
+      all = all && facts->allocated;
+    }
+    const size_t before = out.size();
+    if (holds) add_holding(key, &out);
+    // Some of its claims have cards already: those that wait must go to the same node.
+    const bool partly = holds && !all && !assumed(key);
+    for (size_t i = before; partly && i < out.size(); ++i) {
+      out[i].name = "@part:" + out[i].name;
+      out[i].cpu_milli = out[i].memory_mib = 0;
+    }
+    const bool may_go = p.wish->gated ? p.wish->gates == 1 : p.wish->gates == 0;
+    const bool known =
+        std::all_of(p.wish->claims.begin(), p.wish->claims.end(),
+                    [&](const PodClaim& c) { return claim(p.ns + "/" + c.claim) != nullptr; });
+    if (some && (!all || !known) && may_go && p.node.empty() && !p.deleting && !assumed(key) &&
+        (!holds || partly))
+      waiting.push_back(key);
+  }
+  add_waiting(unit, std::move(waiting), &out);
+  return out;
+}
+
+}  // namespace flexai::control

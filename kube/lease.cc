@@ -1,0 +1,181 @@
+#include "kube/lease.h"
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "kube/names.h"
+#include "model/json.h"
+
+namespace flexai::kube {
+
+using base::Code;
+using base::fail;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kStates[] = {"Running", "Shared", "Suspended", "Released"};
+constexpr const char* kPhases[] = {"Pending",   "Running",  "Shared",
+                                   "Suspended", "Released", "Failed"};
+constexpr const char* kGranted = "Granted";
+constexpr size_t kLongest = 4096;
+
+const json& part(const json& object, const char* key) {
+  static const json kNone = json::object();
+  auto it = object.find(key);
+  return it != object.end() && it->is_object() ? *it : kNone;
+}
+
+std::string text(const json& object, const char* key) {
+  auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>().substr(0, kLongest) : "";
+}
+
+uint64_t number(const json& object, const char* key) {
+  auto it = object.find(key);
+  return it != object.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
+}
+
+base::Error wrong(const char* field) {
+  return fail(Code::kCorrupt, std::string("the lease's ") + field + " is missing or wrong");
+}
+
+Reference reference(const json& object) { return {text(object, "name"), text(object, "uid")}; }
+
+base::Result<LeaseSpec> read_spec(const json& from) {
+  LeaseSpec spec;
+  spec.claim = reference(part(from, "claim"));
+  spec.pod = reference(part(from, "pod"));
+  spec.node = text(from, "node");
+  spec.pool = text(from, "pool");
+  spec.device = text(from, "device");
+  spec.share_id = text(from, "shareID");
+  spec.queue = text(from, "queue");
+  if (spec.claim.name.empty() || spec.claim.uid.empty()) return wrong("spec.claim");
+  if (spec.pool.empty()) return wrong("spec.pool");
+  if (spec.device.empty()) return wrong("spec.device");
+  const uint64_t compute = number(from, "compute");
+  if (!from.contains("compute") || !from["compute"].is_number_unsigned() || compute > 1000)
+    return wrong("spec.compute");
+  if (!from.contains("memory") || !from["memory"].is_number_unsigned()) return wrong("spec.memory");
+  spec.compute_milli = static_cast<uint32_t>(compute);
+  spec.memory_bytes = number(from, "memory");
+  const std::string state = text(from, "state");
+  for (size_t i = 0; i < std::size(kStates); ++i) {
+    if (state != kStates[i]) continue;
+    spec.state = static_cast<LeaseState>(i);
+    return spec;
+  }
+  return wrong("spec.state");
+}
+
+LeaseStatus read_status(const json& from) {
+  LeaseStatus status;
+  status.observed_generation = static_cast<int64_t>(number(from, "observedGeneration"));
+  const std::string phase = text(from, "phase");
+  for (size_t i = 0; i < std::size(kPhases); ++i)
+    if (phase == kPhases[i]) status.phase = static_cast<LeasePhase>(i);
+  status.slice = text(from, "slice");
+  status.compute_milli = static_cast<uint32_t>(number(from, "compute"));
+  status.memory_bytes = number(from, "memory");
+  status.used_milli = static_cast<uint32_t>(number(from, "used"));
+  auto conditions = from.find("conditions");
+  if (conditions == from.end() || !conditions->is_array()) return status;
+  for (const json& condition : *conditions) {
+    if (!condition.is_object() || text(condition, "type") != kGranted) continue;
+    status.granted = text(condition, "status") == "True";
+    status.reason = text(condition, "reason");
+    status.message = text(condition, "message");
+    status.since = text(condition, "lastTransitionTime");
+  }
+  return status;
+}
+
+}  // namespace
+
+const char* state_name(LeaseState state) { return kStates[static_cast<size_t>(state)]; }
+const char* phase_name(LeasePhase phase) { return kPhases[static_cast<size_t>(phase)]; }
+
+base::Result<Lease> read_lease(const json& object) {
+  if (!object.is_object()) return fail(Code::kCorrupt, "the lease is no object");
+  const json& meta = part(object, "metadata");
+  Lease lease;
+  lease.ns = text(meta, "namespace");
+  lease.name = text(meta, "name");
+  lease.uid = text(meta, "uid");
+  lease.resource_version = text(meta, "resourceVersion");
+  lease.generation = static_cast<int64_t>(number(meta, "generation"));
+  lease.deleting = meta.contains("deletionTimestamp") && !meta["deletionTimestamp"].is_null();
+  if (auto it = meta.find("finalizers"); it != meta.end() && it->is_array())
+    for (const json& one : *it) {
+      if (one == kLeaseFinalizer)
+        lease.held = true;
+      else if (one.is_string())
+        lease.finalizers.push_back(one.get<std::string>());
+    }
+  FLEXAI_TRY_ASSIGN(lease.spec, read_spec(part(object, "spec")));
+  // The name says whose it is; nobody is to find another claim's slice by a crooked one.
+  const size_t dash = lease.name.rfind('-');
+  const std::string index = dash == std::string::npos ? "" : lease.name.substr(dash + 1);
+  if (index.empty() || index.size() > 3 ||
+      index.find_first_not_of("0123456789") != std::string::npos)
+    return wrong("name");
+  lease.index = static_cast<size_t>(std::atoi(index.c_str()));
+  if (lease.name != lease_name(lease.spec.claim.uid, lease.index)) return wrong("name");
+  lease.has_status = object.contains("status") && object["status"].is_object();
+  if (lease.has_status) lease.status = read_status(object["status"]);
+  return lease;
+}
+
+base::Result<Lease> parse_lease(std::string_view text) {
+  auto parsed = model::parse_json(text);
+  if (!parsed.ok()) return fail(Code::kCorrupt, "the lease: " + parsed.error().message);
+  return read_lease(*parsed);
+}
+
+json spec_json(const LeaseSpec& spec) {
+  json made = {{"claim", {{"name", spec.claim.name}, {"uid", spec.claim.uid}}},
+               {"node", spec.node},
+               {"pool", spec.pool},
+               {"device", spec.device},
+               {"shareID", spec.share_id},
+               {"compute", spec.compute_milli},
+               {"memory", spec.memory_bytes},
+               {"state", state_name(spec.state)}};
+  if (!spec.pod.name.empty()) made["pod"] = {{"name", spec.pod.name}, {"uid", spec.pod.uid}};
+  if (!spec.queue.empty()) made["queue"] = spec.queue;
+  return made;
+}
+
+json lease_object(const std::string& ns, size_t index, const LeaseSpec& spec) {
+  const json owner = {{"apiVersion", "resource.k8s.io/v1"},
+                      {"kind", "ResourceClaim"},
+                      {"name", spec.claim.name},
+                      {"uid", spec.claim.uid}};
+  return json{{"apiVersion", kGroupVersion},
+              {"kind", "XpuLease"},
+              {"metadata",
+               {{"name", lease_name(spec.claim.uid, index)},
+                {"namespace", ns},
+                {"finalizers", {kLeaseFinalizer}},
+                {"ownerReferences", json::array({owner})}}},
+              {"spec", spec_json(spec)}};
+}
+
+json status_json(const LeaseStatus& status) {
+  json made = {{"observedGeneration", status.observed_generation},
+               {"phase", phase_name(status.phase)},
+               {"slice", status.slice},
+               {"compute", status.compute_milli},
+               {"memory", status.memory_bytes},
+               {"used", status.used_milli}};
+  made["conditions"] = json::array({{{"type", kGranted},
+                                     {"status", status.granted ? "True" : "False"},
+                                     {"observedGeneration", status.observed_generation},
+                                     {"lastTransitionTime", status.since},
+                                     {"reason", status.reason},
+                                     {"message", status.message}}});
+  return made;
+}
+
+}  // namespace flexai::kube

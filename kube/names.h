@@ -1,0 +1,37 @@
+// Names that Flexai's parts use on Kubernetes. What they mean: docs/formats/kubernetes.md.
+#pragma once
+
+#include "kube/resources.h"
+
+namespace flexai::kube {
+
+inline constexpr const char* kDriverName = "xpu.flexai.io";
+inline constexpr const char* kClassName = "xpu.flexai.io";
+inline constexpr const char* kGroup = "xpu.flexai.io";
+inline constexpr const char* kGroupVersion = "xpu.flexai.io/v1alpha1";
+inline constexpr const char* kSliceConfigKind = "SliceConfig";
+
+inline constexpr const char* kGate = "xpu.flexai.io/placement";
+inline constexpr const char* kQueueLabel = "xpu.flexai.io/queue";
+inline constexpr const char* kDefaultQueue = "default";
+inline constexpr const char* kGangLabel = "xpu.flexai.io/gang";
+inline constexpr const char* kGangSizeAnnotation = "xpu.flexai.io/gang-size";
+inline constexpr const char* kGangTimeoutAnnotation = "xpu.flexai.io/gang-timeout";
+inline constexpr const char* kDirectLabel = "xpu.flexai.io/direct";    // of namespaces: "allowed"
+inline constexpr const char* kAliasesLabel = "xpu.flexai.io/aliases";  // of namespaces: "enabled"
+
+inline constexpr const char* kUnhealthyTaint = "xpu.flexai.io/unhealthy";
+inline constexpr const char* kLeaseFinalizer = "xpu.flexai.io/slice";
+// Of claims; the API server's own.
+inline constexpr const char* kClaimFinalizer = "resource.kubernetes.io/delete-protection";
+
+// Attributes and capacities of a card, without their domain.
+inline constexpr const char* kReservedAttribute = "hi";  // never published
+inline constexpr const char* kComputeCapacity = "compute";
+inline constexpr const char* kMemoryCapacity = "memory";
+
+inline const Resource kXpuLeases{kGroup, "v1alpha1", "xpuleases"};
+inline const Resource kXpuQueues{kGroup, "v1alpha1", "xpuqueues", false};
+inline const Resource kXpuPools{kGroup, "v1alpha1", "xpupools", false};
+
+}  // namespace flexai::kube

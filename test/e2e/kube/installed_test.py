@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Flexai in a real cluster as operators install it: the image, the objects of deploy/kustomize, the examples.
+
+usage: installed_test.py BUILD [CASE...]      needs root; the cluster's servers are built once a machine"""
+import atexit
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
+from cases import expect, run_cases  # noqa: E402
+from dra_cluster import DOOR, ROOT, DraCluster  # noqa: E402
+
+EXAMPLES = str(ROOT / "examples")
+OLD_NAMES = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "old", "namespace": "old"}, "spec": {
+    "restartPolicy": "Never", "containers": [{"name": "main", "image": "docker.io/flexai/flexai:latest", "imagePullPolicy": "IfNotPresent",
+                                              "command": ["/opt/flexai/bin/flexai-example-pi", "3"],
+                                              "resources": {"limits": {"nvidia.com/gpu": "1", "nvidia.com/gpucores": "20", "nvidia.com/gpumem": "512"}}}]}}
+
+
+class InstalledTest:
+    def __init__(self, build):
+        self.cluster = DraCluster(build, "installed-test")
+        atexit.register(self.down)
+        self.cluster.up()
+        self.cluster.door("install", "--build", str(self.cluster.build), seconds=600)
+
+    def down(self):
+        subprocess.run([*DOOR, "--state", str(self.cluster.state), "down"], check=False, capture_output=True)
+
+    def logs_of(self, pod, namespace="default"):
+        return self.cluster.kubectl("logs", pod, "-n", namespace, code=None)
+
+    def computes(self, pod):
+        self.cluster.until(f"{pod} computes", lambda: "pi is 3.1415" in self.logs_of(pod), 180)
+
+    def case_examples(self):
+        """Both pods compute, the one on the node without cards on the other's; leases say so; nothing is left when they are gone."""
+        self.cluster.kubectl("apply", "-f", EXAMPLES)
+        for pod in ("slice-30", "remote"):
+            self.computes(pod)
+        expect(self.cluster.get("pod", "remote")["spec"]["nodeName"] == "plain", "the pod of examples/remote.yaml is not on the node without cards")
+        leases = {one["spec"]["pod"]["name"]: one for one in self.cluster.get("xpuleases")["items"]}
+        expect(leases["remote"]["spec"]["node"] == "plain" and leases["remote"]["spec"]["pool"] == "card", f"{leases['remote']}")
+        expect(leases["slice-30"]["status"]["phase"] == "Running" and leases["slice-30"]["status"]["compute"] == 300, f"{leases['slice-30']}")
+        for name, memory in (("slice-30", 1024), ("remote", 512)):
+            expect(f", {memory} MiB" in self.logs_of(name).splitlines()[0], f"{name} does not see its slice's memory: {self.logs_of(name)[:200]}")
+        self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true")
+        self.cluster.until("claims and leases are gone", lambda: not self.cluster.get("resourceclaims")["items"] and not self.cluster.get("xpuleases")["items"])
+        for node in ("card", "plain"):
+            for folder in ("/run/flexai/doors", "/var/run/cdi", "/var/lib/flexai/grants"):
+                self.cluster.until(f"{folder} of {node} is empty", lambda: not self.cluster.on(node, "ls", "-A", folder, code=None).split())
+
+    def case_names_of_others(self):
+        """HAMi's resources in a namespace that takes them; elsewhere, and what cannot be honoured, not."""
+        self.cluster.kubectl("create", "namespace", "old")
+        self.cluster.kubectl("label", "namespace", "old", "xpu.flexai.io/aliases=enabled")
+        self.cluster.until("the webhook knows the namespace", lambda: self._made(OLD_NAMES), 30)
+        self.cluster.until("the pod is done", lambda: self.cluster.get("pod", "old", "-n", "old")["status"]["phase"] == "Succeeded", 180)
+        refused = json.loads(json.dumps(OLD_NAMES))
+        refused["metadata"]["name"] = "refused"
+        refused["spec"]["containers"][0]["resources"]["limits"] = {"cambricon.com/vmlu": "1"}
+        told = self.cluster.kubectl("create", "-f", "-", given=json.dumps(refused), code=1)
+        expect("cambricon.com/vmlu cannot be honoured" in told, told)
+
+    def _made(self, pod):
+        """Whether it was rewritten; one that came too early is taken back."""
+        self.cluster.create(pod)
+        if self.cluster.get("pod", "old", "-n", "old")["spec"].get("resourceClaims"):
+            return True
+        self.cluster.kubectl("delete", "pod", "old", "-n", "old", "--force", "--grace-period=0")
+        return False
+
+    def case_webhook_dead(self):
+        """Pods are made as ever; one with a claim has no gate, and the hi-scheduler places it all the same, as nobody else can."""
+        self.cluster.kubectl("scale", "deployment/flexai-webhook", "-n", "flexai-system", "--replicas=0")
+        self.cluster.until("it is gone", lambda: not self.cluster.get("pods", "-n", "flexai-system", "-l", "app.kubernetes.io/name=flexai-webhook")["items"])
+        begun = time.monotonic()
+        self.cluster.kubectl("apply", "-f", EXAMPLES + "/slice-30.yaml")
+        expect(time.monotonic() - begun < 20, "a dead webhook held a pod up")
+        expect("schedulingGates" not in self.cluster.get("pod", "slice-30")["spec"], "there is a webhook")
+        self.computes("slice-30")
+        self.cluster.kubectl("delete", "-f", EXAMPLES + "/slice-30.yaml")
+        self.cluster.kubectl("scale", "deployment/flexai-webhook", "-n", "flexai-system", "--replicas=2")
+        self.cluster.kubectl("rollout", "status", "deployment/flexai-webhook", "-n", "flexai-system", "--timeout=90s")
+
+    def case_applied_again(self):
+        """What is applied is what is there."""
+        self.cluster.kubectl("diff", "-k", str(ROOT / "deploy" / "kustomize"))
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("installed_test.py: a cluster with nodes needs root")
+    run_cases(InstalledTest)
