@@ -29,10 +29,38 @@ thread_local bool t_among_others = false;
 
 }  // namespace
 
+// What the driver's callbacks go through: it outlives the Watches, and their end waits for those
+// that are inside.
+class Watches::Door {
+ public:
+  bool enter() {
+    if ((inside_.fetch_add(1, std::memory_order_acquire) & kClosed) == 0) return true;
+    leave();
+    return false;
+  }
+  void leave() {
+    if (inside_.fetch_sub(1, std::memory_order_release) == kClosed + 1)
+      base::futex_wake(&inside_, 1);
+  }
+  void close() {
+    for (uint32_t now = inside_.fetch_or(kClosed) | kClosed; now != kClosed;
+         now = inside_.load(std::memory_order_acquire))
+      base::futex_wait(&inside_, now, 0);
+  }
+
+ private:
+  static constexpr uint32_t kClosed = 1u << 31;
+  std::atomic<uint32_t> inside_{0};  // futex
+};
+
 struct Watches::Ticket {
-  Watches* watches;
+  Watches* watches;  // behind the door
+  std::shared_ptr<Door> door;
   uint64_t id;
 };
+
+Watches::Watches(const driver::opencl::Table& table, std::function<void()> flush)
+    : table_(table), flush_(std::move(flush)), door_(std::make_shared<Door>()) {}
 
 bool Watches::among_others() { return t_among_others; }
 
@@ -44,11 +72,11 @@ void Watches::add(cl_event event, Then then) {
     MutexLock lock(mutex_);
     id = ++last_;
     watches_[id] = {event, std::move(then)};
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (!stopping_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
     sleeps = std::exchange(sleeps_, false);
   }
   if (sleeps) wake();
-  auto* ticket = new Ticket{this, id};
+  auto* ticket = new Ticket{this, door_, id};
   const cl_int code = table_.clSetEventCallback(event, CL_COMPLETE, on_event, ticket);
   if (code == CL_SUCCESS) return;
   delete ticket;
@@ -57,7 +85,9 @@ void Watches::add(cl_event event, Then then) {
 
 void CL_CALLBACK Watches::on_event(cl_event, cl_int status, void* data) {
   std::unique_ptr<Ticket> ticket(static_cast<Ticket*>(data));
+  if (!ticket->door->enter()) return;
   ticket->watches->told(ticket->id, status);
+  ticket->door->leave();
 }
 
 // Nothing that ended before it is still to be done, and nothing else could begin behind it, or it
@@ -180,7 +210,8 @@ void Watches::run() {
   }
 }
 
-Watches::~Watches() {
+void Watches::close() {
+  door_->close();
   std::thread thread;
   {
     MutexLock lock(mutex_);
@@ -189,6 +220,14 @@ Watches::~Watches() {
   }
   wake();
   if (thread.joinable()) thread.join();
+  std::unordered_map<uint64_t, Watch> left;
+  {
+    MutexLock lock(mutex_);
+    left.swap(watches_);
+  }
+  for (auto& [id, watch] : left) table_.clReleaseEvent(watch.event);
 }
+
+Watches::~Watches() { close(); }
 
 }  // namespace flexai::remote::opencl

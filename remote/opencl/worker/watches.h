@@ -5,10 +5,12 @@
 // ended are also looked for, at once after a user event was failed and ten times a second while
 // something is under way. Threads: any; `then` runs on a thread of the driver, ours, or the
 // caller's, one after the other in the order in which the driver told. Memory: one entry a command
-// under way.
+// under way. Lifetime: a driver may call back for a command long after the Watches are gone.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -24,13 +26,14 @@ class Watches {
   using Then = std::function<void(cl_event event, cl_int status)>;
 
   // `flush` is called after several `then`.
-  Watches(const driver::opencl::Table& table, std::function<void()> flush)
-      : table_(table), flush_(std::move(flush)) {}
+  Watches(const driver::opencl::Table& table, std::function<void()> flush);
   ~Watches();
 
-  // Takes a reference to the event. `then` is called exactly once.
+  // Takes a reference to the event. `then` is called exactly once, unless closed before.
   void add(cl_event event, Then then);
   void sweep();  // ends the watches of those that have ended
+  // No `then` runs any more, and none begins. Not within one.
+  void close();
   bool quiet();  // nothing is under way, and every `then` has returned
   // True within a `then` that flush() follows: what it sends need not go at once.
   static bool among_others();
@@ -45,6 +48,7 @@ class Watches {
     cl_int status;
   };
   struct Ticket;
+  class Door;
   static void CL_CALLBACK on_event(cl_event event, cl_int status, void* data);
   void told(uint64_t id, cl_int status);
   bool may_do_at_once(uint64_t id) FLEXAI_REQUIRES(mutex_);
@@ -64,6 +68,7 @@ class Watches {
   bool close_ FLEXAI_GUARDED_BY(mutex_) = false;  // it came soon after the one before
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
   uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  const std::shared_ptr<Door> door_;
   std::thread thread_ FLEXAI_GUARDED_BY(mutex_);
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;
   bool waits_ FLEXAI_GUARDED_BY(mutex_) = false;   // the thread, for the driver to tell something

@@ -123,5 +123,31 @@ TEST_F(WatchesTest, OneTheDriverForgetsIsFound) {
   EXPECT_EQ(ended_.size(), 1u);
 }
 
+// The worker's end does not wait for its commands; PoCL calls back for them all the same.
+TEST_F(WatchesTest, ACallbackAfterTheirEndTouchesNothing) {
+  int called = 0;
+  {
+    Watches gone(table(), [] {});
+    gone.add(reinterpret_cast<cl_event>(&commands_[0]), [&](cl_event, cl_int) { ++called; });
+  }
+  EXPECT_EQ(commands_[0].references, 1);
+  end(0);
+  EXPECT_EQ(called, 0);
+}
+
+TEST_F(WatchesTest, ClosingWaitsForACallbackThatIsInside) {
+  std::atomic<bool> entered{false}, left{false};
+  watches_.add(reinterpret_cast<cl_event>(&commands_[0]), [&](cl_event, cl_int) {
+    entered = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    left = true;
+  });
+  std::thread driver([&] { end(0); });
+  while (!entered) std::this_thread::yield();
+  watches_.close();
+  EXPECT_TRUE(left);
+  driver.join();
+}
+
 }  // namespace
 }  // namespace flexai::remote::opencl

@@ -25,6 +25,7 @@ base::Result<std::unique_ptr<Worker>> Worker::make(wire::Session& session, Grant
 }
 
 Worker::~Worker() {
+  watches_.close();  // what is done at ends uses the rest
   forget_lasts();
   handles_.clear([this](Kind kind, void* object) { release(kind, object); });
 }
