@@ -185,10 +185,22 @@ base::Status Agent::Parts::open_sockets() {
 
 base::Status Agent::Parts::open_companion() {
   if (!config.companion) return {};
-  FLEXAI_TRY_ASSIGN(
-      companion,
-      config.companion({loop.get(), cards.get(), slices.get(), runs.get(), sessions.get(), &events,
-                        &injection, config.folders.state, config.folders.runtime, config.pki}));
+  Surroundings around{loop.get(),
+                      cards.get(),
+                      slices.get(),
+                      runs.get(),
+                      sessions.get(),
+                      &events,
+                      &injection,
+                      config.folders.state,
+                      config.folders.runtime,
+                      config.pki,
+                      {}};
+  around.move = [this](const std::string& slice, model::Residency to, base::Nanos patience,
+                       std::function<void(base::Status)> done) {
+    api->move_slice(slice, to, patience, std::move(done));
+  };
+  FLEXAI_TRY_ASSIGN(companion, config.companion(around));
   api->on_claim = [this](const Api::Request& call, const Api::Reply& reply) {
     companion->post_claim(call, reply);
   };

@@ -53,6 +53,11 @@ class Api {
   // Set by who knows the cluster (agent/companion.h); without it no host is lent to by claims.
   std::function<void(const Request&, const Reply&)> on_claim;
 
+  // Its memory leaves the card, or comes back, with the sessions that use it: all or none. `done`
+  // is called once, on the Loop.
+  void move_slice(const std::string& name, model::Residency to, base::Nanos patience,
+                  std::function<void(base::Status)> done);
+
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
  private:

@@ -20,7 +20,7 @@ using remote::OrderWord;
 
 // One slice on its way, with all the sessions that use it.
 struct Api::Move {
-  Reply reply;
+  std::function<void(base::Result<json>)> done;
   uint64_t slice = 0;
   Residency from = Residency::kCard, to = Residency::kCard;
   base::Nanos patience = 0;
@@ -78,6 +78,37 @@ base::Status Api::may_move(const SliceEntry& entry) const {
   return {};
 }
 
+// For whoever tells slices what to do without a call.
+void Api::move_slice(const std::string& name, Residency to, base::Nanos patience,
+                     std::function<void(base::Status)> done) {
+  SliceEntry* entry = slices_->by_name(name);
+  if (entry == nullptr) return done(fail(Code::kNotFound, "no slice \"" + name + "\""));
+  if (entry->moving)
+    return done(fail(Code::kUnavailable, "slice " + name + " is on its way already"));
+  if (entry->slice.residency == to) return done({});
+  base::Status sound = to == Residency::kCard ? base::Status() : may_move(*entry);
+  if (sound.ok()) sound = slices_->begin_move(entry, to);
+  if (!sound.ok()) return done(sound);
+  auto move = std::make_shared<Move>();
+  move->done = [done = std::move(done)](base::Result<json> result) {
+    done(result.ok() ? base::Status() : base::Status(result.error()));
+  };
+  move->slice = entry->id;
+  move->from = to == Residency::kCard ? Residency::kMemory : Residency::kCard;
+  move->to = to;
+  move->patience = patience;
+  order_all(move, to == Residency::kCard ? OrderWord::kSwapIn : OrderWord::kSwapOut);
+}
+
+namespace {
+std::function<void(base::Result<json>)> answer_to(const Api::Reply& reply) {
+  return [reply](base::Result<json> result) {
+    if (!result.ok()) return reply->finish(result.error());
+    reply->finish(Answer{200, "", "", *result});
+  };
+}
+}  // namespace
+
 void Api::post_swap(const Request& call, const Reply& reply) {
   auto entry = owned_slice(*call);
   if (!entry.ok()) return reply->finish(entry.error());
@@ -98,7 +129,7 @@ void Api::post_swap(const Request& call, const Reply& reply) {
   if (sound.ok()) sound = slices_->begin_move(*entry, *residency);
   if (!sound.ok()) return reply->finish(sound.error());
   auto move = std::make_shared<Move>();
-  move->reply = reply;
+  move->done = answer_to(reply);
   move->slice = (*entry)->id;
   move->to = *residency;
   move->patience = static_cast<base::Nanos>(seconds) * base::kSecond;
@@ -112,7 +143,7 @@ void Api::post_resume(const Request& call, const Reply& reply) {
   model::JsonReader fields(call->body);
   base::Status sound = fields.finish();
   auto move = std::make_shared<Move>();
-  move->reply = reply;
+  move->done = answer_to(reply);
   move->slice = (*entry)->id;
   move->from = (*entry)->slice.residency;
   if (sound.ok() && move->from != Residency::kCard)
@@ -158,20 +189,19 @@ void Api::heard(const std::shared_ptr<Move>& move, const std::string& session,
 
 void Api::finish_move(const std::shared_ptr<Move>& move) {
   SliceEntry* entry = slices_->by_id(move->slice);
-  if (entry == nullptr)
-    return move->reply->finish(fail(Code::kNotFound, "the slice was deleted meanwhile"));
+  if (entry == nullptr) return move->done(fail(Code::kNotFound, "the slice was deleted meanwhile"));
   if (entry->moving) slices_->end_move(entry, move->why ? move->from : move->to);
-  if (move->why) return move->reply->finish(*move->why);
+  if (move->why) return move->done(*move->why);
   if (move->to == Residency::kCard && entry->slice.paused) {
     SliceChange change;
     change.paused = false;
     auto changed = slices_->set(entry->slice.name, change);
-    if (!changed.ok()) return move->reply->finish(changed.error());
+    if (!changed.ok()) return move->done(changed.error());
   }
   json facts = slice_facts(*entry);
   facts["moved_bytes"] = move->bytes;
   facts["took_ms"] = static_cast<double>(base::monotonic_now() - move->began) / 1e6;
-  move->reply->finish(Answer{200, "", "", facts});
+  move->done(std::move(facts));
 }
 
 }  // namespace flexai::agent

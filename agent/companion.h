@@ -22,6 +22,10 @@ struct Surroundings {
   const Injection* injection = nullptr;
   std::string state, runtime;  // folders
   std::string pki;
+  // Api::move_slice().
+  std::function<void(const std::string& slice, model::Residency to, base::Nanos patience,
+                     std::function<void(base::Status)> done)>
+      move;
 };
 
 class Companion {

@@ -203,6 +203,8 @@ base::Result<PodFacts> read_pod(std::string_view text) {
   p.uid = text_at(meta, "uid");
   p.node = text_at(spec, "nodeName");
   p.deleting = !at(meta, "deletionTimestamp").is_null();
+  for (const Json& owner : list_at(meta, "ownerReferences"))
+    p.has_controller = p.has_controller || true_at(owner, "controller");
   p.created_s = seconds_of(text_at(meta, "creationTimestamp"));
   const std::string phase = text_at(at(pod, "status"), "phase");
   p.finished = phase == "Succeeded" || phase == "Failed";

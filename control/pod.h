@@ -43,7 +43,8 @@ struct PodFacts {
   bool finished = false;  // Succeeded or Failed
   bool running = false;
   bool deleting = false;
-  int64_t created_s = 0;  // since 1970
+  bool has_controller = false;  // that makes another one when it is gone
+  int64_t created_s = 0;        // since 1970
   int64_t cpu_milli = 0, memory = 0;
   std::vector<HostPort> ports;
   std::map<std::string, int64_t> extras;

@@ -76,6 +76,13 @@ std::string words_of(const sched::Verdict& v, const model::Workload& w, size_t n
   return line;
 }
 
+void Reporter::say(const PodFacts& pod, const std::string& reason, const std::string& message) {
+  if (bucket_.take(base::monotonic_now()) != 0) return;
+  ++told_;
+  client_.send(say_event(pod, instance_, reason, message, now_text(true), false), nullptr,
+               [](kube::Reply) {});
+}
+
 bool Reporter::tell(const std::map<std::string, std::string>& reasons, base::Nanos now) {
   bool left = false;
   for (const auto& [pod, reason] : reasons) {

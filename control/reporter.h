@@ -22,6 +22,8 @@ class Reporter {
 
   // All that waits now, with the reason. `now`: monotonic. True: some could not be told yet.
   bool tell(const std::map<std::string, std::string>& reasons, base::Nanos now);
+  // Something was done to it. Dropped when too much is said already.
+  void say(const PodFacts& pod, const std::string& reason, const std::string& message);
   uint64_t told() const { return told_; }
 
  private:

@@ -61,7 +61,13 @@ Scheduler::Scheduler(kube::Client& client, base::Loop& loop, SchedulerOptions op
                            {{"pod", pod}, {"error", why}});
                },
                [this] { soon(); }}),
-      reporter_(client, world_, options_.identity) {
+      reporter_(client, world_, options_.identity),
+      ladder_(client, loop, world_,
+              {[this] { return leading(); },
+               [this](const PodPlace& place) { binder_.carry_out(place); }, [this] { soon(); },
+               [this](const PodFacts& pod, const std::string& reason, const std::string& message) {
+                 reporter_.say(pod, reason, message);
+               }}) {
   figures_.sli_buckets.assign(std::size(kSliBounds), 0);
 }
 
@@ -101,6 +107,7 @@ base::Status Scheduler::start() {
   // A leader that lost its lease has writes under way that it cannot take back: it starts anew.
   handlers.stopped = [this] {
     base::log(base::Level::kWarn, "scheduler", "leads no more");
+    ladder_.drop();
     for (const std::string& pod : world_.assumptions()) world_.forget(pod);
   };
   handlers.trouble = [](const kube::Failure& failure) {
@@ -160,6 +167,8 @@ void Scheduler::cycle() {
   world_.forget_misfits();
   for (int round = 0; round < kMostRounds && decide(); ++round) {
   }
+  ladder_.look(base::monotonic_now());
+  if (const base::Nanos next = ladder_.next(); next != 0) at(next);
   binder_.mend();
   if (leading()) binder_.requeue(world_.overdue());
   report();
@@ -190,30 +199,50 @@ bool Scheduler::decide() {
 
 bool Scheduler::carry_out(const sched::Plan& plan) {
   bool again = false;
+  const auto name_of = [this](uint32_t workload) {
+    return world_.planner()->snapshot().workloads[workload].name;
+  };
   std::vector<std::pair<std::string, uint32_t>> passed;
   for (const sched::Verdict& v : plan.pending)
-    if (v.passed > 0)
-      passed.emplace_back(world_.planner()->snapshot().workloads[v.workload].name, v.passed);
-  std::vector<PodPlace> places;
+    if (v.passed > 0) passed.emplace_back(name_of(v.workload), v.passed);
+  std::map<uint32_t, std::vector<const sched::Action*>> for_whom;
+  for (const sched::Action& action : plan.actions)
+    if (action.because != ~uint32_t{0}) for_whom[action.because].push_back(&action);
   for (const sched::Action& action : plan.actions) {
-    if (action.act != sched::Act::kPlace) continue;
-    const std::string unit = world_.planner()->snapshot().workloads[action.workload].name;
-    auto settled = world_.settle(unit, action, random_uuid);
-    if (!settled.ok()) {
-      again = true;
-      base::log(base::Level::kDebug, "scheduler", "tried elsewhere",
-                {{"error", settled.error().message}});
+    if (action.because != ~uint32_t{0}) continue;  // comes with whom it is for
+    const std::string unit = name_of(action.workload);
+    if (action.act != sched::Act::kPlace) {
+      ladder_.act(unit, action);
       continue;
     }
-    // At once: the next one of the same plan must see it.
-    for (PodPlace& place : *settled) {
-      world_.assume(place);
-      places.push_back(std::move(place));
+    std::vector<sched::Action> acts;
+    std::vector<std::string> victims;
+    for (const sched::Action* act : for_whom[action.workload]) {
+      acts.push_back(*act);
+      victims.push_back(name_of(act->workload));
     }
+    if (!acts.empty())
+      again = ladder_.make_way(unit, action, acts, victims, random_uuid) || again;
+    else if (world_.suspended(unit))
+      ladder_.resume(unit);
+    else
+      again = !start(unit, action) || again;
   }
   for (const auto& [unit, times] : passed) world_.passed(unit, times);
-  for (const PodPlace& place : places) binder_.carry_out(place);
   return again;
+}
+
+bool Scheduler::start(const std::string& unit, const sched::Action& action) {
+  auto settled = world_.settle(unit, action, random_uuid);
+  if (!settled.ok()) {
+    base::log(base::Level::kDebug, "scheduler", "tried elsewhere",
+              {{"error", settled.error().message}});
+    return false;
+  }
+  // All at once: the next one of the same plan must see them.
+  for (const PodPlace& place : *settled) world_.assume(place);
+  for (const PodPlace& place : *settled) binder_.carry_out(place);
+  return true;
 }
 
 void Scheduler::explain_all(const sched::Plan& plan) {
@@ -225,12 +254,14 @@ void Scheduler::explain_all(const sched::Plan& plan) {
     for (const std::string& pod : world_.pods_of(work.name)) reasons_[pod] = words;
   }
   for (auto& [pod, trouble] : world_.troubles()) reasons_[pod] = trouble;
+  for (auto& [pod, whom] : ladder_.waiting()) reasons_[pod] = whom;
 }
 
 void Scheduler::report() {
   if (!leading()) return;
   const base::Nanos now = base::monotonic_now();
   for (auto& [pod, trouble] : world_.troubles()) reasons_[pod] = trouble;
+  for (auto& [pod, whom] : ladder_.waiting()) reasons_[pod] = whom;
   // What is no trouble any more is seen at the next explanation.
   if (!reasons_.empty()) at(std::max(now + kGather, explained_ + kExplain));
   if (reporter_.tell(reasons_, now)) at(now + 200 * base::kMillisecond);
@@ -274,6 +305,7 @@ Figures Scheduler::figures() const {
   now.cards = world_.cards();
   now.leading = leading();
   now.binder = binder_.counts();
+  now.ladder = ladder_.counts();
   now.told = reporter_.told();
   now.writes = client_.counts().writes;
   now.waiting = reasons_.size();

@@ -12,6 +12,7 @@
 
 #include "base/loop.h"
 #include "control/binder.h"
+#include "control/ladder.h"
 #include "control/queue.h"
 #include "control/reporter.h"
 #include "control/watches.h"
@@ -40,6 +41,7 @@ struct Figures {
   uint64_t writes = 0;  // to the API server
   bool leading = false, synced = false;
   BinderCounts binder;
+  LadderCounts ladder;
 };
 inline constexpr double kSliBounds[] = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
                                         1,     2,    5,    10,   60,  600};
@@ -66,6 +68,7 @@ class Scheduler {
   bool decide();
   // True: something did not fit after all, and the planner is to be asked again.
   bool carry_out(const sched::Plan& plan);
+  bool start(const std::string& unit, const sched::Action& action);
   void learn(const std::string& key, const PodFacts* before, const PodFacts& now);
   void taken_back(const ClaimFacts& before, const ClaimFacts& now);
   void explain_all(const sched::Plan& plan);
@@ -80,6 +83,7 @@ class Scheduler {
   World world_;
   Binder binder_;
   Reporter reporter_;
+  Ladder ladder_;
   std::unique_ptr<Watches> watches_;
   std::unique_ptr<kube::Elector> elector_;
   Figures figures_;

@@ -131,6 +131,12 @@ bool World::open(int64_t now_ms) {
   return true;
 }
 
+namespace {
+int32_t milli_now(const Workload& w) {
+  return w.cards == 1 && w.granted_milli >= 0 ? w.granted_milli : w.card_milli;
+}
+}  // namespace
+
 void World::give_room(const Workload& w, int sign) {
   for (const model::MemberPlace& place : w.places) {
     Room& home = room_[place.node];
@@ -139,7 +145,7 @@ void World::give_room(const Workload& w, int sign) {
     Room& there = room_[place.card_node.empty() ? place.node : place.card_node];
     for (uint32_t card : place.cards) {
       if (card >= there.milli.size()) continue;
-      there.milli[card] += int64_t{sign} * w.card_milli;
+      there.milli[card] += int64_t{sign} * milli_now(w);
       there.card_memory[card] += int64_t{sign} * w.card_memory_mib;
     }
   }
@@ -158,9 +164,12 @@ bool World::clamp(Workload* w) {
     for (uint32_t card : place.cards) {
       if (card >= there->second.milli.size()) return false;
       const int64_t milli = there->second.milli[card];
-      if (milli < 1) return false;
+      if (milli < 1 && milli_now(*w) > 0) return false;
       if (w->cards > 1 && milli < 1000) return false;
-      w->card_milli = static_cast<int32_t>(std::min<int64_t>(w->card_milli, milli));
+      if (w->granted_milli >= 0)
+        w->granted_milli = static_cast<int32_t>(std::min<int64_t>(w->granted_milli, milli));
+      else
+        w->card_milli = static_cast<int32_t>(std::min<int64_t>(w->card_milli, milli));
       w->card_memory_mib = static_cast<int32_t>(std::clamp<int64_t>(
           w->card_memory_mib, 0, std::max<int64_t>(0, there->second.card_memory[card])));
     }
@@ -213,6 +222,15 @@ bool World::refresh(int64_t now_ms) {
     if (nodes.size() != before) touch_pod(pod);
   }
   std::erase_if(avoided_, [](const auto& one) { return one.second.empty(); });
+  const size_t spared = spared_.size();
+  std::erase_if(spared_, [&](const auto& one) {
+    if (one.second <= now_ms_) touch_pod(one.first);
+    return one.second <= now_ms_;
+  });
+  if (spared_.size() != spared) {
+    ++changes_;
+    forget_misfits();
+  }
   if (fits_.size() > kMostFits) structure_ = true;
   if ((structure_ || planner_ == nullptr) && !open(now_ms_)) return false;
   sched::Delta delta;
@@ -258,7 +276,8 @@ std::vector<std::pair<std::string, std::string>> World::troubles() {
 
 base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
                                                   const sched::Action& action,
-                                                  const std::function<std::string()>& uuid) {
+                                                  const std::function<std::string()>& uuid,
+                                                  const std::set<std::string>& making_way) {
   const auto state = units_.find(unit);
   if (state == units_.end() || state->second.waiting.size() != action.places.size())
     return fail(Code::kConflict, "unit " + unit + " is not what was planned for");
@@ -269,7 +288,7 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
     const std::string& key = state->second.waiting[i];
     const PodFacts& p = pods_.at(key);
     const std::string pool = at.card_node.empty() ? at.node : at.card_node;
-    if (nodes.count(pool) == 0) nodes[pool] = states_of(pool);
+    if (nodes.count(pool) == 0) nodes[pool] = states_of(pool, making_way);
     std::vector<CardState>& cards = nodes[pool];
     std::stable_partition(cards.begin(), cards.end(), [&](const CardState& c) {
       return std::count(at.cards.begin(), at.cards.end(), c.index) != 0;
@@ -318,12 +337,13 @@ std::map<std::string, World::QueueUse> World::queue_use() const {
       if (w.queue.empty()) continue;
       QueueUse& of = use[w.queue];
       for (const model::MemberPlace& place : w.places) {
-        const int64_t milli = int64_t{w.card_milli} * w.cards;
+        const int64_t milli = int64_t{milli_now(w)} * w.cards;
         const auto site = sites_.find(place.card_node.empty() ? place.node : place.card_node);
         of.milli += milli;
         if (site != sites_.end()) of.ncu += milli * average_ncu(site->second.cards) / 1000;
       }
-      of.running += !w.places.empty() && w.name.find('#') == std::string::npos;
+      of.running += !w.places.empty() && w.cards > 0 && w.name.find('#') == std::string::npos;
+      of.suspended += w.state == model::WorkState::kSuspended;
     }
     for (const std::string& pod : state.waiting)
       if (const PodFacts* p = this->pod(pod); p != nullptr) ++use[p->wish->queue].pending;

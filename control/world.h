@@ -45,6 +45,12 @@ struct Award {
   std::string claim_uid;
   std::vector<Given> given;
 };
+// What is to be true of a lease.
+struct LeaseAim {
+  uint32_t compute = 0;
+  kube::LeaseState state = kube::LeaseState::kRunning;
+  bool operator==(const LeaseAim&) const = default;
+};
 // Where a pod goes, with all its claims that had no allocation yet.
 struct PodPlace {
   std::string pod;  // key
@@ -76,15 +82,39 @@ class World {
   sched::Planner* planner() { return planner_.get(); }
   const sched::Planner* planner() const { return planner_.get(); }
 
-  // The places of a unit that the plan starts, checked card by card. kConflict: it does not fit
-  // after all; the unit is kept from there until something changes there, and the planner is to be
-  // refreshed and asked again.
+  // The places of a unit that the plan starts, checked card by card. What is given up counts as
+  // free when the cards' agents have said so, but for what these pods give up for this unit.
+  // kConflict: it does not fit after all; the unit is kept from there until something changes
+  // there, and the planner is to be refreshed and asked again.
   base::Result<std::vector<PodPlace>> settle(const std::string& unit, const sched::Action& action,
-                                             const std::function<std::string()>& uuid);
+                                             const std::function<std::string()>& uuid,
+                                             const std::set<std::string>& making_way = {});
   // From now on the capacity is taken.
   void assume(const PodPlace& place);
   // It did not happen.
   void forget(const std::string& pod);
+  // Whether an assumed place is free by now (world_running.cc, as are those that follow).
+  bool has_room(const PodPlace& place) const;
+
+  // The lease by which a pod's only card is made smaller, suspended and so on; null: there is none.
+  const kube::Lease* handle_of(const std::string& pod) const;
+  // Plans go by it at once.
+  void aim(const std::string& lease, const LeaseAim& aim);
+  // It was written: the lease has this generation; 0: it was not.
+  void aimed(const std::string& lease, int64_t generation);
+  LeaseAim aim_of(const kube::Lease& lease) const;
+  // The agent has done what the lease says, and nothing else is aimed at.
+  bool settled(const kube::Lease& lease) const;
+  bool suspended(const std::string& pod) const;  // or about to be
+  // Leases whose agent could not give up what it should have.
+  std::set<std::string> refused() const { return refused_; }
+  // Whether its card has room for what the lease is to take now.
+  bool has_room(const kube::Lease& lease, const LeaseAim& aim) const;
+  // The pod is evicted: plans go without it.
+  void leave(const std::string& pod);
+  bool leaving(const std::string& pod) const { return leaving_.count(pod) != 0; }
+  // It stays after all; nothing is done to it until then.
+  void spare(const std::string& pod, int64_t until_ms);
   // kube-scheduler could not bind it there.
   void avoid(const std::string& pod, const std::string& node, int64_t until_ms);
   // Nodes that did not fit after all may be tried again: something has changed.
@@ -129,7 +159,7 @@ class World {
   size_t cards() const;
   // What a queue holds: milli-NCU, milli-cards, pods that run and that wait.
   struct QueueUse {
-    int64_t ncu = 0, milli = 0, running = 0, pending = 0;
+    int64_t ncu = 0, milli = 0, running = 0, pending = 0, suspended = 0;
   };
   std::map<std::string, QueueUse> queue_use() const;
   const std::vector<model::Queue>& known_queues() const { return queues_; }
@@ -146,18 +176,23 @@ class World {
     std::string pool, card;
     Amounts consumed;
     bool admin = false;
+    std::string lease, request;  // lease: that speaks for it, if there is one
+    Amounts admitted;
   };
+  // Plans go by what leases are to be; what is free by what is.
+  enum class View { kPlanned, kNow };
   // What decides where a unit may be; units that have the same share it.
   struct FitRecord {
     std::string name;
     Constraints constraints;
     std::vector<std::string> volumes;
     std::vector<std::pair<Request, ClassFacts>> wishes;
-    std::string pinned;              // to a node
-    std::set<std::string> excluded;  // nodes
-    std::set<std::string> avoided;   // nodes whose cards will do all the same
-    bool monitors = false;           // takes no card, but must be where one is
-    bool fresh = true;               // the planner does not know it yet
+    std::string pinned;                 // to a node
+    std::set<std::string> excluded;     // nodes
+    std::set<std::string> avoided;      // nodes whose cards will do all the same
+    std::string processor, pool, card;  // with a pool: nowhere but there
+    bool monitors = false;              // takes no card, but must be where one is
+    bool fresh = true;                  // the planner does not know it yet
     model::Fit words;
     bool dynamic() const { return !constraints.ports.empty() || !constraints.extras.empty(); }
   };
@@ -189,7 +224,9 @@ class World {
                               const Site& site) const;
   NodeUse use_of(const std::string& node) const;
   void site_changed(const std::string& name, sched::Delta* delta);
-  std::vector<CardState> states_of(const std::string& node) const;
+  std::vector<CardState> states_of(const std::string& node,
+                                   const std::set<std::string>& making_way = {},
+                                   const std::string& without = "") const;
 
   // world_units.cc
   std::vector<model::Workload> wanted(const std::string& unit);
@@ -199,15 +236,24 @@ class World {
   base::Result<std::vector<Asking>> asking_of(const PodFacts& pod) const;
   base::Status understand(const PodFacts& pod, const std::vector<Asking>& asking,
                           model::Workload* work) const;
-  std::vector<Grant> grants_of(const std::string& claim) const;
-  std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
-  void add_holding(const std::string& pod, std::vector<model::Workload>* out) const;
+  std::vector<Grant> grants_of(const std::string& claim, View view) const;
+  void add_holding(const std::string& pod, std::vector<model::Workload>* out);
   void look_after(const std::string& unit);
   void look_after_gang(const std::string& unit, const std::set<std::string>& pods);
   int64_t gang_timeout(const std::string& unit) const;
   std::vector<model::Workload> pieces_of(const std::string& name, const std::vector<Grant>& grants,
                                          const std::string& node) const;
   model::Workload other_pods(const std::string& node) const;
+
+  // world_running.cc
+  std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
+  void reduce(const kube::Lease& lease, View view, Amounts* consumed) const;
+  // With what may be done to it, as far as `may_act`.
+  model::Workload with_handle(const PodFacts& pod, const Grant& grant, bool may_act,
+                              model::Workload piece, std::vector<model::Workload>* out);
+  std::string fit_on_card(const std::string& node, const Grant& grant);
+  kube::SliceConfig config_of(const PodFacts& pod, const Grant& grant) const;
+  void look_after_lease(const std::string& key);
 
   // world.cc
   bool open(int64_t now_ms);
@@ -238,6 +284,13 @@ class World {
   std::unordered_map<std::string, std::set<std::string>> assumed_on_;  // claims, by node of card
   std::map<std::string, int64_t> gang_since_;  // first member placed, not all running yet
   std::unordered_map<std::string, std::map<std::string, int64_t>> avoided_;  // pod, node, until
+  struct Aimed {
+    LeaseAim aim;
+    int64_t generation = 0;  // of the lease that says it; 0: not written yet
+  };
+  std::unordered_map<std::string, Aimed> aims_;  // by lease
+  std::set<std::string> leaving_, refused_;      // pods; leases
+  std::map<std::string, int64_t> spared_;        // pods, until
 
   std::map<std::string, FitRecord> fits_;  // by what decides them
   std::unordered_map<std::string, std::string> fit_names_;

@@ -116,6 +116,8 @@ void World::pod(const std::string& key, const PodFacts* now) {
     if (now == nullptr || now->uid != before->uid) {
       forget(key);
       avoided_.erase(key);
+      leaving_.erase(key);
+      spared_.erase(key);
     }
     pods_.erase(key);
     unfinished_.erase(key);
@@ -204,6 +206,10 @@ void World::lease(const std::string& key, const kube::Lease* now) {
     drop(&leases_of_, before->spec.claim.uid, key);
     leases_.erase(key);
   }
+  if (const auto aimed = aims_.find(key); aimed != aims_.end())
+    if (now == nullptr ||
+        (aimed->second.generation > 0 && now->generation >= aimed->second.generation))
+      aims_.erase(aimed);
   if (now == nullptr) return;
   leases_[key] = *now;
   leases_on_[now->spec.pool].insert(key);
@@ -348,6 +354,8 @@ int64_t World::next_ms() const {
   for (const auto& [pod, nodes] : avoided_)
     for (const auto& [node, until] : nodes)
       if (first == 0 || until < first) first = until;
+  for (const auto& [pod, until] : spared_)
+    if (first == 0 || until < first) first = until;
   for (const auto& [unit, since] : gang_since_)
     if (const int64_t end = since + gang_timeout(unit); first == 0 || end < first) first = end;
   return first;

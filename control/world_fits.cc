@@ -45,6 +45,12 @@ uint32_t World::word_of(const FitRecord& fit, const std::string& name, const Sit
   const auto say = [why](const std::string& text) {
     if (why != nullptr && why->empty()) *why = text;
   };
+  if (!fit.pool.empty()) {  // as long as the node is there at all
+    uint32_t there = name == fit.processor ? model::Fit::kProcessor : 0;
+    for (uint32_t i = 0; name == fit.pool && i < site.cards.size(); ++i)
+      if (site.cards[i]->name == fit.card) there |= 1u << i;
+    return there;
+  }
   if (!site.known) return 0;
   uint32_t word = 0;
   if (fit.excluded.count(name) != 0) {
@@ -145,8 +151,11 @@ std::map<std::string, int> World::obstacles(const std::string& unit) const {
   return counts;
 }
 
-// The cards of a node with all that is on them, but for what the planner holds as assumed by none.
-std::vector<CardState> World::states_of(const std::string& node) const {
+// The cards of a node with all that is on them. `without`: a pod whose assumed place counts as
+// free.
+std::vector<CardState> World::states_of(const std::string& node,
+                                        const std::set<std::string>& making_way,
+                                        const std::string& without) const {
   std::vector<CardState> states;
   const auto at = sites_.find(node);
   if (at == sites_.end()) return states;
@@ -166,9 +175,15 @@ std::vector<CardState> World::states_of(const std::string& node) const {
   if (const auto on = claims_on_.find(node); on != claims_on_.end()) claims = on->second;
   if (const auto on = assumed_on_.find(node); on != assumed_on_.end())
     claims.insert(on->second.begin(), on->second.end());
-  for (const std::string& key : claims)
-    for (const Grant& grant : grants_of(key))
+  for (const std::string& key : claims) {
+    const ClaimFacts* facts = claim(key);
+    if (facts == nullptr) continue;
+    const std::string holder = holder_of(key, *facts);
+    if (!without.empty() && holder == without && !facts->allocated) continue;
+    const View view = making_way.count(holder) != 0 ? View::kPlanned : View::kNow;
+    for (const Grant& grant : grants_of(key, view))
       if (grant.pool == node && !grant.admin) take(grant.card, grant.consumed);
+  }
   if (const auto on = leases_on_.find(node); on != leases_on_.end())
     for (const std::string& key : on->second)
       for (const Grant& grant : left_by(key)) take(grant.card, grant.consumed);

@@ -81,7 +81,7 @@ Need need_of(const std::vector<Request>& ways) {
 }  // namespace
 
 // Of the claim itself, or of what it is assumed to get.
-std::vector<World::Grant> World::grants_of(const std::string& key) const {
+std::vector<World::Grant> World::grants_of(const std::string& key, View view) const {
   std::vector<Grant> grants;
   const ClaimFacts* facts = claim(key);
   if (facts == nullptr) return grants;
@@ -90,38 +90,20 @@ std::vector<World::Grant> World::grants_of(const std::string& key) const {
     for (const Award& award : assumed_.at(at->second).awards)
       if (award.claim == key) given = &award.given;
   if (given == nullptr) return grants;
+  if (view == View::kPlanned && !leaving_.empty() && leaving(holder_of(key, *facts))) return grants;
   for (size_t i = 0; i < given->size(); ++i) {
     const Given& g = (*given)[i];
     if (!g.ours) continue;
-    Grant grant{g.pool, g.card, g.consumed, g.admin};
-    // What the card's agent has made smaller is free.
-    const kube::Lease* held = lease(facts->ns + "/" + kube::lease_name(facts->uid, i));
-    const auto compute = grant.consumed.find(qualified(kube::kComputeCapacity, kube::kDriverName));
-    if (held != nullptr && held->spec.share_id == g.share_id && compute != grant.consumed.end()) {
-      uint32_t now = held->spec.compute_milli;
-      if (held->has_status) now = std::max(now, held->status.compute_milli);
-      compute->second = std::min(compute->second, Amount::whole(std::max<int64_t>(1, now)));
+    Grant grant{g.pool, g.card, g.consumed, g.admin, "", g.request, g.consumed};
+    const std::string name = facts->ns + "/" + kube::lease_name(facts->uid, i);
+    const kube::Lease* held = lease(name);
+    if (held != nullptr && held->spec.share_id == g.share_id) {
+      grant.lease = name;
+      reduce(*held, view, &grant.consumed);
     }
     grants.push_back(std::move(grant));
   }
   return grants;
-}
-
-std::vector<World::Grant> World::left_by(const std::string& key) const {
-  const kube::Lease* l = lease(key);
-  if (l == nullptr || (l->has_status && l->status.phase == kube::LeasePhase::kReleased)) return {};
-  if (const auto at = claim_of_uid_.find(l->spec.claim.uid); at != claim_of_uid_.end()) {
-    const ClaimFacts& facts = claims_.at(at->second);
-    for (const Given& given : facts.given)
-      if (given.share_id == l->spec.share_id) return {};
-  }
-  const auto name = [](const char* of) { return qualified(of, kube::kDriverName); };
-  return {
-      {l->spec.pool,
-       l->spec.device,
-       {{name(kube::kComputeCapacity), Amount::whole(l->spec.compute_milli)},
-        {name(kube::kMemoryCapacity), Amount::whole(static_cast<int64_t>(l->spec.memory_bytes))}},
-       false}};
 }
 
 // One workload a card, or one for several whole cards of a node. `node`: where the program runs;
@@ -337,23 +319,29 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
   out->push_back(std::move(all));
 }
 
-void World::add_holding(const std::string& key, std::vector<Workload>* out) const {
+void World::add_holding(const std::string& key, std::vector<Workload>* out) {
   const PodFacts& p = pods_.at(key);
+  if (leaving(key)) return;
   std::vector<Grant> grants;
   std::string node = p.node;
+  bool only_one = true;  // its claims are nobody else's
   if (const PodPlace* place = assumption(key); place != nullptr && node.empty()) node = place->node;
   for (const ClaimFacts* facts : our_claims(p)) {
     const std::string name = facts->ns + "/" + facts->name;
     if (holder_of(name, *facts) != key) continue;
+    only_one = only_one && facts->reserved.size() < 2;
     if (node.empty()) node = facts->node;
-    for (Grant& grant : grants_of(name)) grants.push_back(std::move(grant));
+    for (Grant& grant : grants_of(name, View::kPlanned)) grants.push_back(std::move(grant));
   }
+  const bool handle = grants.size() == 1 && !grants[0].lease.empty() && !grants[0].admin;
+  if (handle) grants[0].consumed = grants[0].admitted;
   std::vector<Workload> pieces = pieces_of(key, grants, node);
   if (pieces.empty()) {  // it only watches cards
     if (node.empty()) return;
     pieces.emplace_back();
     pieces[0].name = key;
     pieces[0].state = model::WorkState::kRunning;
+    pieces[0].preemptible = pieces[0].can_restart = false;
     pieces[0].places = {{node, "", {}}};
   }
   pieces[0].cpu_milli = small(p.cpu_milli, 10'000'000);
@@ -364,6 +352,14 @@ void World::add_holding(const std::string& key, std::vector<Workload>* out) cons
     piece.submitted_ms = std::max<int64_t>(0, p.created_s * 1000);
     piece.started_ms = piece.submitted_ms;
   }
+  const bool may_act = only_one && !p.node.empty() && !p.deleting && !assumed(key) &&
+                       spared_.count(key) == 0 && pieces[0].cards > 0;
+  if (may_act) {
+    pieces[0].preemptible = p.wish->may_be_preempted;
+    pieces[0].can_restart = p.has_controller;
+  }
+  if (handle && pieces[0].cards == 1)
+    pieces[0] = with_handle(p, grants[0], may_act, std::move(pieces[0]), out);
   for (Workload& piece : pieces) out->push_back(std::move(piece));
 }
 
@@ -387,16 +383,7 @@ void World::look_after_gang(const std::string& unit, const std::set<std::string>
 // What is to be mended for the unit, besides placing it.
 void World::look_after(const std::string& unit) {
   if (unit.starts_with("@node:")) return;
-  if (unit.starts_with("@lease:")) {
-    const std::string key = unit.substr(7);
-    const kube::Lease* l = lease(key);
-    const bool behind = l != nullptr && claim_of_uid_.count(l->spec.claim.uid) != 0;
-    if (behind && !l->deleting && !left_by(key).empty())
-      stale_leases_.insert(key);
-    else
-      stale_leases_.erase(key);
-    return;
-  }
+  if (unit.starts_with("@lease:")) return look_after_lease(unit.substr(7));
   if (unit.starts_with("@claim:")) {
     const std::string key = unit.substr(7);
     unleased_.erase(key);
@@ -442,7 +429,7 @@ std::vector<Workload> World::wanted(const std::string& unit) {
   if (unit.starts_with("@claim:")) {
     const ClaimFacts* facts = claim(rest(7));
     if (facts == nullptr || !holder_of(rest(7), *facts).empty()) return out;
-    return pieces_of(unit, grants_of(rest(7)), "");
+    return pieces_of(unit, grants_of(rest(7), View::kPlanned), "");
   }
   if (unit.starts_with("@lease:")) return pieces_of(unit, left_by(rest(7)), "");
   std::vector<std::string> pods, waiting;
@@ -467,6 +454,7 @@ std::vector<Workload> World::wanted(const std::string& unit) {
     for (size_t i = before; partly && i < out.size(); ++i) {
       out[i].name = "@part:" + out[i].name;
       out[i].cpu_milli = out[i].memory_mib = 0;
+      out[i].preemptible = out[i].can_restart = false;
     }
     const bool may_go = p.wish->gated ? p.wish->gates == 1 : p.wish->gates == 0;
     const bool known =

@@ -147,10 +147,19 @@ kube::Call drop_lease(const kube::Lease& lease) {
   return kube::remove(kube::kXpuLeases, {lease.ns, lease.name}, options);
 }
 
-kube::Call patch_lease(const kube::Lease& lease, const kube::LeaseSpec& spec) {
-  const Json body{{"metadata", {{"uid", lease.uid}, {"resourceVersion", lease.resource_version}}},
-                  {"spec", kube::spec_json(spec)}};
-  return kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kMerge, dump(body));
+kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim) {
+  const Json body = Json::array(
+      {{{"op", "test"}, {"path", "/metadata/uid"}, {"value", lease.uid}},
+       {{"op", "test"}, {"path", "/metadata/generation"}, {"value", lease.generation}},
+       {{"op", "replace"}, {"path", "/spec/compute"}, {"value", aim.compute}},
+       {{"op", "replace"}, {"path", "/spec/state"}, {"value", kube::state_name(aim.state)}}});
+  return kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kJson, dump(body));
+}
+
+kube::Call evict(const PodFacts& pod) {
+  kube::RemoveOptions options;
+  options.uid = pod.uid;
+  return kube::evict({pod.ns, pod.name}, options);
 }
 
 kube::Call open_gate(const PodFacts& pod) {

@@ -30,7 +30,9 @@ kube::LeaseSpec lease_of(const ClaimFacts& claim, const Given& given, const kube
                          const std::string& node, const std::string& queue);
 kube::Call create_lease(const ClaimFacts& claim, size_t index, const kube::LeaseSpec& spec);
 kube::Call drop_lease(const kube::Lease& lease);
-kube::Call patch_lease(const kube::Lease& lease, const kube::LeaseSpec& spec);
+// Refused when the lease is not what it is taken for any more.
+kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim);
+kube::Call evict(const PodFacts& pod);
 kube::Call open_gate(const PodFacts& pod);
 kube::Call say_condition(const PodFacts& pod, const std::string& message, const std::string& when);
 kube::Call say_event(const PodFacts& pod, const std::string& instance, const std::string& reason,

@@ -1,5 +1,6 @@
 #include "kube/lease.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -78,7 +79,8 @@ LeaseStatus read_status(const json& from) {
   status.slice = text(from, "slice");
   status.compute_milli = static_cast<uint32_t>(number(from, "compute"));
   status.memory_bytes = number(from, "memory");
-  status.used_milli = static_cast<uint32_t>(number(from, "used"));
+  if (auto used = from.find("used"); used != from.end() && used->is_number_unsigned())
+    status.used_milli = static_cast<uint32_t>(std::min<uint64_t>(used->get<uint64_t>(), 1000));
   auto conditions = from.find("conditions");
   if (conditions == from.end() || !conditions->is_array()) return status;
   for (const json& condition : *conditions) {
@@ -167,8 +169,8 @@ json status_json(const LeaseStatus& status) {
                {"phase", phase_name(status.phase)},
                {"slice", status.slice},
                {"compute", status.compute_milli},
-               {"memory", status.memory_bytes},
-               {"used", status.used_milli}};
+               {"memory", status.memory_bytes}};
+  if (status.used_milli) made["used"] = *status.used_milli;
   made["conditions"] = json::array({{{"type", kGranted},
                                      {"status", status.granted ? "True" : "False"},
                                      {"observedGeneration", status.observed_generation},

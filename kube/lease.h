@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,7 @@ struct LeaseStatus {
   std::string slice;
   uint32_t compute_milli = 0;
   uint64_t memory_bytes = 0;
-  uint32_t used_milli = 0;
+  std::optional<uint32_t> used_milli;  // not known in the first minute
   // The condition Granted.
   bool granted = false;
   std::string reason, message, since;  // since: its lastTransitionTime

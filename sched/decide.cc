@@ -51,6 +51,7 @@ void carry_out(const Action& a, int64_t now_ms, Workload* w) {
 void run_passes(Session* session, Explain explain) {
   if (session->policy.on(Pass::kResize)) passes::resize(session);
   if (session->policy.on(Pass::kPlace)) passes::place(session, explain == Explain::kAll);
+  if (session->policy.on(Pass::kResize)) passes::give_back(session);
   if (session->policy.on(Pass::kHome)) passes::pull_home(session);
 }
 

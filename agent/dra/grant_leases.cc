@@ -22,6 +22,8 @@ namespace {
 
 constexpr base::Nanos kMeasure = 30 * base::kSecond;
 constexpr uint32_t kWorthAWrite = 50;  // thousandths
+constexpr base::Nanos kMovePatience = 20 * base::kSecond;
+constexpr base::Nanos kTryAgain = 5 * base::kSecond;
 
 std::string now_text() {
   const time_t now = ::time(nullptr);
@@ -97,29 +99,63 @@ void Grants::lease_deleted(const Lease& lease) {
   give_back(slice, "its lease was deleted", [](base::Status) {});
 }
 
-// Makes true what the spec says, and says so.
+// Makes true what the spec says, and says so. What is suspended leaves its promise and its memory
+// to others: the memory goes to the host's, with the sessions that hold it.
 void Grants::follow(const Lease& lease, SliceEntry* entry) {
+  const bool away = lease.spec.state == LeaseState::kSuspended;
+  const bool gone = entry->slice.residency != model::Residency::kCard;
+  if (entry->moving) return;  // looked at again when it has come to its end
+  if (!away && gone) {
+    // First the promise, then the memory: what has no room for one needs not the other.
+    if (const base::Status set = set_terms(lease, entry); !set.ok())
+      return report(lease, entry, set);
+  }
+  if (away == gone) return report(lease, entry, set_terms(lease, entry));
+  around_.move(entry->slice.name, away ? model::Residency::kMemory : model::Residency::kCard,
+               kMovePatience,
+               [this, slice = entry->slice.name](const base::Status& done) { moved(slice, done); });
+}
+
+void Grants::moved(const std::string& slice, const base::Status& done) {
+  const Lease* lease = lease_of(slice);
+  SliceEntry* entry = around_.slices->by_name(slice);
+  auto it = grants_.find(slice);
+  if (lease == nullptr || entry == nullptr || it == grants_.end() || it->second.ending) return;
+  if (done.ok()) return follow(Lease(*lease), entry);  // it may say something else by now
+  report(*lease, entry, done);
+  // What is to come back is tried again: others may leave the card.
+  if (lease->spec.state == LeaseState::kSuspended) return;
+  around_.loop->at(base::monotonic_now() + kTryAgain, [this, slice] {
+    const Lease* now = lease_of(slice);
+    SliceEntry* there = around_.slices->by_name(slice);
+    if (now != nullptr && there != nullptr && holds(slice) && !grants_.at(slice).ending)
+      follow(Lease(*now), there);
+  });
+}
+
+base::Status Grants::set_terms(const Lease& lease, SliceEntry* entry) {
   const kube::LeaseSpec& spec = lease.spec;
   SliceChange change;
-  const bool shared = spec.state == LeaseState::kShared;
-  const bool paused = spec.state == LeaseState::kSuspended;
+  const bool nothing = spec.state != LeaseState::kRunning || spec.compute_milli == 0;
   const bool effortless = entry->slice.qos == model::Qos::kBestEffort;
-  if (shared && !effortless) change.qos = model::Qos::kBestEffort;
-  if (!shared && effortless && spec.compute_milli != 0) change.qos = model::Qos::kElastic;
-  const bool promised = !shared && spec.compute_milli != 0;
-  if (promised && (entry->slice.compute_milli != spec.compute_milli || change.qos))
+  if (nothing && !effortless) change.qos = model::Qos::kBestEffort;
+  if (!nothing && effortless) change.qos = model::Qos::kElastic;
+  if (!nothing && (entry->slice.compute_milli != spec.compute_milli || change.qos))
     change.compute_milli = spec.compute_milli;
   if (spec.memory_bytes != 0 && entry->slice.memory_bytes != spec.memory_bytes)
     change.memory_bytes = spec.memory_bytes;
-  if (entry->slice.paused != paused) change.paused = paused;
-  base::Status done;
-  if (change.qos || change.compute_milli || change.memory_bytes || change.paused)
-    if (auto set = around_.slices->set(entry->slice.name, change); !set.ok()) done = set.error();
+  if (!change.qos && !change.compute_milli && !change.memory_bytes) return {};
+  auto set = around_.slices->set(entry->slice.name, change);
+  return set.ok() ? base::Status() : base::Status(set.error());
+}
+
+void Grants::report(const Lease& lease, const SliceEntry* entry, const base::Status& done) {
+  const bool on_card = entry->slice.residency == model::Residency::kCard;
   LeaseStatus status = lease.status;
-  status.phase = done.ok() ? phase_of(spec.state) : LeasePhase::kFailed;
+  status.phase = done.ok() ? phase_of(lease.spec.state) : LeasePhase::kFailed;
   status.slice = entry->slice.name;
   status.compute_milli = entry->slice.compute_milli;
-  status.memory_bytes = entry->slice.memory_bytes;
+  status.memory_bytes = on_card ? entry->slice.memory_bytes : 0;
   status.granted = done.ok();
   status.reason = done.ok() ? "Granted" : "NotChanged";
   status.message = done.ok() ? "" : done.error().message;
@@ -143,8 +179,9 @@ void Grants::measure() {
           std::min<uint64_t>(took / (2 * static_cast<uint64_t>(kMeasure) / 1000), 1000));
       const Lease* lease = lease_of(it->first);
       if (lease == nullptr || it->second.ending || lease->status.slice != it->first) continue;
-      const uint32_t was = lease->status.used_milli;
-      if (std::max(used, was) - std::min(used, was) < kWorthAWrite) continue;
+      if (++it->second.looks < 3) continue;  // not a whole minute yet
+      const auto was = lease->status.used_milli;
+      if (was && std::max(used, *was) - std::min(used, *was) < kWorthAWrite) continue;
       LeaseStatus status = lease->status;
       status.used_milli = used;
       tell(*lease, std::move(status));

@@ -135,8 +135,10 @@ base::Result<model::Slice> Grants::wanted(const kube::Claim& claim,
   if (const kube::Lease* lease = lease_of(slice.name)) {
     slice.compute_milli = lease->spec.compute_milli;
     if (lease->spec.memory_bytes != 0) slice.memory_bytes = lease->spec.memory_bytes;
-    slice.paused = lease->spec.state == kube::LeaseState::kSuspended;
-    if (lease->spec.state == kube::LeaseState::kShared) slice.qos = model::Qos::kBestEffort;
+    const bool suspended = lease->spec.state == kube::LeaseState::kSuspended;
+    if (suspended) slice.residency = model::Residency::kMemory;  // nothing of it is on the card
+    if (suspended || lease->spec.state == kube::LeaseState::kShared)
+      slice.qos = model::Qos::kBestEffort;
   }
   slice.ceiling_milli = std::max(config.ceiling_milli, slice.compute_milli);
   if (slice.qos == model::Qos::kFixed) slice.ceiling_milli = slice.compute_milli;

@@ -47,6 +47,7 @@ class Grants {
     GrantRecord record;
     bool ending = false;
     uint64_t charged[2] = {0, 0};  // device time until the last two looks at it
+    int looks = 0;                 // at its use
     std::unique_ptr<kube::Reflector<kube::Claim>> watch;  // while no lease speaks for it
   };
   std::string file_of(const std::string& slice) const;
@@ -68,6 +69,9 @@ class Grants {
   void lease_told(const kube::Lease& lease);
   void lease_deleted(const kube::Lease& lease);
   void follow(const kube::Lease& lease, SliceEntry* entry);
+  base::Status set_terms(const kube::Lease& lease, SliceEntry* entry);
+  void moved(const std::string& slice, const base::Status& done);
+  void report(const kube::Lease& lease, const SliceEntry* entry, const base::Status& done);
   void release(const kube::Lease& lease);
   void tell(const kube::Lease& lease, kube::LeaseStatus status);
   void measure();

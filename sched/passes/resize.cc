@@ -49,4 +49,26 @@ void resize(Session* s) {
   }
 }
 
+void give_back(Session* s) {
+  for (uint32_t i = 0; i < s->jobs.size(); ++i) {
+    Job& j = s->jobs[i];
+    const model::Workload& w = *j.work;
+    if (!j.shares || j.touched || j.members.size() != 1 || w.cards != 1) continue;
+    const int32_t least = w.card_milli_least > 0 ? w.card_milli_least : w.card_milli;
+    const Placement at = s->residents[j.members[0]].at;
+    const int32_t free = s->cluster[at.card_node].free[std::countr_zero(at.cards)];
+    if (free < least) continue;
+    const int32_t milli = std::min(w.card_milli, free);
+    s->resize(i, milli);
+    j.shares = false;
+    j.touched = true;
+    Action a;
+    a.act = Act::kGrow;
+    a.workload = i;
+    a.milli = milli;
+    a.reason = "resize: its guarantee has room again";
+    s->plan.actions.push_back(std::move(a));
+  }
+}
+
 }  // namespace flexai::sched::passes

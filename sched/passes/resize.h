@@ -7,5 +7,8 @@
 namespace flexai::sched::passes {
 
 void resize(Session* session);
+// Work that gave up its guarantee has it again when nobody who waits has taken the room. After
+// place().
+void give_back(Session* session);
 
 }  // namespace flexai::sched::passes

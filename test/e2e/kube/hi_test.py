@@ -343,6 +343,102 @@ class Queues(Case):
         self.bound("p")
 
 
+class Ladder(Case):
+    """What is done to pods that run, so that others may: leases first, eviction last, and never before the card's agent has let go."""
+    def cluster(self):
+        self.node("card", {}, cpu="16")
+
+    def setUp(self):
+        super().setUp()
+        for name, value in (("low", 10), ("high", 1000)):
+            self.api.delete(f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}")
+            self.api.create("/apis/scheduling.k8s.io/v1/priorityclasses", {"metadata": {"name": name}, "value": value, "preemptionPolicy": "Never"})
+
+    def low(self, name, compute, config, **more):
+        self.run_pod(name, slice_of(compute, GI, config), priorityClassName="low", **more)
+        self.bound(name)
+        wait(lambda: self.lease_of(name).get("status", {}).get("phase") == "Running")
+
+    def high(self, name, compute):
+        self.run_pod(name, slice_of(compute, GI), priorityClassName="high")
+
+    def lease_of(self, pod):
+        return next((lease for lease in self.leases() if lease["spec"].get("pod", {}).get("name") == pod), {})
+
+    def state(self, pod):
+        lease = self.lease_of(pod)
+        return lease["spec"]["state"], lease["spec"]["compute"]
+
+    def told(self, pod):
+        return [event["reason"] for event in self.api.items(f"/apis/events.k8s.io/v1/namespaces/{self.ns}/events")
+                if event["regarding"]["name"] == pod]
+
+    def test_elastic_work_shrinks_and_nobody_starts_before_its_agent_says_so(self):
+        self.low("low", 800, {"qos": "elastic", "leastCompute": 300})
+        self.agents.deaf = {"card"}
+        self.high("high", 600)
+        wait(lambda: self.state("low") == ("Running", 300))
+        wait(lambda: "as soon as" in self.why("high"), 5)
+        time.sleep(1)
+        self.assertEqual(self.results("high"), [], "given away before the card's agent has made the slice smaller")
+        self.agents.deaf = set()
+        self.assertEqual(self.bound("high"), "card")
+        self.assertEqual(self.node_of("low"), "card")
+        wait(lambda: "XpuShrunk" in self.told("low"), 5)
+
+    def test_work_is_suspended_and_goes_on_when_there_is_room(self):
+        self.low("low", 800, {"suspend": True})
+        self.high("high", 600)
+        self.assertEqual(self.bound("high"), "card")
+        self.assertEqual(self.state("low"), ("Suspended", 800))
+        time.sleep(1)
+        self.assertEqual(self.state("low")[0], "Suspended", "there is no room yet")
+        self.remove("high")
+        wait(lambda: self.state("low") == ("Running", 800))
+        wait(lambda: {"XpuSuspended", "XpuResumed"} <= set(self.told("low")), 5)
+
+    def test_work_that_can_live_on_idle_time_gives_its_guarantee_up(self):
+        self.low("low", 800, {"share": True, "suspend": True})
+        self.high("high", 600)
+        self.assertEqual(self.bound("high"), "card")
+        self.assertEqual(self.state("low")[0], "Shared", "the milder of the two")
+        self.remove("high")
+        wait(lambda: self.state("low") == ("Running", 800))
+
+    def test_eviction_is_last_and_asks_the_budget(self):
+        self.low("low", 800, {}, labels={"app": "low"})
+        budgets = f"/apis/policy/v1/namespaces/{self.ns}/poddisruptionbudgets"
+        self.api.create(budgets, {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "low"}}}})
+        self.running_pod("low")
+        wait(lambda: self.api.get(f"{budgets}/b").get("status", {}).get("currentHealthy") == 1)
+        self.high("high", 600)
+        wait(lambda: "does not give way" in self.hi.text(), 10)
+        self.assertIsNotNone(self.node_of("low"))
+        self.assertEqual(self.results("high"), [])
+        self.api.delete(f"{budgets}/b")
+        self.assertEqual(self.bound("high", 60), "card")
+        self.assertEqual(self.api.call("GET", f"/api/v1/namespaces/{self.ns}/pods/low", expect=False)[0], 404)
+
+    def running_pod(self, name):
+        self.api.merge(f"/api/v1/namespaces/{self.ns}/pods/{name}/status", {"status": {"phase": "Running", "conditions": [
+            {"type": "Ready", "status": "True", "lastTransitionTime": None}]}})
+
+    def test_an_agent_that_cannot_is_believed(self):
+        self.low("low", 800, {"qos": "elastic", "leastCompute": 300})
+        self.agents.failing = {"card"}
+        self.high("high", 600)
+        wait(lambda: "does not give way" in self.hi.text(), 10)
+        wait(lambda: self.state("low") == ("Running", 800), 5)
+        self.assertEqual(self.results("high"), [])
+
+    def test_a_slice_is_fitted_to_its_load(self):
+        self.low("low", 800, {"qos": "elastic", "leastCompute": 100})
+        self.agents.used["low"] = 120
+        wait(lambda: self.state("low")[1] == 150)
+        self.agents.used["low"] = 150
+        wait(lambda: self.state("low")[1] == 800)
+
+
 class Gangs(Case):
     def member(self, name, size, cpu="100m", compute=800, **more):
         self.run_pod(name, slice_of(compute, GI), cpu=cpu, labels={f"{DRIVER}/gang": "g"}, annotations={f"{DRIVER}/gang-size": str(size), **more})

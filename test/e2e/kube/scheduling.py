@@ -178,6 +178,8 @@ class Agents:
 
     def __init__(self, api, hold=()):
         self.api, self.hold, self.ended = api, set(hold), threading.Event()
+        self.deaf, self.failing = set(), set()  # pools whose agent does not read specs; cannot do what they say
+        self.used = {}  # by pod
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -195,10 +197,19 @@ class Agents:
                 self.api.call("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json", expect=False)
             return
         status = lease.get("status", {})
-        if status.get("observedGeneration") != meta["generation"]:
-            self.api.call("PATCH", f"{path}/status", {"status": {
-                "observedGeneration": meta["generation"], "phase": spec["state"], "compute": spec["compute"], "memory": spec["memory"]}},
-                "application/merge-patch+json", expect=False)
+        if spec["pool"] in self.deaf:
+            return
+        away = spec["state"] == "Suspended"
+        said = {"observedGeneration": meta["generation"], "phase": spec["state"], "compute": 0 if away or spec["state"] == "Shared" else spec["compute"],
+                "memory": 0 if away else spec["memory"]}
+        if spec["pool"] in self.failing and status and meta["generation"] != status["observedGeneration"] and (
+                spec["compute"] != status["compute"] or spec["state"] != "Running"):
+            said = {**status, "observedGeneration": meta["generation"], "phase": "Failed"}
+        elif spec.get("pod", {}).get("name") in self.used:
+            said["used"] = self.used[spec["pod"]["name"]]
+        if any(status.get(key) != value for key, value in said.items() if key not in ("phase", "compute") or status.get("phase") != "Failed" or
+               status["observedGeneration"] != meta["generation"]):
+            self.api.call("PATCH", f"{path}/status", {"status": said}, "application/merge-patch+json", expect=False)
 
     def end(self):
         self.ended.set()
