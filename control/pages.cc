@@ -69,6 +69,14 @@ std::string metrics_text(const Figures& f, double cpu, long resident) {
   line(&out, "flexai_gates_opened_total", "counter", number(f.binder.opened));
   line(&out, "flexai_write_conflicts_total", "counter", number(f.binder.conflicts));
   line(&out, "flexai_write_failures_total", "counter", number(f.binder.failures));
+  const std::string acts = "flexai_acts_total";
+  line(&out, acts, "counter", number(f.ladder.shrunk), R"({act="shrink"})");
+  line(&out, acts, nullptr, number(f.ladder.grown), R"({act="grow"})");
+  line(&out, acts, nullptr, number(f.ladder.shared), R"({act="share"})");
+  line(&out, acts, nullptr, number(f.ladder.suspended), R"({act="suspend"})");
+  line(&out, acts, nullptr, number(f.ladder.resumed), R"({act="resume"})");
+  line(&out, acts, nullptr, number(f.ladder.evicted), R"({act="evict"})");
+  line(&out, "flexai_acts_refused_total", "counter", number(f.ladder.refused));
   line(&out, "flexai_api_writes_total", "counter", number(f.writes));
   line(&out, "flexai_events_told_total", "counter", number(f.told));
   line(&out, "flexai_nodes", "gauge", number(f.nodes));
