@@ -22,38 +22,48 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Watch:
-    """When each claim of a namespace is first seen allocated, each pod bound."""
+    """When each claim of a namespace is first seen allocated, each pod without gates, and bound."""
 
     def __init__(self, cluster, ns):
-        self.allocated, self.bound, self.created, self.ended = {}, {}, {}, False
-        self.cluster = cluster
+        self.allocated, self.opened, self.bound, self.ended = {}, {}, {}, False
+        self.cluster, self.cuts = cluster, 0
         for path, seen in ((f"{DRA}/namespaces/{ns}/resourceclaims", self.claim), (f"/api/v1/namespaces/{ns}/pods", self.pod)):
             threading.Thread(target=self.run, args=(path, seen), daemon=True).start()
 
     def run(self, path, seen):
         version = self.cluster.api.get(f"{path}?limit=1")["metadata"]["resourceVersion"]
+        while not self.ended:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                for line, now in self.lines(path, version):
+                    version = VERSION.search(line)[1].decode()
+                    # Parsing all of it would cost more than what is measured.
+                    seen(line, NAME.search(line)[1].decode(), now)
+            self.cuts += 1
+
+    def lines(self, path, version):
+        """Of one watch, with when they came; whatever has come at once, as a watcher that reads slowly is cut off."""
         connection = http.client.HTTPSConnection(self.cluster.api.host, context=self.cluster.api.context, timeout=600)
         connection.request("GET", f"{path}?watch=1&resourceVersion={version}")
-        answer = connection.getresponse()
-        with contextlib.suppress(OSError, ValueError):
-            while not self.ended:
-                line = answer.readline()
-                if not line:
-                    return
-                # Parsing all of it would cost more than what is measured.
-                seen(line, NAME.search(line)[1].decode(), time.monotonic())
+        answer, rest = connection.getresponse(), b""
+        while not self.ended and (some := answer.read1(1 << 18)):
+            now = time.monotonic()
+            *lines, rest = (rest + some).split(b"\n")
+            for line in lines:
+                yield line, now
 
     def claim(self, line, name, now):
         if b'"allocation":{' in line:
             self.allocated.setdefault(name, now)
 
     def pod(self, line, name, now):
-        self.created.setdefault(name, now)
+        if b'"schedulingGates":[' not in line:
+            self.opened.setdefault(name, now)
         if b'"nodeName":"' in line:
             self.bound.setdefault(name, now)
 
 
 NAME = re.compile(rb'"metadata":\{"name":"([^"]+)"')
+VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
 
 
 def middle_rate(times):
@@ -67,6 +77,16 @@ def middle_rate(times):
 def cpu_of(pid):
     words = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def go_first(pid="self"):
+    """Before whatever else runs on this machine, where that is allowed: what is measured is the schedulers, not who else compiles. Sessions
+    share the processors by groups, so the group is what counts."""
+    with contextlib.suppress(OSError):
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text("-15", encoding="ascii")
+    if pid != "self":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, -10)
 
 
 def resident_mb(pid):
@@ -116,14 +136,25 @@ class Objects:
         self.folder = tempfile.TemporaryDirectory(prefix="flexai-")
         self.config = self.cluster.identity(self.folder.name)
         self.made = 0
+        go_first()
+        self.all_go_first()
         self.api.create(f"{DRA}/deviceclasses", {"metadata": {"name": STOCK}, "spec": {"selectors": [
             {"cel": {"expression": f'device.driver == "{DRIVER}"'}}]}})
 
     def tool(self, *words):
         return subprocess.run([sys.executable, "-B", TOOL, "--state", self.cluster.state, *words], check=True, capture_output=True, text=True).stdout
 
+    def pids(self):
+        """Of all servers; None: it is down."""
+        words = [sys.executable, "-B", TOOL, "--state", self.cluster.state, "status", "--json"]
+        return json.loads(subprocess.run(words, check=False, capture_output=True, text=True).stdout)["processes"]
+
     def pid(self, name):
-        return json.loads(self.tool("status", "--json"))["processes"][name]
+        return self.pids()[name]
+
+    def all_go_first(self):
+        for pid in filter(None, self.pids().values()):
+            go_first(pid)
 
     def down(self):
         self.cluster.down()
@@ -132,11 +163,14 @@ class Objects:
         """kube-scheduler; it is started with nothing remembered."""
         if on:
             self.tool("up", "--profile", "scheduling")
+            self.all_go_first()
         else:
             self.tool("kill", "kube-scheduler")
 
     def hi(self):
-        return HiScheduler(self.build, self.config, self.folder.name, *FAST)
+        hi = HiScheduler(self.build, self.config, self.folder.name, *FAST)
+        go_first(hi.process.pid)
+        return hi
 
     def nodes(self, count):
         def make(number):

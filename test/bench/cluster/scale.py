@@ -106,12 +106,12 @@ def fill(bench, nodes, pods):
 
 def at_scale(bench, nodes, pods, rounds=3):
     began = time.monotonic()
+    bench.namespace("late")
     sizes = fill(bench, nodes, pods)
     # Its memory of all objects is to be there before the clock starts, as in a cluster that runs.
     wait(lambda: len(bench.api.items("/api/v1/nodes?limit=1")) == 1, 120)
     wait(lambda: bench.api.get(f"/api/v1/namespaces/pattern/pods/pod-{pods - 1:05}", ), 120)
     filled = time.monotonic() - began
-    bench.namespace("late")
     firsts, resident, synced, cpu = [], [], [], []
     for turn in range(rounds):
         bench.cluster.claim("late", f"late{turn}", slice_of(100, GI))
