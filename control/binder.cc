@@ -128,6 +128,7 @@ void Binder::make_leases(const std::string& key, const std::vector<Given>& given
 
 void Binder::written(const TaskPtr& task) {
   const std::string pod = task->place.pod;
+  handlers_.allocated(pod);
   written_.insert(pod);
   busy_.erase(pod);
   const auto companions = world_.companions(pod);

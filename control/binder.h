@@ -26,8 +26,9 @@ struct BinderCounts {
 class Binder {
  public:
   struct Handlers {
-    std::function<bool()> may_write;                     // we lead
-    std::function<void(const std::string& pod)> opened;  // its gate
+    std::function<bool()> may_write;                        // we lead
+    std::function<void(const std::string& pod)> opened;     // its gate
+    std::function<void(const std::string& pod)> allocated;  // the last of its claims
     std::function<void(const std::string& pod, const std::string& why)> failed;
     std::function<void()> changed;  // the world is to be looked at again
   };

@@ -41,6 +41,19 @@ void line(std::string* out, const std::string& name, const char* type, double va
   *out += name + labels + " " + std::string(text, end) + "\n";
 }
 
+void histogram(std::string* out, const std::string& name, const Histogram& h) {
+  *out += "# TYPE " + name + " histogram\n";
+  for (size_t i = 0; i < h.bounds.size(); ++i) {
+    char bound[32];
+    const auto end = std::to_chars(bound, bound + sizeof bound, h.bounds[i]).ptr;
+    line(out, name + "_bucket", nullptr, static_cast<double>(h.buckets[i]),
+         "{le=\"" + std::string(bound, end) + "\"}");
+  }
+  line(out, name + "_bucket", nullptr, static_cast<double>(h.count), R"({le="+Inf"})");
+  line(out, name + "_sum", nullptr, h.sum);
+  line(out, name + "_count", nullptr, static_cast<double>(h.count));
+}
+
 }  // namespace
 
 std::string metrics_text(const Figures& f, double cpu, long resident) {
@@ -52,17 +65,8 @@ std::string metrics_text(const Figures& f, double cpu, long resident) {
   line(&out, attempts, nullptr, number(f.errors), R"({result="error"})");
   line(&out, "scheduler_pending_pods", "gauge", number(f.waiting), R"({queue="unschedulable"})");
   line(&out, "scheduler_pending_pods", nullptr, number(f.pending), R"({queue="active"})");
-  const std::string sli = "scheduler_pod_scheduling_sli_duration_seconds";
-  out += "# TYPE " + sli + " histogram\n";
-  for (size_t i = 0; i < f.sli_buckets.size(); ++i) {
-    char bound[32];
-    const auto end = std::to_chars(bound, bound + sizeof bound, kSliBounds[i]).ptr;
-    line(&out, sli + "_bucket", nullptr, number(f.sli_buckets[i]),
-         "{le=\"" + std::string(bound, end) + "\"}");
-  }
-  line(&out, sli + "_bucket", nullptr, number(f.sli_count), R"({le="+Inf"})");
-  line(&out, sli + "_sum", nullptr, f.sli_sum);
-  line(&out, sli + "_count", nullptr, number(f.sli_count));
+  histogram(&out, "scheduler_pod_scheduling_sli_duration_seconds", f.opened);
+  histogram(&out, "flexai_pod_allocation_duration_seconds", f.allocated);
   line(&out, "flexai_plans_total", "counter", number(f.plans));
   line(&out, "flexai_plan_seconds_total", "counter", number(f.plan_ns) / 1e9);
   line(&out, "flexai_claims_allocated_total", "counter", number(f.binder.allocated));

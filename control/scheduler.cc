@@ -45,16 +45,10 @@ Scheduler::Scheduler(kube::Client& client, base::Loop& loop, SchedulerOptions op
                [this](const std::string& pod) {
                  ++figures_.scheduled;
                  reasons_.erase(pod);
-                 const auto seen = seen_.find(pod);
-                 if (seen == seen_.end()) return;
-                 const double took =
-                     static_cast<double>(base::monotonic_now() - seen->second) / 1e9;
-                 seen_.erase(seen);
-                 ++figures_.sli_count;
-                 figures_.sli_sum += took;
-                 for (size_t i = 0; i < std::size(kSliBounds); ++i)
-                   figures_.sli_buckets[i] += took <= kSliBounds[i];
+                 time_from_seen(pod, &figures_.opened);
+                 seen_.erase(pod);
                },
+               [this](const std::string& pod) { time_from_seen(pod, &figures_.allocated); },
                [this](const std::string& pod, const std::string& why) {
                  ++figures_.errors;
                  base::log(base::Level::kWarn, "scheduler", "a place was not taken",
@@ -67,9 +61,7 @@ Scheduler::Scheduler(kube::Client& client, base::Loop& loop, SchedulerOptions op
                [this](const PodPlace& place) { binder_.carry_out(place); }, [this] { soon(); },
                [this](const PodFacts& pod, const std::string& reason, const std::string& message) {
                  reporter_.say(pod, reason, message);
-               }}) {
-  figures_.sli_buckets.assign(std::size(kSliBounds), 0);
-}
+               }}) {}
 
 Scheduler::~Scheduler() {
   if (timer_ != 0) loop_.cancel(timer_);
@@ -132,6 +124,11 @@ bool Scheduler::leading() const {
 void Scheduler::learn(const std::string& key, const PodFacts*, const PodFacts& now) {
   if (now.wants_cards() && now.wish->gated && now.wish->gates == 1)
     seen_.try_emplace(key, base::monotonic_now());
+}
+
+void Scheduler::time_from_seen(const std::string& pod, Histogram* to) {
+  const auto seen = seen_.find(pod);
+  if (seen != seen_.end()) to->add(static_cast<double>(base::monotonic_now() - seen->second) / 1e9);
 }
 
 // kube-scheduler has taken the claim of a pod back that it could not bind.

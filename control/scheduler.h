@@ -12,6 +12,7 @@
 
 #include "base/loop.h"
 #include "control/binder.h"
+#include "control/histogram.h"
 #include "control/ladder.h"
 #include "control/queue.h"
 #include "control/reporter.h"
@@ -33,9 +34,9 @@ struct SchedulerOptions {
 struct Figures {
   uint64_t scheduled = 0, unschedulable = 0, errors = 0;  // attempts
   uint64_t plans = 0, plan_ns = 0;
-  uint64_t sli_count = 0;  // pods that were first seen waiting and had their gate opened
-  double sli_sum = 0;      // seconds
-  std::vector<uint64_t> sli_buckets;
+  // Of pods that were first seen waiting: until the gate is open, until all claims are allocated.
+  Histogram opened{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600};
+  Histogram allocated{0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 5, 60};
   size_t pending = 0, waiting = 0, nodes = 0, cards = 0;
   uint64_t told = 0;    // events
   uint64_t writes = 0;  // to the API server
@@ -43,8 +44,6 @@ struct Figures {
   BinderCounts binder;
   LadderCounts ladder;
 };
-inline constexpr double kSliBounds[] = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
-                                        1,     2,    5,    10,   60,  600};
 
 class Scheduler {
  public:
@@ -70,6 +69,7 @@ class Scheduler {
   bool carry_out(const sched::Plan& plan);
   bool start(const std::string& unit, const sched::Action& action);
   void learn(const std::string& key, const PodFacts* before, const PodFacts& now);
+  void time_from_seen(const std::string& pod, Histogram* to);
   void taken_back(const ClaimFacts& before, const ClaimFacts& now);
   void explain_all(const sched::Plan& plan);
   void report();
