@@ -107,7 +107,9 @@ base::Status Agent::Parts::open_checkpoint() {
 }
 
 base::Status Agent::Parts::connect_keeper() {
-  FLEXAI_TRY_ASSIGN(Keeper connected, Keeper::connect(config.folders.state, config.keeper_program));
+  auto command = config.outside.words("keeper", false);
+  command.push_back(config.keeper_program);
+  FLEXAI_TRY_ASSIGN(Keeper connected, Keeper::connect(config.folders.state, command));
   keeper.emplace(std::move(connected));
   return {};
 }
@@ -204,6 +206,7 @@ base::Status Agent::Parts::open_sessions() {
   chosen.worker_folder = config.worker_folder;
   chosen.worker_user = config.worker_user;
   chosen.worker_group = config.worker_group;
+  chosen.outside = config.outside;
   chosen.attach_socket = attach_socket;
   chosen.issuer = name;
   chosen.pki = config.pki;
