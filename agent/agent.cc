@@ -21,6 +21,7 @@
 #include "agent/runs.h"
 #include "agent/sessions.h"
 #include "agent/slices.h"
+#include "agent/watch_port.h"
 #include "agent/watchdog.h"
 #include "base/log.h"
 
@@ -50,6 +51,7 @@ struct Agent::Parts {
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<Companion> companion;
   std::unique_ptr<NetDoor> net;
+  std::unique_ptr<WatchPort> watch;
   std::unique_ptr<Probing> probing;
   base::Nanos idle_since = 0;
   const base::Nanos begun = base::monotonic_now();
@@ -181,6 +183,10 @@ base::Status Agent::Parts::open_sockets() {
               {{"port", std::to_string(net->port())}});
   }
   FLEXAI_TRY(open_companion());
+  if (!config.metrics.empty()) {
+    auto waits = [this] { return companion ? companion->waits_for() : std::string(); };
+    FLEXAI_TRY_ASSIGN(watch, WatchPort::open(config.metrics, loop.get(), api.get(), waits));
+  }
   log_time("serving");
   return {};
 }
@@ -256,6 +262,7 @@ void Agent::Parts::begin_stop() {
   stopping = std::thread([this] {
     http->stop();
     if (net) net->stop();
+    if (watch) watch->stop();
     loop->stop();
   });
 }
@@ -288,6 +295,7 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   if (!status.ok()) {
     if (parts->http) parts->http->stop();
     if (parts->net) parts->net->stop();
+    if (parts->watch) parts->watch->stop();
     return status.error();
   }
   parts->watchdog->start();

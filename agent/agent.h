@@ -30,6 +30,7 @@ struct AgentConfig {
   std::string worker_group;   // control group folder; empty: none of their own
   Outside outside;            // how keeper and workers outlive the container that this runs in
   std::string listen;         // "ADDRESS[:PORT]" for other hosts; empty: none
+  std::string metrics;        // "HOST:PORT" for probes and metrics; empty: none
   std::string pki;            // folder of this host's certificate
   base::Nanos grace = 30 * base::kSecond;
   base::Nanos lease = 300 * base::kSecond;

@@ -53,6 +53,7 @@ class Api {
   // Set by who knows the cluster (agent/companion.h); without it no host is lent to by claims.
   std::function<void(const Request&, const Reply&)> on_claim;
 
+  std::string metrics();  // text for Prometheus
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
  private:

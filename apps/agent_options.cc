@@ -36,6 +36,8 @@ void AgentOptions::add_to(CLI::App& app) {
          "--listen", c.listen,
          "serve slices to other hosts at ADDRESS[:PORT] (port 7700): TLS, with certificates")
       ->take_last();
+  app.add_option("--metrics", c.metrics,
+                 "serve /metrics, /healthz and /readyz at HOST:PORT, over plain HTTP");
   app.add_option("--pki", c.pki, "folder of this host's certificate: host.crt, host.key, ca.crt");
   app.add_flag("--kubernetes", kubernetes, "be the driver xpu.flexai.io of this node of a cluster");
   app.add_option("--node", cluster.node, "name of the node")->envname("NODE_NAME");
