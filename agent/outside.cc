@@ -17,6 +17,7 @@ using base::fail;
 using base::fail_errno;
 using base::Fd;
 
+constexpr off_t kMostLog = 1 << 20;
 constexpr const char* kGroups = "/sys/fs/cgroup";
 // The mounts last: the paths of the others are of before.
 constexpr const char* kSpaces[] = {"cgroup", "ipc", "uts", "net", "mnt"};
@@ -46,6 +47,17 @@ base::Status enter(const std::string& space) {
   return {};
 }
 
+// The agent's own standard error is a pipe of its container, which would not end while a worker has
+// it open. One that is full begins anew: it is for the last few lines.
+void write_to(const std::string& log) {
+  struct stat about {};
+  const bool full = ::stat(log.c_str(), &about) == 0 && about.st_size > kMostLog;
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | (full ? O_TRUNC : 0);
+  Fd fd(log.empty() ? -1 : ::open(log.c_str(), flags, 0600));
+  if (!fd.valid()) fd = Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (fd.valid()) ::dup2(fd.get(), 2);
+}
+
 // A program of a tenant is nobody whom the system cannot do without, as the agent's pod is.
 void be_like_others() {
   const Fd fd(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
@@ -58,7 +70,8 @@ void be_like_others() {
 std::vector<std::string> Outside::words(const std::string& member, bool tenant) const {
   if (!wanted()) return {};
   return {launcher,  "--group",  group_of(member),      "--libraries",
-          libraries, "--tenant", tenant ? "yes" : "no", "--"};
+          libraries, "--tenant", tenant ? "yes" : "no", "--log",
+          log,       "--"};
 }
 
 base::Status check_outside(const std::string& folder, const std::string& group) {
@@ -80,6 +93,7 @@ base::Status go_outside(const Way& way) {
   FLEXAI_TRY(join_group(kGroups, way.group));
   if (way.tenant) be_like_others();
   if (::chdir("/") != 0) return fail_errno("the host's root");
+  write_to(way.log);
   if (way.libraries.empty())
     ::unsetenv("LD_LIBRARY_PATH");
   else

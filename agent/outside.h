@@ -15,6 +15,7 @@ namespace flexai::agent {
 struct Outside {
   std::string launcher;   // flexai-outside; empty: programs are started where the agent is
   std::string libraries;  // folder for them, on the host; empty: none
+  std::string log;        // file for what they say on standard error, on the host
   std::string group;      // of the host, below which they get theirs
 
   bool wanted() const { return !launcher.empty(); }
@@ -30,7 +31,7 @@ base::Status check_outside(const std::string& folder, const std::string& group);
 
 // What flexai-outside does before it becomes the program.
 struct Way {
-  std::string libraries, group;
+  std::string libraries, group, log;
   bool tenant = false;
 };
 base::Status go_outside(const Way& way);

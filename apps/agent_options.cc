@@ -126,6 +126,7 @@ base::Status AgentOptions::publish() {
   config.worker_folder = set.programs;
   outside.launcher = here.program("flexai-outside");
   outside.libraries = set.libraries;
+  outside.log = config.folders.runtime + "/workers.log";
   return {};
 }
 

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
       way.group = argv[at + 1];
     } else if (word == "--libraries") {
       way.libraries = argv[at + 1];
+    } else if (word == "--log") {
+      way.log = argv[at + 1];
     } else if (word == "--tenant") {
       way.tenant = std::string_view(argv[at + 1]) == "yes";
     } else {
@@ -25,7 +27,7 @@ int main(int argc, char** argv) {
   }
   if (at + 1 >= argc || std::string_view(argv[at]) != "--") {
     ::dprintf(2,
-              "usage: flexai-outside --group NAME --libraries FOLDER --tenant yes|no -- "
+              "usage: flexai-outside --group NAME --libraries FOLDER --tenant yes|no --log FILE -- "
               "PROGRAM [ARGUMENTS]\n");
     return 2;
   }
