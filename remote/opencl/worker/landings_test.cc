@@ -45,8 +45,9 @@ class LandingsTest : public testing::Test {
   }
   void TearDown() override {
     if (worker_ != nullptr) landings().forget_all();
-    worker_.reset();
+    // First: the worker's end waits for what is being told to a client that does not read.
     if (client_ != nullptr) client_->close(base::monotonic_now() + base::kSecond);
+    worker_.reset();
   }
 
   const Table& table() { return worker_->table(); }

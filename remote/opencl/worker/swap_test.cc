@@ -50,8 +50,8 @@ class SwapTest : public testing::Test {
   }
   void TearDown() override {
     swap_.reset();
-    worker_.reset();
     if (client_ != nullptr) client_->close(monotonic_now() + kSecond);
+    worker_.reset();
   }
 
   const Table& table() { return worker_->table(); }
