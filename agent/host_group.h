@@ -12,7 +12,9 @@
 namespace flexai::agent {
 
 // Where a process in a container with the host's process ids sees the host's hierarchies.
-inline constexpr const char* kHostGroups = "/proc/1/root" "/sys/fs/cgroup";
+inline constexpr const char* kHostGroups =
+    "/proc/1/root"
+    "/sys/fs/cgroup";
 
 // 1 to 128 letters, digits, '.', '-', '_' in parts between '/'; no part begins with '.'.
 base::Status check_group_name(const std::string& name);
