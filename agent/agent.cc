@@ -21,6 +21,7 @@
 #include "agent/runs.h"
 #include "agent/sessions.h"
 #include "agent/slices.h"
+#include "agent/watch_port.h"
 #include "agent/watchdog.h"
 #include "base/log.h"
 
@@ -50,6 +51,7 @@ struct Agent::Parts {
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<Companion> companion;
   std::unique_ptr<NetDoor> net;
+  std::unique_ptr<WatchPort> watch;
   std::unique_ptr<Probing> probing;
   base::Nanos idle_since = 0;
   const base::Nanos begun = base::monotonic_now();
@@ -107,7 +109,9 @@ base::Status Agent::Parts::open_checkpoint() {
 }
 
 base::Status Agent::Parts::connect_keeper() {
-  FLEXAI_TRY_ASSIGN(Keeper connected, Keeper::connect(config.folders.state, config.keeper_program));
+  auto command = config.outside.words("keeper", false);
+  command.push_back(config.keeper_program);
+  FLEXAI_TRY_ASSIGN(Keeper connected, Keeper::connect(config.folders.state, command));
   keeper.emplace(std::move(connected));
   return {};
 }
@@ -179,6 +183,10 @@ base::Status Agent::Parts::open_sockets() {
               {{"port", std::to_string(net->port())}});
   }
   FLEXAI_TRY(open_companion());
+  if (!config.metrics.empty()) {
+    auto waits = [this] { return companion ? companion->waits_for() : std::string(); };
+    FLEXAI_TRY_ASSIGN(watch, WatchPort::open(config.metrics, loop.get(), api.get(), waits));
+  }
   log_time("serving");
   return {};
 }
@@ -216,6 +224,7 @@ base::Status Agent::Parts::open_sessions() {
   chosen.worker_folder = config.worker_folder;
   chosen.worker_user = config.worker_user;
   chosen.worker_group = config.worker_group;
+  chosen.outside = config.outside;
   chosen.attach_socket = attach_socket;
   chosen.issuer = name;
   chosen.pki = config.pki;
@@ -265,6 +274,7 @@ void Agent::Parts::begin_stop() {
   stopping = std::thread([this] {
     http->stop();
     if (net) net->stop();
+    if (watch) watch->stop();
     loop->stop();
   });
 }
@@ -297,6 +307,7 @@ base::Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   if (!status.ok()) {
     if (parts->http) parts->http->stop();
     if (parts->net) parts->net->stop();
+    if (parts->watch) parts->watch->stop();
     return status.error();
   }
   parts->watchdog->start();

@@ -12,6 +12,7 @@
 #include "agent/child.h"
 #include "agent/companion.h"
 #include "agent/folders.h"
+#include "agent/outside.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -27,7 +28,9 @@ struct AgentConfig {
   std::string worker_folder;  // of worker programs
   std::string worker_user;    // whom workers become, when the agent is root; empty: nobody else
   std::string worker_group;   // control group folder; empty: none of their own
+  Outside outside;            // how keeper and workers outlive the container that this runs in
   std::string listen;         // "ADDRESS[:PORT]" for other hosts; empty: none
+  std::string metrics;        // "HOST:PORT" for probes and metrics; empty: none
   std::string pki;            // folder of this host's certificate
   base::Nanos grace = 30 * base::kSecond;
   base::Nanos lease = 300 * base::kSecond;

@@ -58,6 +58,7 @@ class Api {
   void move_slice(const std::string& name, model::Residency to, base::Nanos patience,
                   std::function<void(base::Status)> done);
 
+  std::string metrics();  // text for Prometheus
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
  private:

@@ -177,7 +177,7 @@ void Api::get_health(const Request&, const Reply& reply) {
   reply->finish(Answer{200, "ok\n", "text/plain", nullptr});
 }
 
-void Api::get_metrics(const Request&, const Reply& reply) {
+std::string Api::metrics() {
   std::vector<CardMetrics> cards;
   for (const Card& card : cards_->all())
     cards.push_back(CardMetrics{card.device, room_of(card.device.id, slices_->values()),
@@ -191,8 +191,11 @@ void Api::get_metrics(const Request&, const Reply& reply) {
   }
   AgentMetrics agent{identity_.incarnation, runs_->all().size(), attachments_->count(),
                      line_.size()};
-  reply->finish(Answer{200, metrics_text(cards, slices, agent),
-                       "text/plain; version=0.0.4; charset=utf-8", nullptr});
+  return metrics_text(cards, slices, agent);
+}
+
+void Api::get_metrics(const Request&, const Reply& reply) {
+  reply->finish(Answer{200, metrics(), "text/plain; version=0.0.4; charset=utf-8", nullptr});
 }
 
 void Api::get_explain(const Request& call, const Reply& reply) {

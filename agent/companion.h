@@ -33,6 +33,8 @@ class Companion {
   virtual ~Companion() = default;
   // POST /v1/claims of another host: a pod there has a claim on a card here.
   virtual void post_claim(const Api::Request& call, const Api::Reply& reply) = 0;
+  // What it still waits for before it can do its work; empty: nothing.
+  virtual std::string waits_for() const = 0;
 };
 
 using MakeCompanion = std::function<base::Result<std::unique_ptr<Companion>>(const Surroundings&)>;

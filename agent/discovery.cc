@@ -119,19 +119,18 @@ std::vector<Device> run_probe(const std::string& probe, const ChildLimits& limit
 
 }  // namespace
 
-std::vector<std::string> find_probes(const std::string& folder) {
-  std::vector<std::string> probes;
+std::vector<std::string> find_programs(const std::string& folder, const std::string& prefix) {
+  std::vector<std::string> found;
   DIR* dir = ::opendir(folder.c_str());
-  if (dir == nullptr) return probes;
+  if (dir == nullptr) return found;
   while (dirent* entry = ::readdir(dir)) {
     std::string name = entry->d_name;
     std::string path = folder + "/" + name;
-    if (name.rfind("flexai-probe-", 0) == 0 && ::access(path.c_str(), X_OK) == 0)
-      probes.push_back(path);
+    if (name.starts_with(prefix) && ::access(path.c_str(), X_OK) == 0) found.push_back(path);
   }
   ::closedir(dir);
-  std::sort(probes.begin(), probes.end());
-  return probes;
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 std::vector<Device> discover(const DiscoveryConfig& config) {

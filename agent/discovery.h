@@ -22,8 +22,10 @@ struct DiscoveryConfig {
   ChildLimits limits;
 };
 
-// Paths of the programs named flexai-probe-* in `folder`, sorted.
-std::vector<std::string> find_probes(const std::string& folder);
+// Paths of the programs in `folder` whose names begin so, sorted.
+std::vector<std::string> find_programs(const std::string& folder, const std::string& prefix);
+inline constexpr const char* kProbes = "flexai-probe-";
+inline constexpr const char* kWorkers = "flexai-worker";
 
 // Cards in a stable order: by probe, by driver as listed, as the driver lists them. Ids are unique.
 // A card whose key was seen already (one driver registered twice) appears once.

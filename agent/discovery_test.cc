@@ -152,7 +152,7 @@ TEST_F(DiscoveryTest, FindsProbesByName) {
   probe("b", "[]", "");
   probe("a", "[]", "");
   std::ofstream(folder_ / "flexai-probe-notes") << "not a program";
-  auto probes = find_probes(folder_.path());
+  auto probes = find_programs(folder_.path(), kProbes);
   ASSERT_EQ(probes.size(), 2u);
   EXPECT_EQ(probes[0], folder_ / "flexai-probe-a");
 }

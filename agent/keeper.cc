@@ -39,10 +39,12 @@ base::Result<Fd> connect_once(const std::string& state_dir) {
 
 // In a session of its own, and not our child: nothing of the agent's end reaches it. The child only
 // makes calls that are safe between fork and exec of a program with threads.
-base::Status start_program(const std::string& program, const std::string& state_dir) {
-  const char* arguments[] = {program.c_str(), state_dir.c_str(), nullptr};
+base::Status start_program(const std::vector<std::string>& command, const std::string& state_dir) {
+  std::vector<const char*> arguments;
+  for (const std::string& word : command) arguments.push_back(word.c_str());
+  arguments.insert(arguments.end(), {state_dir.c_str(), nullptr});
   pid_t pid = ::fork();
-  if (pid < 0) return fail_errno("starting " + program);
+  if (pid < 0) return fail_errno("starting " + command[0]);
   if (pid == 0) {
     ::setsid();
     if (::fork() != 0) ::_exit(0);
@@ -52,7 +54,7 @@ base::Status start_program(const std::string& program, const std::string& state_
     int null = ::open("/dev/null", O_RDWR);
     if (null >= 0)
       for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
-    ::execv(arguments[0], const_cast<char* const*>(arguments));
+    ::execv(arguments[0], const_cast<char* const*>(arguments.data()));
     ::_exit(127);
   }
   int status = 0;
@@ -63,19 +65,21 @@ base::Status start_program(const std::string& program, const std::string& state_
 
 }  // namespace
 
-base::Result<Keeper> Keeper::connect(const std::string& state_dir, const std::string& program) {
+base::Result<Keeper> Keeper::connect(const std::string& state_dir,
+                                     const std::vector<std::string>& command) {
   auto connection = connect_once(state_dir);
   if (connection.ok()) return Keeper(std::move(connection).value());
-  if (program.empty()) return connection.error();
-  if (::access(program.c_str(), X_OK) != 0)
-    return fail(Code::kNotFound, "keeper program " + program + " is missing; install it again");
-  FLEXAI_TRY(start_program(program, state_dir));
+  if (command.empty()) return connection.error();
+  for (const std::string& program : {command.front(), command.back()})
+    if (::access(program.c_str(), X_OK) != 0)
+      return fail(Code::kNotFound, "keeper program " + program + " is missing; install it again");
+  FLEXAI_TRY(start_program(command, state_dir));
   for (int i = 0; i < kStartTries; ++i) {
     ::poll(nullptr, 0, 20);
     connection = connect_once(state_dir);
     if (connection.ok()) return Keeper(std::move(connection).value());
   }
-  return fail(Code::kUnavailable, "keeper " + program + " does not come up in " + state_dir);
+  return fail(Code::kUnavailable, "keeper " + command.back() + " does not come up in " + state_dir);
 }
 
 base::Result<KeeperReply> Keeper::call(const KeeperRequest& request, int fd, Fd* got) {

@@ -43,9 +43,10 @@ struct KeeperReply {
 // is gone: connect again (which starts a new one, holding nothing) and put everything again.
 class Keeper {
  public:
-  // Connects to the keeper of `state_dir`; when there is none, starts `program` in a session of its
-  // own and waits for its socket. `program` empty: only connects.
-  static base::Result<Keeper> connect(const std::string& state_dir, const std::string& program);
+  // Connects to the keeper of `state_dir`; when there is none, starts `command` (a program with its
+  // first arguments) in a session of its own and waits for its socket. Empty: only connects.
+  static base::Result<Keeper> connect(const std::string& state_dir,
+                                      const std::vector<std::string>& command);
 
   base::Status put(const std::string& name, int fd);    // kConflict when the name is held
   base::Result<base::Fd> get(const std::string& name);  // a duplicate; kNotFound

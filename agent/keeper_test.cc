@@ -45,7 +45,7 @@ class KeeperTest : public testing::Test {
   }
   Keeper connect() {
     for (int i = 0; i < 250; ++i) {
-      auto keeper = Keeper::connect(folder_, "");
+      auto keeper = Keeper::connect(folder_, {});
       if (keeper.ok()) return std::move(keeper).value();
       ::usleep(20000);
     }
@@ -177,7 +177,7 @@ TEST_F(KeeperTest, OneKeeperAFolder) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, Code::kConflict);
   EXPECT_TRUE(keeper.list().ok());  // and the first one's socket is still there
-  EXPECT_TRUE(Keeper::connect(folder_, "").ok());
+  EXPECT_TRUE(Keeper::connect(folder_, {}).ok());
 }
 
 TEST_F(KeeperTest, LeavesWhenOfNoMoreUse) {
@@ -191,7 +191,7 @@ TEST_F(KeeperTest, LeavesWhenOfNoMoreUse) {
   EXPECT_EQ(::waitpid(server_, nullptr, WNOHANG), 0) << "left although it held something";
   { EXPECT_TRUE(connect().drop("x").ok()); }
   EXPECT_TRUE(exits_by_itself());
-  EXPECT_EQ(Keeper::connect(folder_, "").error().code, Code::kUnavailable);
+  EXPECT_EQ(Keeper::connect(folder_, {}).error().code, Code::kUnavailable);
 }
 
 TEST_F(KeeperTest, TellsWhenTheKeeperIsGone) {
@@ -205,16 +205,16 @@ TEST_F(KeeperTest, TellsWhenTheKeeperIsGone) {
 
 // The real program, started on demand, in a session of its own.
 TEST_F(KeeperTest, StartsTheProgram) {
-  auto keeper = Keeper::connect(folder_, FLEXAI_KEEPER_PROGRAM);
+  auto keeper = Keeper::connect(folder_, {FLEXAI_KEEPER_PROGRAM});
   ASSERT_TRUE(keeper.ok()) << keeper.error().message;
   Fd fd(::eventfd(0, EFD_CLOEXEC));
   ASSERT_TRUE(keeper->put("x", fd.get()).ok());
-  auto again = Keeper::connect(folder_, FLEXAI_KEEPER_PROGRAM);
+  auto again = Keeper::connect(folder_, {FLEXAI_KEEPER_PROGRAM});
   ASSERT_TRUE(again.ok());
   EXPECT_THAT(*again->list(), testing::ElementsAre("x"));
   ASSERT_TRUE(again->drop("x").ok());  // so that it leaves by itself
-  EXPECT_EQ(Keeper::connect(folder_ + "/none", FLEXAI_KEEPER_PROGRAM).ok(), false);
-  EXPECT_EQ(Keeper::connect("/tmp", "/nonexistent/keeper").error().code, Code::kNotFound);
+  EXPECT_EQ(Keeper::connect(folder_ + "/none", {FLEXAI_KEEPER_PROGRAM}).ok(), false);
+  EXPECT_EQ(Keeper::connect("/tmp", {"/nonexistent/keeper"}).error().code, Code::kNotFound);
 }
 
 }  // namespace

@@ -192,6 +192,17 @@ base::Result<WorkerStart> Sessions::worker_for(const Run& run) {
   return start;
 }
 
+// Of the host where it must outlive us, whose container may end; else a folder that we make.
+void Sessions::give_group(ServedSession& session, WorkerStart& start) const {
+  const std::string name = session.name.substr(0, 16);
+  if (config_.outside.wanted()) {
+    start.before = config_.outside.words("worker-" + name, true);
+    session.group = config_.outside.group_of("worker-" + name);
+  } else {
+    session.group = start.group = make_group(config_.worker_group, name);
+  }
+}
+
 // Starts a worker; the answer comes when it has said its line, or did not in time.
 base::Result<std::string> Sessions::begin(Run* run, const std::string& address, int type,
                                           Answer answer, const remote::Ticket& ticket) {
@@ -229,7 +240,7 @@ base::Result<std::string> Sessions::begin(Run* run, const std::string& address, 
   session.host = run->stored.host;
   session.since_ms = now_ms();
   FLEXAI_TRY(give_home(*run, session, start));
-  session.group = start.group = make_group(config_.worker_group, name.substr(0, 16));
+  give_group(session, start);
   auto started = start_worker(std::move(start));
   if (!started.ok()) {
     take_home(session);

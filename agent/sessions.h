@@ -24,6 +24,7 @@
 #include "agent/attachments.h"
 #include "agent/events.h"
 #include "agent/injection.h"
+#include "agent/outside.h"
 #include "agent/runs.h"
 #include "agent/slices.h"
 #include "agent/tenant_home.h"
@@ -45,6 +46,7 @@ struct SessionConfig {
   std::string worker_folder;  // of worker programs that are named without a path
   std::string worker_user;
   std::string worker_group;  // control group folder
+  Outside outside;           // where workers are started instead
   std::string attach_socket;
   std::string issuer;  // name of this host in leases
   std::string pki;     // folder of its certificate
@@ -60,7 +62,7 @@ struct ServedSession {
   pid_t pid = 0;     // the worker
   uint64_t start = 0;
   int64_t since_ms = 0;  // since 1970
-  std::string group;     // control group folder, or empty
+  std::string group;     // control group: folder, or name of the host's; or empty
   std::string tenant;    // as tenant_name() says; empty: its worker's home is its own alone
   std::string socket;    // that its program connects to, or whoever hands connections on
   base::Fd pidfd;
@@ -146,6 +148,7 @@ class Sessions {
                                         const std::string& address);
   base::Result<std::vector<std::byte>> make_lease(const Run& run, const std::string& name) const;
   base::Result<WorkerStart> worker_for(const Run& run);
+  void give_group(ServedSession& session, WorkerStart& start) const;
   base::Status give_home(const Run& run, ServedSession& session, WorkerStart& start);
   void take_home(const ServedSession& session);
   void heard(const std::string& name);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/host_group.h"
 #include "agent/process.h"
 #include "agent/spawn.h"
 
@@ -52,8 +53,9 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 }
 
 std::vector<std::string> words_of(const WorkerStart& start) {
-  std::vector<std::string> words{start.program, "--session", std::to_string(kSession), "--grace",
-                                 std::to_string(start.grace)};
+  std::vector<std::string> words = start.before;
+  words.insert(words.end(), {start.program, "--session", std::to_string(kSession), "--grace",
+                             std::to_string(start.grace)});
   if (start.appointment.valid())
     words.insert(words.end(), {"--appointment", std::to_string(kAppointment)});
   if (start.orders.valid()) words.insert(words.end(), {"--orders", std::to_string(kOrders)});
@@ -107,7 +109,7 @@ base::Result<StartedWorker> start_worker(WorkerStart start) {
   }
   const auto words = words_of(start), environment = environment_with(start.environment);
   StartedWorker started;
-  errno = ::posix_spawn(&started.pid, start.program.c_str(), &a.actions, &a.attributes,
+  errno = ::posix_spawn(&started.pid, words[0].c_str(), &a.actions, &a.attributes,
                         pointers(words).data(), pointers(environment).data());
   if (errno != 0) return fail_errno("starting " + start.program);
   if (!start.group.empty()) write_file(start.group + "/cgroup.procs", std::to_string(started.pid));
@@ -155,7 +157,11 @@ std::string make_group(const std::string& parent, const std::string& name) {
 }
 
 void drop_group(const std::string& folder) {
-  if (!folder.empty()) ::rmdir(folder.c_str());
+  if (folder.empty()) return;
+  if (folder[0] == '/')
+    ::rmdir(folder.c_str());
+  else
+    drop_host_group(kHostGroups, folder);
 }
 
 }  // namespace flexai::agent

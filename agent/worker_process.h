@@ -15,9 +15,10 @@ namespace flexai::agent {
 
 struct WorkerStart {
   std::string program;
-  std::string user;   // whom it shall become; empty: nobody else
-  long grace = 30;    // seconds
-  std::string group;  // folder of a control group to be in; empty: ours
+  std::string user;                 // whom it shall become; empty: nobody else
+  long grace = 30;                  // seconds
+  std::string group;                // folder of a control group to be in; empty: ours
+  std::vector<std::string> before;  // a program that becomes it (agent/outside.h); empty: none
   std::vector<Variable> environment;
   base::Fd session;      // listens
   base::Fd orders;       // listens, see remote/worker_order.h
@@ -44,7 +45,8 @@ inline constexpr uint32_t kAnybody = UINT32_MAX;
 base::Result<base::Fd> listen_for(const std::string& path, int type, uint32_t uid);
 
 // A control group of its own below `parent` (version 1 or 2), its folder; empty where that cannot
-// be. drop_group() removes it when nobody is in it any more.
+// be. drop_group() removes it when nobody is in it any more; it takes the name of one of the host's
+// (agent/host_group.h) as well.
 std::string make_group(const std::string& parent, const std::string& name);
 void drop_group(const std::string& folder);
 

@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "agent/discovery.h"
 #include "agent/dra/node_driver.h"
 #include "agent/published_libraries.h"
+#include "agent/published_programs.h"
 #include "apps/installation.h"
 
 namespace flexai::apps {
@@ -33,6 +36,8 @@ void AgentOptions::add_to(CLI::App& app) {
          "--listen", c.listen,
          "serve slices to other hosts at ADDRESS[:PORT] (port 7700): TLS, with certificates")
       ->take_last();
+  app.add_option("--metrics", c.metrics,
+                 "serve /metrics, /healthz and /readyz at HOST:PORT, over plain HTTP");
   app.add_option("--pki", c.pki, "folder of this host's certificate: host.crt, host.key, ca.crt");
   app.add_flag("--kubernetes", kubernetes, "be the driver xpu.flexai.io of this node of a cluster");
   app.add_option("--node", cluster.node, "name of the node")->envname("NODE_NAME");
@@ -42,6 +47,10 @@ void AgentOptions::add_to(CLI::App& app) {
       "--libraries", libraries,
       "folder for copies of what programs are given, where they and container runtimes see "
       "it; for an agent in a container");
+  app.add_option(
+      "--programs", programs,
+      "folder of the host for copies of keeper and workers, which run on the host then and "
+      "outlive this agent's container; --worker-cgroup is a name of the host's (flexai)");
   app.add_option("--plugin-registry", cluster.registry, "folder of the kubelet's plugin registry");
   app.add_option("--plugin-folder", cluster.plugins, "folder of the kubelet's plugins");
   app.add_option("--cdi", cluster.cdi, "folder where the container runtime finds devices");
@@ -74,7 +83,8 @@ void AgentOptions::complete(bool idle_given) {
   if (!lock_folder.empty()) c.locks = {lock_folder, lock_folder + "-"};
   if (c.probes.empty()) {
     for (const auto& folder : {here.bin, here.libexec})
-      for (const auto& probe : agent::find_probes(folder)) c.probes.push_back(probe);
+      for (const auto& probe : agent::find_programs(folder, agent::kProbes))
+        c.probes.push_back(probe);
   }
   if (c.inject_folder.empty()) c.inject_folder = here.share + "/inject";
   if (c.libdir.empty()) c.libdir = libraries.empty() ? here.lib : libraries;
@@ -98,9 +108,26 @@ void AgentOptions::complete(bool idle_given) {
   c.probe_limits.time = static_cast<base::Nanos>(probe_time * 1e9);
 }
 
-base::Status AgentOptions::publish() const {
-  if (libraries.empty()) return {};
-  return agent::publish_libraries(find_installation().lib, libraries);
+base::Status AgentOptions::publish() {
+  const auto here = find_installation();
+  if (!libraries.empty()) FLEXAI_TRY(agent::publish_libraries(here.lib, libraries));
+  if (programs.empty()) return {};
+  std::vector<std::string> outliving{config.keeper_program};
+  for (const auto& worker : agent::find_programs(config.worker_folder, agent::kWorkers))
+    outliving.push_back(worker);
+  std::error_code ignored;
+  std::filesystem::create_directories(programs, ignored);
+  auto& outside = config.outside;
+  outside.group = config.worker_group.empty() ? "flexai" : config.worker_group;
+  FLEXAI_TRY(agent::check_outside(programs, outside.group));
+  FLEXAI_TRY_ASSIGN(const auto set, agent::publish_programs(outliving, here.needed, programs));
+  agent::drop_unused_programs(programs, set);
+  config.keeper_program = set.programs + "/flexai-keeper";
+  config.worker_folder = set.programs;
+  outside.launcher = here.program("flexai-outside");
+  outside.libraries = set.libraries;
+  outside.log = config.folders.runtime + "/workers.log";
+  return {};
 }
 
 }  // namespace flexai::apps

@@ -12,7 +12,7 @@ namespace flexai::apps {
 struct AgentOptions {
   agent::AgentConfig config;
   agent::dra::Config cluster;
-  std::string state, runtime, log_file, lock_folder, libraries;
+  std::string state, runtime, log_file, lock_folder, libraries, programs;
   bool kubernetes = false;
   int ready_fd = -1;
   uint64_t tenant_cache = 1024;
@@ -22,7 +22,8 @@ struct AgentOptions {
   void add_to(CLI::App& app);
   // Fills in what was not given, from the form (service or embedded) and the installation.
   void complete(bool idle_given);
-  base::Status publish() const;  // the libraries, where --libraries says
+  // Libraries and programs, where --libraries and --programs say.
+  base::Status publish();
 };
 
 }  // namespace flexai::apps

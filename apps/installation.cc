@@ -28,6 +28,7 @@ Installation find_installation() {
     prefix = prefix.substr(0, prefix.size() - 8);
   here.libexec = prefix + "/libexec/flexai";
   here.lib = exists(prefix + "/lib/flexai") ? prefix + "/lib/flexai" : prefix + "/lib";
+  here.needed = prefix + "/lib/needed";
   here.share = prefix + "/share/flexai";
   return here;
 }

@@ -11,8 +11,9 @@ namespace flexai::apps {
 struct Installation {
   std::string bin;
   std::string libexec;
-  std::string lib;    // of the shims
-  std::string share;  // share/flexai
+  std::string lib;     // of the shims
+  std::string share;   // share/flexai
+  std::string needed;  // libraries of others that an image brings; may not be there
 
   // The path of one of our programs: in libexec or bin.
   std::string program(const std::string& name) const;

@@ -11,8 +11,8 @@ add_custom_command(OUTPUT ${pages}/man/man1/flexai.1 ${pages}/completion/flexai 
   DEPENDS flexai VERBATIM)
 add_custom_target(flexai_pages ALL DEPENDS ${pages}/man/man1/flexai.1)
 
-install(TARGETS flexai flexai-example-pi flexaid flexai-webhook hi-scheduler hi-sim RUNTIME DESTINATION bin)
-install(TARGETS flexai-dra flexai-keeper flexai-probe-opencl flexai-worker RUNTIME DESTINATION libexec/flexai)
+install(TARGETS flexai flexai-example-pi flexaid flexai-webhook hi-scheduler hi-sim kubectl-flexai RUNTIME DESTINATION bin)
+install(TARGETS flexai-dra flexai-keeper flexai-outside flexai-probe-opencl flexai-worker RUNTIME DESTINATION libexec/flexai)
 install(TARGETS flexai_opencl flexai_opencl_layer LIBRARY DESTINATION lib/flexai)
 install(DIRECTORY deploy/inject DESTINATION share/flexai FILES_MATCHING PATTERN "*.json")
 install(FILES docs/api/openapi.json DESTINATION share/flexai)

@@ -1,10 +1,12 @@
 # A real Kubernetes on this machine; see test/cluster/main.py.
 dev_cluster() {
-  local word wanted=""
+  local word wanted="" flexai="" more=()
   for word in "$@"; do
     case "$word" in
       kubectl) break ;;
-      build | up) wanted=yes ;;
+      build) wanted=yes ;;
+      up) wanted=yes flexai=${flexai:-yes} ;;
+      --profile* | --bare) flexai=no ;;
       -h | --help) wanted="" && break ;;
     esac
   done
@@ -15,5 +17,15 @@ dev_cluster() {
     # Any Go brings the one that is needed; a machine that has the servers needs none.
     command -v go >/dev/null || python3 -B test/cluster/main.py build --check || dev_packages golang-go || return
   fi
-  python3 -B test/cluster/main.py "$@"
+  if [ "$flexai" = yes ] && [ -n "$wanted" ]; then
+    # Programs alone: the tests would take longer than all the rest.
+    dev_build "$preset" programs && dev_build "$preset" flexai_pages || return
+    more=(--flexai "build/$preset")
+  fi
+  for word in "$@"; do  # --bare is ours
+    [ -n "$flexai" ] || break
+    shift
+    [ "$word" = --bare ] || set -- "$@" "$word"
+  done
+  python3 -B test/cluster/main.py "$@" "${more[@]}"
 }

@@ -40,6 +40,8 @@ class NodeDriver final : public Companion {
     requests_.post(call, reply);
   }
 
+  std::string waits_for() const override { return plugin_.waits_for(); }
+
  private:
   void look() {
     publisher_.look();

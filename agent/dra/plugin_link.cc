@@ -80,6 +80,9 @@ void PluginLink::take(const std::string& line) {
     return;
   }
   if (!letter->about_registration) return ask_(letter->question);
+  waits_for_ = letter->registered.good
+                   ? ""
+                   : "the kubelet does not take the driver: " + letter->registered.error;
   if (letter->registered.good)
     base::log(Level::kInfo, "dra", "registered with the kubelet");
   else
@@ -110,6 +113,7 @@ void PluginLink::ended() {
   int status = 0;
   ::waitpid(pid_, &status, 0);
   pid_ = 0;
+  waits_for_ = kNotYet;
   base::log(Level::kError, "dra", "flexai-dra has ended; it is started again",
             {{"status", std::to_string(status)}});
   loop_->at(base::monotonic_now() + kPause, [this] {

@@ -24,8 +24,11 @@ class PluginLink {
   base::Status start();
   void answer(const Reply& reply);
   void tell(std::vector<DeviceHealth> health);
+  // Until the kubelet has taken us; empty then.
+  const std::string& waits_for() const { return waits_for_; }
 
  private:
+  static constexpr const char* kNotYet = "the kubelet has not registered the driver yet";
   base::Status spawn();
   void readable();
   void take(const std::string& line);
@@ -39,6 +42,7 @@ class PluginLink {
   pid_t pid_ = 0;
   std::string buffer_;
   std::vector<DeviceHealth> health_;
+  std::string waits_for_ = kNotYet;
 };
 
 }  // namespace flexai::agent::dra

@@ -7,6 +7,7 @@ import time
 from say import Failed
 
 GROUP = "flexai-cluster"
+WORKERS = "flexai"  # of the agents of nodes, as deploy/kustomize/agent.yaml names it
 WANTED = {"cpu", "cpuset", "memory", "pids"}
 # kubelet sets these for the whole host.
 SETTINGS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
@@ -75,17 +76,23 @@ def hand_on(folder: pathlib.Path):
                          "it") from error
 
 
+def sweep(top: pathlib.Path):
+    """The innermost first; those with processes stay."""
+    for folder, _, _ in os.walk(top, topdown=False):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass
+
+
 def drop_groups(seconds: float = 20):
-    """The innermost first; a group whose last process is just ending takes a moment."""
+    """A group whose last process is just ending takes a moment."""
     end = time.monotonic() + seconds
     for place, _ in places():
+        sweep(pathlib.Path(place, WORKERS))  # an agent of this machine itself may have its own there
         top = pathlib.Path(place, GROUP)
         while top.exists():
-            for folder, _, _ in os.walk(top, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    pass
+            sweep(top)
             if top.exists() and time.monotonic() > end:
                 raise Failed(f"{top} cannot be removed; see which processes are in the cgroup.procs files below it")
             time.sleep(0.02)

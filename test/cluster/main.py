@@ -14,6 +14,7 @@ import sys
 
 import cluster
 import flexai
+import reach
 import servers
 from network import Network
 from report import lines_of
@@ -21,7 +22,7 @@ from say import Failed, say
 from state import State
 
 VERBS = {"build": "build the servers, once a machine; `up` does it by itself",
-         "up": "bring it up, or back up what of it is down", "down": "end it and remove all it made but the built servers",
+         "up": "bring it up, or back up what of it is down; `./dev cluster up` puts Flexai into a full one as well", "down": "end it and remove all it made but the built servers",
          "status": "what runs; exit code 0: all of it, 1: a part, 3: there is no cluster", "kubectl": "run kubectl as administrator",
          "stop": "end one of its processes (SIGTERM); `up` starts it again", "kill": "the same by SIGKILL",
          "on": "run a command on a machine: control, card or plain; it sees what a program there sees",
@@ -51,6 +52,8 @@ def parse(words):
             verb.add_argument("--profile", choices=[cluster.FULL, cluster.SMALL, cluster.SCHEDULING], default=cluster.FULL)
         if name == "up":
             verb.add_argument("--network", metavar="N.N", help=f"the first two numbers of all its addresses ({cluster.NETWORK})")
+        if name == "up":
+            verb.add_argument("--flexai", metavar="BUILD", type=pathlib.Path, help="put Flexai into it, from this build folder")
         if name in ("status", "up"):
             verb.add_argument("--json", action="store_true", help="tell as JSON")
         if name in ("stop", "kill"):
@@ -110,12 +113,22 @@ def go_up(args, state, cache):
             state.create(chosen)
         one = cluster.Cluster(state, cache)
         one.up()
+        if args.flexai:
+            install(one, state, args.flexai)
         return tell(one.facts(), args.json)
+
+
+def install(one, state, folder: pathlib.Path):
+    flexai.Flexai(one, state.folder, folder.absolute()).install()
+    facts = one.facts()
+    if os.geteuid() == 0:
+        reach.Reach(state.folder).give(facts["kubectl"], folder.absolute() / "bin" / "kubectl-flexai", facts["kubeconfig"])
 
 
 def go_down(state):
     with state.lock():
         if state.exists or (state.folder.exists() and state.empty):
+            reach.Reach(state.folder).take()
             cluster.down(state)
         else:
             say("there is no cluster")

@@ -52,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int call = input.take<uint8_t>() % 4;
   std::thread keeper(answer, listener, input);
   {
-    auto own = agent::Keeper::connect(folder.path(), "");
+    auto own = agent::Keeper::connect(folder.path(), {});
     must(own.ok(), "connects");
     if (call == 0) [[maybe_unused]]
       auto done = own->put("name", 0);

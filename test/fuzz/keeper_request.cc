@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     while (::recv(stranger.get(), &reply, sizeof reply, 0) > 0) {  // until it has read all
     }
   }
-  auto own = agent::Keeper::connect(folder, "");
+  auto own = agent::Keeper::connect(folder, {});
   must(own.ok(), "the keeper is still there");
   auto names = own->list();
   must(names.ok(), "it still lists");

@@ -51,7 +51,7 @@ class InstalledTest:
         self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true")
         self.cluster.until("claims and leases are gone", lambda: not self.cluster.get("resourceclaims")["items"] and not self.cluster.get("xpuleases")["items"])
         for node in ("card", "plain"):
-            for folder in ("/run/flexai/doors", "/var/run/cdi", "/var/lib/flexai/grants"):
+            for folder in ("/run/flexai/doors", "/var/run/cdi", "/var/lib/flexai/state/grants"):
                 self.cluster.until(f"{folder} of {node} is empty", lambda: not self.cluster.on(node, "ls", "-A", folder, code=None).split())
 
     def case_names_of_others(self):
@@ -86,6 +86,34 @@ class InstalledTest:
         self.cluster.kubectl("delete", "-f", EXAMPLES + "/slice-30.yaml")
         self.cluster.kubectl("scale", "deployment/flexai-webhook", "-n", "flexai-system", "--replicas=2")
         self.cluster.kubectl("rollout", "status", "deployment/flexai-webhook", "-n", "flexai-system", "--timeout=90s")
+
+    def workers(self):
+        return sorted(self.cluster.on("card", "pidof", "flexai-worker", code=None).split())
+
+    def agents_ready(self):
+        status = self.cluster.get("daemonset", "flexai-agent", "-n", "flexai-system")["status"]
+        return status.get("numberReady") == status["desiredNumberScheduled"] == 2
+
+    def case_agent_replaced(self):
+        """The agents' containers end, by force and by a rollout: pods compute on, with the same workers."""
+        self.cluster.kubectl("apply", "-f", EXAMPLES)
+        for pod in ("slice-30", "remote"):
+            self.computes(pod)
+        before = self.workers()
+        expect(len(before) == 2, f"workers {before}")
+        for node in ("card", "plain"):
+            self.cluster.on(node, "sh", "-c", "kill -9 $(pidof flexaid)")
+        time.sleep(5)
+        self.cluster.until("agents are back", self.agents_ready, 60)
+        self.cluster.kubectl("rollout", "restart", "-n", "flexai-system", "daemonset/flexai-agent")
+        self.cluster.kubectl("rollout", "status", "-n", "flexai-system", "daemonset/flexai-agent", "--timeout=90s")
+        expect(self.workers() == before, f"workers {before} became {self.workers()}")
+        for pod in ("slice-30", "remote"):
+            lines = len(self.logs_of(pod).splitlines())
+            self.cluster.until(f"{pod} goes on", lambda: len(self.logs_of(pod).splitlines()) > lines + 1, 30)
+            expect(all("pi is 3.1415" in line for line in self.logs_of(pod).splitlines()[1:]), f"{pod}: {self.logs_of(pod)[-500:]}")
+        self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true")
+        self.cluster.until("no worker is left", lambda: not self.workers())
 
     def case_applied_again(self):
         """What is applied is what is there."""
