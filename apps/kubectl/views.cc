@@ -59,7 +59,7 @@ void add_device(const std::string& pool, const json& device, const std::vector<k
     if (lease.spec.pool != pool || lease.spec.device != name) continue;
     granted += lease.spec.compute_milli;
     memory += lease.spec.memory_bytes;
-    used += lease.status.used_milli;
+    used += lease.status.used_milli.value_or(0);
     ++pods;
   }
   const uint64_t total = quantity(device, {"capacity", "memory", "value"});
@@ -128,10 +128,11 @@ View slices_view(const Objects& leases) {
             {}};
   for (const kube::Lease& lease : live(leases)) {
     const std::string pod = lease.spec.pod.name.empty() ? "-" : lease.spec.pod.name;
-    view.rows.push_back(
-        {lease.ns, pod, lease.spec.node, lease.spec.pool, format_milli(lease.spec.compute_milli),
-         format_milli(lease.status.used_milli), model::format_bytes(lease.spec.memory_bytes),
-         lease.spec.queue, kube::phase_name(lease.status.phase)});
+    const std::optional<uint32_t>& used = lease.status.used_milli;  // not in its first minute
+    view.rows.push_back({lease.ns, pod, lease.spec.node, lease.spec.pool,
+                         format_milli(lease.spec.compute_milli), used ? format_milli(*used) : "-",
+                         model::format_bytes(lease.spec.memory_bytes), lease.spec.queue,
+                         kube::phase_name(lease.status.phase)});
     view.facts.push_back({{"namespace", lease.ns},
                           {"lease", lease.name},
                           {"pod", lease.spec.pod.name},
@@ -139,7 +140,7 @@ View slices_view(const Objects& leases) {
                           {"pool", lease.spec.pool},
                           {"card", lease.spec.device},
                           {"compute", lease.spec.compute_milli},
-                          {"used", lease.status.used_milli},
+                          {"used", used ? json(*used) : json()},
                           {"memory", lease.spec.memory_bytes},
                           {"queue", lease.spec.queue},
                           {"phase", kube::phase_name(lease.status.phase)}});
