@@ -46,7 +46,7 @@ def add_allocations(figures, nodes, runs):
                 spread=spread(bound), hi=median(of("hi", "bound_per_s")), binding=median(of("binding", "bound_per_s")),
                 kube_scheduler_alone=median(of("kube-scheduler", "bound_per_s")))
     ours, theirs = median(of("hi", "writes_per_pod")), median(of("kube-scheduler", "writes_per_pod"))
-    figures.add(f"API writes a pod, {nodes} nodes", ours, "all writes but leases of elections", f"<= {theirs:.2f} + 2", ours <= theirs + 2.01,
+    figures.add(f"API writes a pod, {nodes} nodes", ours, "all writes but leases of elections", f"< {theirs:.2f} + 2", ours < theirs + 1.99,
                 writes=runs["hi"][-1]["writes"])
     cpu, stock = median(of("hi", "cpu_ms_per_pod")), median(of("kube-scheduler", "cpu_ms_per_pod"))
     figures.add(f"CPU a pod, {nodes} nodes", cpu, "ms", f"< kube-scheduler's {stock:.2f}", cpu < stock,
