@@ -22,7 +22,7 @@ from dra_cluster import DOOR, NODES, ROOT, SYSTEM, DraCluster  # noqa: E402
 CHART = str(render.CHART)
 EXAMPLES = str(ROOT / "examples")
 NEXT = "docker.io/flexai/flexai:next"
-WRONG = {"agent.pkki=/etc/x": "pkki", "scheduler.replicas=0": "replicas", "image.pullPolicy=Sometimes": "pullPolicy", "agent.pki=/root/pki": "pki",
+WRONG = {"agent.pkki=/etc/x": "pkki", "scheduler.replicas=0": "replicas", "image.pullPolicy=Sometimes": "pullPolicy", "agent.pki=/srv/pki": "pki",
          "networkPolicy.serverPorts[0].port=70000": "port", "unknown=1": "unknown", "webhook.enabled=perhaps": "enabled"}
 # Written by the cluster about all that happens, and forgotten by itself.
 TOLD = {"events", "events.events.k8s.io"}
