@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -265,7 +266,8 @@ class World {
   const WorldOptions options_;
   std::unordered_map<std::string, PodFacts> pods_;
   std::map<std::string, Site> sites_;  // by node
-  std::map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, std::set<std::string>> slices_of_;  // by pool
   std::unordered_map<std::string, ClaimFacts> claims_;
   std::map<std::string, ClassFacts> classes_;
   std::unordered_map<std::string, kube::Lease> leases_;
@@ -295,7 +297,8 @@ class World {
   std::map<std::string, FitRecord> fits_;  // by what decides them
   std::unordered_map<std::string, std::string> fit_names_;
   std::unordered_map<std::string, UnitState> units_;
-  std::set<std::string> dirty_units_;
+  std::unordered_set<std::string> dirty_units_;
+  std::set<std::string> troubled_, misfits_;  // units with a trouble; that are kept from nodes
   std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;

@@ -155,14 +155,20 @@ void World::node(const std::string& name, const NodeFacts* now) {
 void World::slice(const std::string& name, const CardSlice* now) {
   ++changes_;
   std::set<std::string> pools;
-  if (const auto at = slices_.find(name); at != slices_.end()) pools.insert(at->second.pool);
-  if (now != nullptr) pools.insert(now->pool);
-  slices_.erase(name);
-  if (now != nullptr) slices_[name] = *now;
+  if (const auto at = slices_.find(name); at != slices_.end()) {
+    pools.insert(at->second.pool);
+    drop(&slices_of_, at->second.pool, name);
+    slices_.erase(at);
+  }
+  if (now != nullptr) {
+    pools.insert(now->pool);
+    slices_of_[now->pool].insert(name);
+    slices_[name] = *now;
+  }
   for (const std::string& pool : pools) {
     std::vector<const CardSlice*> of;
-    for (const auto& [other, facts] : slices_)
-      if (facts.pool == pool) of.push_back(&facts);
+    if (const auto names = slices_of_.find(pool); names != slices_of_.end())
+      for (const std::string& other : names->second) of.push_back(&slices_.at(other));
     // A pool is a node's own; what names another node, or none, is nobody's card here.
     std::vector<std::shared_ptr<const Card>> cards = cards_of(of);
     std::erase_if(cards, [&](const auto& card) { return card->node != pool; });
@@ -307,12 +313,17 @@ void World::passed(const std::string& unit, uint32_t times) {
 }
 
 void World::forget_misfits() {
-  for (auto& [unit, state] : units_) {
-    if (state.excluded.empty() || state.excluded_at == changes_) continue;
+  std::erase_if(misfits_, [this](const std::string& unit) {
+    const auto at = units_.find(unit);
+    if (at == units_.end()) return true;
+    UnitState& state = at->second;
+    if (!state.excluded.empty() && state.excluded_at == changes_) return false;
+    if (state.excluded.empty()) return true;
     state.excluded.clear();
     state.excluded_at = changes_;
     dirty_units_.insert(unit);
-  }
+    return true;
+  });
 }
 
 std::vector<std::string> World::assumptions() const {
