@@ -1,6 +1,7 @@
 #include "control/world.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "kube/names.h"
@@ -109,6 +110,7 @@ bool World::open(int64_t now_ms) {
     state.emitted.clear();
     dirty_units_.insert(unit);
   }
+  if (!std::exchange(marks_, true)) mark_all();
   structure_ = false;
   dirty_sites_.clear();
   planner_.reset();

@@ -208,6 +208,10 @@ class World {
     uint32_t passed_over = 0;
   };
   // world_facts.cc
+  void mark(std::string unit) {
+    if (marks_) dirty_units_.insert(std::move(unit));
+  }
+  void mark_all();
   void touch_pod(const std::string& key);
   void touch_claim(const std::string& key);
   void touch_site(const std::string& name, bool structure);
@@ -302,6 +306,7 @@ class World {
   std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;
+  bool marks_ = false;  // from the first look on; that one looks at everything
   uint64_t changes_ = 0, next_fit_ = 0;
   int64_t now_ms_ = 0;
   std::unique_ptr<sched::Planner> planner_;
