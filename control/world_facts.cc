@@ -94,8 +94,7 @@ void World::touch_pod(const std::string& key) {
   if (p == nullptr) return;
   mark(unit_of(key, *p));
   if (p->wish == nullptr) return;
-  for (const PodClaim& one : p->wish->claims)
-    mark("@claim:" + p->ns + "/" + one.claim);
+  for (const PodClaim& one : p->wish->claims) mark("@claim:" + p->ns + "/" + one.claim);
 }
 
 void World::touch_claim(const std::string& key) {
@@ -104,8 +103,7 @@ void World::touch_claim(const std::string& key) {
   if (const auto at = pods_of_claim_.find(key); at != pods_of_claim_.end())
     for (const std::string& name : at->second) {
       touch_pod(name);
-      if (const PodFacts* p = pod(name); p != nullptr && !p->node.empty())
-        mark("@node:" + p->node);
+      if (const PodFacts* p = pod(name); p != nullptr && !p->node.empty()) mark("@node:" + p->node);
     }
 }
 

@@ -10,9 +10,9 @@ using base::Code;
 constexpr base::Nanos kListPatience = 60 * base::kSecond;
 constexpr base::Nanos kWatchGrace = 30 * base::kSecond;
 constexpr size_t kMostRefusal = 64 << 10;  // of the body of an answer that is no success
-constexpr size_t kHandful = 256 << 10;     // of a list, handed on at once; less than a stream's window
-constexpr int kMostExpiredLists = 2;       // in pages; then in one piece
-constexpr int kMostFruitless = 4;          // watches that cannot begin; then a list
+constexpr size_t kHandful = 256 << 10;  // of a list, handed on at once; less than a stream's window
+constexpr int kMostExpiredLists = 2;    // in pages; then in one piece
+constexpr int kMostFruitless = 4;       // watches that cannot begin; then a list
 
 // The beginning of an answer, and its body when that is no list or watch.
 struct Head {

@@ -12,10 +12,11 @@ namespace {
 using nlohmann::json;
 
 TEST(ObjectJson, IsWhatTheUsualParserMakesOfIt) {
-  for (const char* text :
-       {R"({"a":{"c":[1,-1,0,18446744073709551615,1.5,true,false,null,"x\"\u00e9\n"],"b":{}},"0":[]})",
-        R"({"a":1,"a":2})", R"([])", R"("text")", R"({"n":123456789012345678901234567890})",
-        R"({"n":1e3})", R"({"spec":{"managedFields":1},"x":{"metadata":{"managedFields":2}}})"}) {
+  for (
+      const char* text :
+      {R"({"a":{"c":[1,-1,0,18446744073709551615,1.5,true,false,null,"x\"\u00e9\n"],"b":{}},"0":[]})",
+       R"({"a":1,"a":2})", R"([])", R"("text")", R"({"n":123456789012345678901234567890})",
+       R"({"n":1e3})", R"({"spec":{"managedFields":1},"x":{"metadata":{"managedFields":2}}})"}) {
     const auto fast = parse_object(text);
     const auto usual = model::parse_json(text);
     ASSERT_TRUE(fast.ok()) << text << ": " << fast.error().message;

@@ -1,6 +1,6 @@
 """What Flexai costs and does on a real Kubernetes, beside what kube-scheduler does by itself.
 
-usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rounds N] [--build FOLDER]
+usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rates N,N] [--rounds N] [--build FOLDER]
 
 Parts: allocations, offered, scale. Nodes and cards are objects; no root is needed, but as root what is measured goes before other work of
 this machine. Not measured here yet: pods of a full cluster (start, agents, inference beside a training) and a fixed job set."""
@@ -56,16 +56,21 @@ def add_allocations(figures, nodes, runs):
 def figures_of_offered(figures, bench, args):
     import offered
     bench.nodes(args.nodes[0])
-    for binds in (False, True):
-        runs = []
+    for rate in args.rates:
+        floors, kinds = [], {False: [], True: []}
         for _ in range(args.rounds):
-            runs.append(offered.offered(bench, args.pods * 2, 200, binds))
-            note(f"offered, kube-scheduler {'binds' if binds else 'is down'}: {json.dumps(runs[-1])}")
-        part = median([run["within_20ms"] for run in runs])
-        figures.add(f"pod seen to allocation written at 200 pods/s offered, kube-scheduler {'beside it' if binds else 'down'}: within 20 ms",
-                    100 * part, "%", ">= 99", part >= 0.99, p50_ms=median([run["p50_ms"] for run in runs]),
-                    p99_ms=median([run["p99_ms"] for run in runs]), mean_ms=median([run["mean_ms"] for run in runs]),
-                    came_per_s=median([run["offered_per_s"] for run in runs]))
+            floors.append(offered.floor(bench, args.pods * 2, rate))
+            note(f"{rate} pods/s, the write alone: {json.dumps(floors[-1])}")
+            for binds, runs in kinds.items():
+                runs.append(offered.offered(bench, args.pods * 2, rate, binds))
+                note(f"{rate} pods/s, kube-scheduler {'binds' if binds else 'is down'}: {json.dumps(runs[-1])}")
+        for binds, runs in kinds.items():
+            part = median([run["within_20ms"] for run in runs])
+            figures.add(f"pod seen to allocation written at {rate} pods/s offered, kube-scheduler {'beside it' if binds else 'down'}: within 20 ms",
+                        100 * part, "%", ">= 99", part >= 0.99,
+                        **{what: median([run[what] for run in runs]) for what in ("p50_ms", "p99_ms", "mean_ms")},
+                        came_per_s=median([run["offered_per_s"] for run in runs]),
+                        write_alone={what: median([one[what] for one in floors]) for what in floors[0]})
 
 
 def figures_of_scale(figures, bench, args):
@@ -95,6 +100,7 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
     parser.add_argument("--nodes", type=lambda text: [int(word) for word in text.split(",")], default=[100, 1000])
     parser.add_argument("--pods", type=int, default=1000)
+    parser.add_argument("--rates", type=lambda text: [int(word) for word in text.split(",")], default=[50, 200], help="pods a second, offered")
     parser.add_argument("--scale-nodes", type=int, default=5000)
     parser.add_argument("--scale-pods", type=int, default=50000)
     parser.add_argument("--rounds", type=int, default=3)
