@@ -7,22 +7,12 @@
 
 #include "base/log.h"
 #include "kube/retry.h"
+#include "kube/time_text.h"
 
 namespace flexai::kube {
 namespace {
 
 using base::Code;
-
-std::string wall_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  ::gmtime_r(&now.tv_sec, &utc);
-  char text[64], micros[32];
-  size_t n = ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(micros, sizeof micros, ".%06ldZ", now.tv_nsec / 1000);
-  return std::string(text, n) + micros;
-}
 
 }  // namespace
 
@@ -100,7 +90,7 @@ void Elector::State::seen(const Reply& reply) {
 }
 
 void Elector::State::write(Election::Step step) {
-  LeaseRecord record = election.record(wall_now());
+  LeaseRecord record = election.record(now_text(true));
   if (step == Election::Step::kCreate) record.resource_version = record.uid = "";
   std::string body = lease_json(record, options.ns, options.name);
   Call call = step == Election::Step::kCreate
@@ -174,7 +164,7 @@ void Elector::State::say(const Failure& failure) {
 void Elector::State::release(std::function<void()> done) {
   loop.cancel(next);
   const bool ours = election.leads(lease_now());
-  LeaseRecord record = election.record(wall_now());
+  LeaseRecord record = election.record(now_text(true));
   election.lost();
   judge();
   alive = false;

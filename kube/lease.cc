@@ -98,6 +98,20 @@ LeaseStatus read_status(const json& from) {
 const char* state_name(LeaseState state) { return kStates[static_cast<size_t>(state)]; }
 const char* phase_name(LeasePhase phase) { return kPhases[static_cast<size_t>(phase)]; }
 
+LeasePhase phase_of(LeaseState state) {
+  switch (state) {
+    case LeaseState::kShared:
+      return LeasePhase::kShared;
+    case LeaseState::kSuspended:
+      return LeasePhase::kSuspended;
+    case LeaseState::kReleased:
+      return LeasePhase::kReleased;
+    case LeaseState::kRunning:
+      break;
+  }
+  return LeasePhase::kRunning;
+}
+
 base::Result<Lease> read_lease(const json& object) {
   if (!object.is_object()) return fail(Code::kCorrupt, "the lease is no object");
   const json& meta = part(object, "metadata");
