@@ -17,7 +17,9 @@ constexpr int kDeepest = 64;
 
 // What is left out; depth 0: the object itself.
 bool unread(int depth, std::string_view key, std::string_view parent) {
-  return depth == 1 && key == "managedFields" && parent == "metadata";
+  if (depth != 1) return false;
+  if (parent == "metadata") return key == "managedFields";
+  return parent == "status" && (key == "containerStatuses" || key == "images");
 }
 
 bool copy(dom::element from, int depth, std::string_view name, json* to);

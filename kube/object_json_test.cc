@@ -26,11 +26,16 @@ TEST(ObjectJson, IsWhatTheUsualParserMakesOfIt) {
   }
 }
 
-TEST(ObjectJson, WhoWroteWhichFieldIsNotKept) {
+TEST(ObjectJson, WhatNobodyReadsIsNotKept) {
   const auto object = parse_object(
       R"({"metadata":{"name":"a","managedFields":[{"fieldsV1":{"f:x":{}}}],"uid":"u"},"spec":1})");
   ASSERT_TRUE(object.ok());
   EXPECT_EQ(*object, json::parse(R"({"metadata":{"name":"a","uid":"u"},"spec":1})"));
+  const auto status = parse_object(
+      R"({"spec":{"images":[1],"containerStatuses":2},"status":{"images":[],"containerStatuses":[{}],"phase":"x"}})");
+  ASSERT_TRUE(status.ok());
+  EXPECT_EQ(*status,
+            json::parse(R"({"spec":{"images":[1],"containerStatuses":2},"status":{"phase":"x"}})"));
 }
 
 TEST(ObjectJson, NumbersThatAreNotNegativeAreUnsigned) {

@@ -1,9 +1,10 @@
 """What Flexai costs and does on a real Kubernetes, beside what kube-scheduler does by itself.
 
 usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rates N,N] [--rounds N] [--build FOLDER]
+       kube.py --experiment mission [--results FOLDER] [--build FOLDER]
 
 Parts: allocations, offered, scale. Nodes and cards are objects; no root is needed, but as root what is measured goes before other work of
-this machine. Not measured here yet: pods of a full cluster (start, agents, inference beside a training) and a fixed job set."""
+this machine. The experiment runs a fixed set of jobs on a full cluster."""
 import argparse
 import json
 import pathlib
@@ -12,7 +13,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "cluster"))
 import harness  # noqa: E402
-from harness import median, note, spread  # noqa: E402
+from harness import ROOT, median, note, spread  # noqa: E402
 
 PARTS = ("allocations", "offered", "scale")
 
@@ -94,6 +95,22 @@ def objects(figures, args, parts):
         bench.down()
 
 
+def experiment(args):
+    """Not a figure of a target: what was announced for such a system, beside what is true here. Written to a folder, with a plot."""
+    import mission
+    import mission_page
+    result = mission.mission(args.build)
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "mission.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (args.results / "mission.svg").write_text(mission_page.plot(result), encoding="utf-8")
+    (args.results / "mission.md").write_text(mission_page.page(result), encoding="utf-8")
+    whole, slices = result["summary"]["whole"], result["summary"]["slices"]
+    alone = result["summary"]["service_alone"]["service_p99_ms"]
+    for name, of in (("whole cards", whole), ("slices", slices)):
+        print(f"{name}: busy {100 * of['busy']:.0f} %, done in {of['makespan_s']:.0f} s, {of['jobs_an_hour']:.0f} jobs an hour, a training from made to "
+              f"done {of['training_turnaround_s']:.0f} s, a request's P99 {of['service_p99_ms']:.0f} ms ({of['service_p99_ms'] / alone:.2f} of alone)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path)
@@ -105,8 +122,12 @@ def main():
     parser.add_argument("--scale-pods", type=int, default=50000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--build", type=pathlib.Path, default=harness.build_dir())
+    parser.add_argument("--experiment", choices=["mission"], help="the same jobs with whole cards and with slices, on a full cluster; needs root")
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs/results", help="where the experiment's result goes")
     args = parser.parse_args()
     args.build = args.build.resolve()
+    if args.experiment:
+        return experiment(args)
     wrong = [part for part in args.only if part not in PARTS]
     if wrong:
         parser.error(f"--only {wrong[0]}: parts are {', '.join(PARTS)}")
