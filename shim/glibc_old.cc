@@ -74,18 +74,34 @@ FLEXAI_HIDDEN uint32_t arc4random() noexcept {
   return number;
 }
 
-// 2.30. The real one where there is one; else by the clock that old ones know, a second at a time,
-// so that a clock that is set harms no longer than that. Waking for nothing is allowed.
+// The C library's own where it has one. Looked for once; two that look at the same time find the
+// same.
+namespace {
+struct Newer {
+  std::atomic<void*> found{nullptr};
+  std::atomic<bool> looked{false};
+
+  void* look_for([[maybe_unused]] const char* name) {
+#ifdef FLEXAI_AS_IF_OLD  // for its test
+    return nullptr;
+#else
+    if (!looked.load(std::memory_order_acquire)) {
+      found.store(dlsym(RTLD_DEFAULT, name), std::memory_order_relaxed);
+      looked.store(true, std::memory_order_release);
+    }
+    return found.load(std::memory_order_relaxed);
+#endif
+  }
+};
+constinit Newer clockwait, find_object;
+}  // namespace
+
+// 2.30. Without the real one by the clock that old ones know, a second at a time, so that a clock
+// that is set harms no longer than that. Waking for nothing is allowed.
 FLEXAI_HIDDEN int pthread_cond_clockwait(pthread_cond_t* cond, pthread_mutex_t* mutex,
                                          clockid_t clock, const timespec* until) {
   using Wait = int (*)(pthread_cond_t*, pthread_mutex_t*, clockid_t, const timespec*);
-  static std::atomic<void*> known{nullptr};
-  static std::atomic<bool> looked{false};
-  if (!looked.load(std::memory_order_acquire)) {
-    known.store(dlsym(RTLD_DEFAULT, "pthread_cond_clockwait"), std::memory_order_relaxed);
-    looked.store(true, std::memory_order_release);
-  }
-  if (void* real = known.load(std::memory_order_relaxed))
+  if (void* real = clockwait.look_for("pthread_cond_clockwait"))
     return reinterpret_cast<Wait>(real)(cond, mutex, clock, until);
   constexpr int64_t kSecond = 1'000'000'000;
   const auto nanos = [](const timespec& t) { return int64_t{t.tv_sec} * kSecond + t.tv_nsec; };
@@ -132,6 +148,9 @@ int look(dl_phdr_info* info, size_t, void* wanted) {
 }  // namespace
 
 FLEXAI_HIDDEN int _dl_find_object(void* pc, dl_find_object* found) noexcept {
+  using Find = int (*)(void*, dl_find_object*);
+  if (void* real = find_object.look_for("_dl_find_object"))
+    return reinterpret_cast<Find>(real)(pc, found);
   Wanted wanted{reinterpret_cast<uintptr_t>(pc), found};
   return dl_iterate_phdr(&look, &wanted) == 1 ? 0 : -1;
 }
