@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kube/names.h"
-#include "model/json.h"
+#include "kube/object_json.h"
 
 namespace flexai::kube {
 
@@ -144,7 +144,7 @@ base::Result<Lease> read_lease(const json& object) {
 }
 
 base::Result<Lease> parse_lease(std::string_view text) {
-  auto parsed = model::parse_json(text);
+  auto parsed = parse_object(text);
   if (!parsed.ok()) return fail(Code::kCorrupt, "the lease: " + parsed.error().message);
   return read_lease(*parsed);
 }
