@@ -92,14 +92,19 @@ class Mission(DraCluster):
             self.hi.end()
             self.hi = None
 
+    def namespace(self, ns):
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": ns}})
+        wait(lambda: self.api.call("GET", f"/api/v1/namespaces/{ns}/serviceaccounts/default", expect=False)[0] == 200, 30)
+
     def make(self, ns, name, kind, sliced):
-        """A pod on the card's own node. A card that kube-scheduler gives is of this node as well."""
+        """A pod on the card's own node. A card that kube-scheduler gives is of this node as well. When the pod's own request began."""
         words, compute, config = KINDS[kind]
         spec = slice_of(compute, GI // 4, config or None) if sliced else slice_of(deviceClassName=WHOLE)
         self.api.create(f"{DRA}/namespaces/{ns}/resourceclaims", {"metadata": {"name": name}, "spec": {"devices": spec}})
         volumes = {**USR, str(self.build / "bin"): "/flexai"}
         command = ["/flexai/flexai-job-opencl", "--loops", str(LOOPS), "--seed", str(sum(map(ord, name))),
                    *(word.replace("KERNELS", str(self.kernels)) for word in words)]
+        began = time.monotonic()
         self.api.create(f"/api/v1/namespaces/{ns}/pods", {"metadata": {"name": name}, "spec": {
             "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "nodeSelector": {"kubernetes.io/hostname": "card"},
             "automountServiceAccountToken": False, **({"schedulingGates": [{"name": GATE}]} if sliced else {}),
@@ -107,15 +112,15 @@ class Mission(DraCluster):
             "volumes": [{"name": f"v{n}", "hostPath": {"path": source}} for n, source in enumerate(volumes)],
             "containers": [{"name": "main", "image": "docker.io/local/host:1", "imagePullPolicy": "Never", "command": command,
                             "securityContext": {"runAsUser": 12345}, "env": [{"name": "HOME", "value": "/tmp"}],
-                            "resources": {"claims": [{"name": "card"}], "requests": {"cpu": "10m", "memory": "16Mi"}},
+                            "resources": {"claims": [{"name": "card"}], "requests": {"cpu": "150m", "memory": "16Mi"}},
                             "volumeMounts": [{"name": f"v{n}", "mountPath": target, "readOnly": True}
                                              for n, target in enumerate(volumes.values())]}]}})
+        return began
 
     def run_set(self, ns, jobs, sliced, seconds=900):
         """Each job's moments in seconds since the first was made, and what its program says."""
         self.with_hi(sliced)
-        self.api.create("/api/v1/namespaces", {"metadata": {"name": ns}})
-        wait(lambda: self.api.call("GET", f"/api/v1/namespaces/{ns}/serviceaccounts/default", expect=False)[0] == 200, 30)
+        self.namespace(ns)
         load, began = Load(self), time.monotonic()
         found, waiting = {}, [(f"{kind}-{number}", kind, at) for number, (kind, at) in enumerate(jobs)]
         while waiting or any("ended" not in one for one in found.values()):
