@@ -8,6 +8,7 @@ are never idle gains nothing by slices, and the result says how much each kind c
 
 Needs root (nodes), and the servers of `./dev cluster`."""
 import atexit
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -20,6 +21,7 @@ sys.path.insert(0, str(ROOT / "test/e2e/kube"))
 sys.path.insert(0, str(ROOT / "test/e2e/remote"))
 from dra_cluster import DOOR, GATE, NODES, USR, DraCluster  # noqa: E402
 from harness import note  # noqa: E402
+from objects import go_first  # noqa: E402
 from scheduling import DRA, DRIVER, GI, XPU, Api, Cluster, HiScheduler, slice_of, wait  # noqa: E402
 
 WHOLE = "whole-card"  # a class with the same card, for kube-scheduler
@@ -67,7 +69,14 @@ class Mission(DraCluster):
         self.door("build", seconds=3600)
         self.door("down")
         atexit.register(self.down)
+        go_first()  # and the agents, their workers and so the cards, which are of this session
         self.up()
+        for pid in filter(None, json.loads(self.door("status", "--json"))["processes"].values()):
+            go_first(pid)
+        # Programs of pods are in groups of their own.
+        for file, most in (("cpu/flexai-cluster/cpu.shares", "65536"), ("flexai-cluster/cpu.weight", "10000")):
+            with contextlib.suppress(OSError):
+                (pathlib.Path("/sys/fs/cgroup") / file).write_text(most, encoding="ascii")
         self.install()
         for file in ("crds/xpuqueue.yaml", "kustomize/claim-policy.yaml", "kustomize/hi-scheduler-rbac.yaml"):
             self.kubectl("apply", "-f", str(ROOT / "deploy" / file))
@@ -152,7 +161,7 @@ class Mission(DraCluster):
         """How many kernels are a step, on the card as it is now and with nobody else on it."""
         self.kernels = 10
         alone = self.run_set("calibrate", [("training", 0)], True)["jobs"]["training-0"]["said"]
-        each = percentile(alone["latency_ms"], 0.5) / 1000 / self.kernels
+        each = percentile(alone["latency_ms"], 0.1) / 1000 / self.kernels  # whoever else computes here only makes it slower
         self.kernels = max(1, round(STEP_SECONDS / each))
         note(f"mission: a kernel takes {1000 * each:.2f} ms; {self.kernels} a step")
         return each
