@@ -6,8 +6,8 @@
 
 #include "agent/host_request.h"
 #include "agent/net_door.h"
-#include "base/code_named.h"
 #include "base/clock.h"
+#include "base/code_named.h"
 #include "model/json.h"
 #include "wire/dial.h"
 #include "wire/pki.h"

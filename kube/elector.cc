@@ -14,6 +14,8 @@ namespace {
 
 using base::Code;
 
+constexpr int kGivingBack = 3;  // times
+
 }  // namespace
 
 base::Nanos lease_now() {
@@ -42,6 +44,7 @@ struct Elector::State : std::enable_shared_from_this<State> {
   void say(const Failure& failure);
   void send(Call call, base::Nanos timeout, OnReply done);
   void release(std::function<void()> done);
+  void give_back(LeaseRecord record, int attempts, std::function<void()> done);
 
   Client& client;
   base::Loop& loop;
@@ -169,12 +172,29 @@ void Elector::State::release(std::function<void()> done) {
   judge();
   alive = false;
   if (!ours) return loop.post(std::move(done));
+  give_back(std::move(record), kGivingBack, std::move(done));
+}
+
+// A renewal that was under way may have changed the lease since: then the version is looked up. Who
+// does not give it back makes the next one wait for its end.
+void Elector::State::give_back(LeaseRecord record, int attempts, std::function<void()> done) {
   record.holder.clear();
   Call call =
       replace(kLeases, {options.ns, options.name}, lease_json(record, options.ns, options.name));
   call.priority = Priority::kUrgent;
   call.timeout = options.times.retry_period;
-  client.send(std::move(call), &loop, [done = std::move(done)](Reply) { done(); });
+  client.send(std::move(call), &loop, [self = shared_from_this(), attempts, done](Reply reply) {
+    if (reply.http != 409 || attempts <= 1) return done();
+    Call look = get_object(kLeases, {self->options.ns, self->options.name});
+    look.priority = Priority::kUrgent;
+    look.timeout = self->options.times.retry_period;
+    self->client.send(std::move(look), &self->loop, [self, attempts, done](Reply found) {
+      auto lease = found.ok() ? lease_from_json(found.body)
+                              : base::Result<LeaseRecord>(found.failure->error());
+      if (!lease.ok() || lease->holder != self->options.identity) return done();
+      self->give_back(std::move(*lease), attempts - 1, done);
+    });
+  });
 }
 
 base::Result<std::unique_ptr<Elector>> Elector::make(Client& client, base::Loop& loop,

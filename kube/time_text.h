@@ -1,4 +1,5 @@
-// Wall-clock time as Kubernetes writes it: seconds, or microseconds for what has those. Threads: any.
+// Wall-clock time as Kubernetes writes it: seconds, or microseconds for what has those. Threads:
+// any.
 #pragma once
 
 #include <chrono>

@@ -163,6 +163,19 @@ TEST_F(TwoWorkers, NoMoreKeysThanMayBe) {
   EXPECT_EQ(target_.allow(*wire::random_key()).error().code, Code::kExhausted);
 }
 
+TEST(LinkKeys, AreForgottenWhenTheirTimeIsOver) {
+  Links target(500 * base::kMillisecond);
+  const auto key = *wire::random_key();
+  const std::string name = *wire::name_of(key);
+  ASSERT_TRUE(target.allow(key).ok());
+  ASSERT_TRUE(target.key_named(name));
+  for (size_t i = 1; i < Links::kMostKeys; ++i) ASSERT_TRUE(target.allow(*wire::random_key()).ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_FALSE(target.key_named(name));
+  // They take nobody's place either.
+  EXPECT_TRUE(target.allow(*wire::random_key()).ok());
+}
+
 TEST_F(TwoWorkers, ACutIsToldToAllThatWait) {
   const auto key = *wire::random_key();
   ASSERT_TRUE(target_.allow(key).ok());
