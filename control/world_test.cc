@@ -27,6 +27,14 @@ class WorldTest : public ::testing::Test {
     world_.node(name, &*facts);
   }
 
+  void labelled(const std::string& name, const char* label, const char* value) {
+    const Json json{
+        {"metadata", {{"name", name}, {"labels", {{"name", name}, {label, value}}}}},
+        {"status", {{"allocatable", {{"cpu", "4"}, {"memory", "8Gi"}, {"pods", "10"}}}}}};
+    const auto facts = read_node(dump(json));
+    world_.node(name, &*facts);
+  }
+
   void cards(const std::string& name, int count) {
     Json devices = Json::array();
     for (int i = 0; i < count; ++i)
@@ -170,7 +178,8 @@ TEST_F(WorldTest, WhatIsAssumedIsNotGivenTwiceAndComesBackWhenForgotten) {
     pod(name);
   }
   EXPECT_EQ(decide(), (Lines{"ns/a@n<-n:0(600)"}));
-  EXPECT_EQ(why("ns/b").substr(0, 57), "0/1 nodes: 1 without a card that has 600 of its compute f");
+  EXPECT_EQ(why("ns/b").substr(0, 66),
+            "NoCards: 0/1 nodes: 1 without a card that has 600 of its compute f");
   EXPECT_EQ(decide(), Lines{});
   world_.forget("ns/a");
   world_.pod("ns/a", nullptr);
@@ -246,7 +255,7 @@ TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
     pod(name, "1", labels, notes);
   }
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_EQ(why("ns/a"), "gang g: 2 of 3 members are there");
+  EXPECT_EQ(why("ns/a"), "GangIncomplete: gang g: 2 of 3 members are there");
   claim("c", 800);
   pod("c", "1", labels, notes);
   EXPECT_EQ(decide(), Lines{});
@@ -272,6 +281,18 @@ TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
   EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:0(100)"}));
 }
 
+TEST_F(WorldTest, CardsOfADrainedNodeTakeNobodyWhereverTheProgramRuns) {
+  labelled("card", kube::kDrainedLabel, "true");
+  node("plain");
+  cards("card", 1);
+  claim("p", 100);
+  pod("p");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_NE(why("ns/p").find("whose cards are being drained"), std::string::npos) << why("ns/p");
+  labelled("card", kube::kDrainedLabel, "false");
+  EXPECT_EQ(decide(), (Lines{"ns/p@card<-card:0(100)"}));
+}
+
 TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
   node("n");
   cards("n", 1);
@@ -284,7 +305,7 @@ TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
   put_claim("p", json);
   pod("p");
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_NE(why("ns/p").find("claim p: request x: "), std::string::npos) << why("ns/p");
+  EXPECT_EQ(why("ns/p").find("Invalid: claim p: request x: "), 0u) << why("ns/p");
   EXPECT_NE(why("ns/p").find("qos"), std::string::npos) << why("ns/p");
 }
 
