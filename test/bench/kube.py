@@ -102,7 +102,7 @@ def experiment(args):
     import mission_page
     result = mission.mission(args.build)
     args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / "mission.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (args.results / "mission.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
     (args.results / "mission.svg").write_text(mission_page.plot(result), encoding="utf-8")
     (args.results / "mission.md").write_text(mission_page.page(result), encoding="utf-8")
     whole, slices = result["summary"]["whole"], result["summary"]["slices"]

@@ -59,7 +59,7 @@ def idle(cluster, seconds=60):
             "writes_a_minute": {what: 60 * count / took for what, count in of_pods(written(before, writes_of(cluster.api))).items()}}
 
 
-def beside(cluster, seconds=40):
+def beside(cluster, seconds=30):
     """A service with 30 % for itself: alone, and beside a training with 70 % that never rests."""
     words = ["--seconds", str(seconds), "--rate", "10"]
     KINDS["guaranteed"] = (words, 300, {"qos": "fixed"})
