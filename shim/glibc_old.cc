@@ -10,7 +10,6 @@
 #include <link.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -66,11 +65,15 @@ extern "C" {
 __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 }
 
-// 2.36.
+// 2.36. Who asks seeds a generator, no key: where the kernel is not asked, the clock has to do.
 FLEXAI_HIDDEN uint32_t arc4random() noexcept {
   uint32_t number = 0;
-  while (getrandom(&number, sizeof number, 0) != sizeof number)
-    if (errno != EINTR) abort();  // no kernel that runs us lacks it
+  while (getrandom(&number, sizeof number, 0) != sizeof number) {
+    if (errno == EINTR) continue;
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint32_t>(now.tv_nsec) * 2654435761u ^ static_cast<uint32_t>(now.tv_sec);
+  }
   return number;
 }
 
