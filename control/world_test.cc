@@ -309,5 +309,96 @@ TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
   EXPECT_NE(why("ns/p").find("qos"), std::string::npos) << why("ns/p");
 }
 
+// Nothing is marked before the first look: it must see all the same what came before.
+TEST_F(WorldTest, WhatCameBeforeTheFirstLookCounts) {
+  cards("n", 1);
+  Json held = claim_json("held", 600, 1);
+  held["status"] = {
+      {"allocation",
+       {{"devices",
+         {{"results",
+           Json::array({{{"request", "x"},
+                         {"driver", kube::kDriverName},
+                         {"pool", "n"},
+                         {"device", "card-0"},
+                         {"shareID", "s"},
+                         {"consumedCapacity", {{"compute", "600"}, {"memory", "1Gi"}}}}})}}},
+        {"nodeSelector",
+         {{"nodeSelectorTerms",
+           Json::array({{{"matchFields", Json::array({{{"key", "metadata.name"},
+                                                       {"operator", "In"},
+                                                       {"values", {"n"}}}})}}})}}}}},
+      {"reservedFor",
+       Json::array({{{"resource", "pods"}, {"name", "held"}, {"uid", "pod-held"}}})}};
+  put_claim("held", held);
+  pod("held");
+  kube::Lease stale;
+  stale.ns = "ns";
+  stale.name = kube::lease_name("claim-held", 7);
+  stale.spec.claim = {"held", "claim-held"};
+  stale.spec.pool = "n";
+  stale.spec.device = "card-0";
+  stale.spec.share_id = "another";
+  stale.spec.compute_milli = 300;
+  world_.lease("ns/" + stale.name, &stale);
+  claim("a", 200);
+  pod("a");
+  claim("b", 100);
+  pod("b");
+  node("n");
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(100)"}));
+  EXPECT_EQ(world_.stale_leases(), (std::set<std::string>{"ns/" + stale.name}));
+  EXPECT_EQ(world_.unleased(), (std::set<std::string>{"ns/held"}));
+  EXPECT_EQ(world_.unfinished(), (std::set<std::string>{"ns/held"}));
+}
+
+TEST_F(WorldTest, APoolOfTwoSlicesIsThereWhenBothAre) {
+  node("n");
+  claim("a", 300);
+  pod("a");
+  const auto part = [this](const std::string& name, const std::string& pool, int number) {
+    const Json device{
+        {"name", "card-" + std::to_string(number)},
+        {"allowMultipleAllocations", true},
+        {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", "16Gi"}}}}}};
+    const Json json{{"spec",
+                     {{"driver", kube::kDriverName},
+                      {"nodeName", pool},
+                      {"pool", {{"name", pool}, {"generation", 1}, {"resourceSliceCount", 2}}},
+                      {"devices", Json::array({device})}}}};
+    const auto slice = read_slice(dump(json));
+    world_.slice(name, &**slice);
+  };
+  part("one", "n", 0);
+  EXPECT_EQ(decide(), Lines{});
+  part("two", "other", 1);  // of another pool
+  EXPECT_EQ(decide(), Lines{});
+  part("two", "n", 1);  // it has moved
+  EXPECT_EQ(world_.cards(), 2u);
+  EXPECT_EQ(decide().size(), 1u);
+  world_.slice("one", nullptr);
+  EXPECT_EQ(world_.cards(), 0u);
+}
+
+TEST_F(WorldTest, ATroubleStaysUntilItIsOver) {
+  node("n");
+  cards("n", 1);
+  pod("a");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(why("ns/a"), "its claim a is not there");
+  node("m");  // all is opened anew
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(why("ns/a"), "its claim a is not there");
+  claim("a", 300);
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_TRUE(world_.troubles().empty());
+  pod("b");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(world_.troubles().size(), 1u);
+  world_.pod("ns/b", nullptr);
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_TRUE(world_.troubles().empty());
+}
+
 }  // namespace
 }  // namespace flexai::control
