@@ -110,6 +110,7 @@ base::Status Scheduler::start() {
 }
 
 void Scheduler::stop(std::function<void()> done) {
+    world_.drop_unseen();
   stopping_ = true;
   if (elector_ == nullptr) return done();
   elector_->release(std::move(done));

@@ -133,6 +133,7 @@ class World {
   // Later work started past it so often.
   void passed(const std::string& unit, uint32_t times);
   // Pods of gangs that have places and did not all run in their time; asked for once.
+  bool unleased(const std::string& claim) const { return unleased_.count(claim) != 0; }
   std::vector<std::string> overdue();
   // The first moment at which something is to be looked at again; 0: none.
   int64_t next_ms() const;
@@ -264,6 +265,20 @@ class World {
 
   const WorldOptions options_;
   std::unordered_map<std::string, PodFacts> pods_;
+  // world_unseen.cc
+  struct Unseen {
+    std::string claim_uid;
+    Given given;
+    bool shown = false;  // the claim said so once
+    bool sent = false;   // the lease's creation
+    bool made = false;   // that was answered
+  };
+  bool shown_by(const ClaimFacts& claim, const Given& given) const;
+  std::vector<Grant> unseen_of(const std::string& lease) const;
+  void see_claim(const std::string& uid, const ClaimFacts* now);
+  void see_lease(const std::string& key, const kube::Lease* before, const kube::Lease* now);
+  void drop_unseen(const std::string& lease);
+
   std::map<std::string, Site> sites_;  // by node
   std::map<std::string, CardSlice> slices_;
   std::unordered_map<std::string, ClaimFacts> claims_;
@@ -303,6 +318,8 @@ class World {
   int64_t now_ms_ = 0;
   std::unique_ptr<sched::Planner> planner_;
   // What the emitted work takes, so that nothing is told that cannot be.
+  std::map<std::string, Unseen> unseen_;                               // by lease
+  std::unordered_map<std::string, std::set<std::string>> unseen_on_;   // leases, by node of card
   struct Room {
     int64_t cpu = 0, memory = 0;
     std::vector<int64_t> milli, card_memory;

@@ -188,11 +188,13 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
     for (const Given& given : before->given) drop(&claims_on_, given.pool, key);
     claim_of_uid_.erase(before->uid);
     for (const std::string& lease : leases_of_[before->uid]) dirty_units_.insert("@lease:" + lease);
+    if (now == nullptr || now->uid != before->uid) see_claim(std::string(before->uid), nullptr);
     claims_.erase(key);
   }
   if (now == nullptr) return;
   claims_[key] = *now;
   claim_of_uid_[now->uid] = key;
+  see_claim(now->uid, now);
   for (const Given& given : now->given) claims_on_[given.pool].insert(key);
   for (const std::string& lease : leases_of_[now->uid]) dirty_units_.insert("@lease:" + lease);
   touch_claim(key);
@@ -201,9 +203,10 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
 void World::lease(const std::string& key, const kube::Lease* now) {
   ++changes_;
   dirty_units_.insert("@lease:" + key);
+  see_lease(key, lease(key), now);
   if (const kube::Lease* before = lease(key)) {
     drop(&leases_on_, before->spec.pool, key);
-    drop(&leases_of_, before->spec.claim.uid, key);
+    if (unseen_.count(key) == 0) drop(&leases_of_, before->spec.claim.uid, key);
     leases_.erase(key);
   }
   if (const auto aimed = aims_.find(key); aimed != aims_.end())
@@ -273,6 +276,8 @@ void World::forget(const std::string& pod) {
   const auto at = assumed_.find(pod);
   if (at == assumed_.end()) return;
   for (const Award& award : at->second.awards) {
+    if (const auto of = leases_of_.find(award.claim_uid); of != leases_of_.end())
+      for (const std::string& lease : of->second) dirty_units_.insert("@lease:" + lease);
     assumed_claims_.erase(award.claim);
     for (const Given& given : award.given) drop(&assumed_on_, given.pool, award.claim);
     touch_claim(award.claim);

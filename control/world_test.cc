@@ -207,6 +207,81 @@ TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
 }
 
 TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
+// The watch of the leases is behind: it was cut, say.
+TEST_F(WorldTest, WhatWasWrittenIsTakenUntilItsLeaseIsSeen) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const PodPlace place = *world_.assumption("ns/a");
+  const Award& award = place.awards[0];
+  const std::string key = "ns/" + kube::lease_name("claim-a", 0);
+  world_.writing(award);
+  write("a", 600);
+  world_.lease_sent(key, award.claim_uid, award.given[0]);
+  world_.lease_answered(key, true);
+  EXPECT_EQ(decide(), Lines{});
+  world_.pod("ns/a", nullptr);
+  claim("a", 600);
+  EXPECT_EQ(decide(), Lines{}) << "the claim was taken back, the lease is there";
+  EXPECT_FALSE(world_.has_room(place));
+  world_.claim("ns/a", nullptr);
+  EXPECT_EQ(decide(), Lines{}) << "the claim is gone, the lease is there";
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec = {{"a", "claim-a"}, {}, "n", "n", "card-0", award.given[0].share_id, 600, 1 << 30};
+  world_.lease(key, &lease);
+  EXPECT_EQ(decide(), Lines{}) << "by the lease itself now";
+  world_.lease(key, nullptr);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+// Of a pod and a claim that went while the allocation was on its way.
+TEST_F(WorldTest, WhatIsBeingWrittenIsTakenUntilItIsKnownNotToBe) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const Award award = world_.assumption("ns/a")->awards[0];
+  world_.writing(award);
+  world_.pod("ns/a", nullptr);
+  EXPECT_FALSE(world_.assumed("ns/a"));
+  EXPECT_EQ(decide(), Lines{});
+  world_.unwritten(award);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+TEST_F(WorldTest, ALeaseThatWasNeverSeenIsLookedForWhenItAloneHoldsTheCard) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const Award award = world_.assumption("ns/a")->awards[0];
+  const std::string key = "ns/" + kube::lease_name("claim-a", 0);
+  world_.writing(award);
+  write("a", 600);
+  world_.lease_sent(key, award.claim_uid, award.given[0]);
+  world_.pod("ns/a", nullptr);
+  world_.claim("ns/a", nullptr);
+  EXPECT_EQ(decide(), Lines{}) << "it may still be made";
+  EXPECT_EQ(world_.unseen_alone(), Lines{});
+  world_.lease_answered(key, true);
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(world_.unseen_alone(), Lines{key});
+  world_.lease_answered(key, false);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
   node("a");
   node("b");
   cards("a", 1);
