@@ -83,11 +83,28 @@ std::string status_of(const QueueFacts& facts, const World::QueueUse& use,
                  {"reason", wrong.empty() ? "Sound" : "Wrong"},
                  {"message", wrong.empty() ? "" : wrong}};
   const Json status{{"observedGeneration", facts.generation},
+  Json conditions = Json::array({std::move(condition)});
+  const int64_t asked = facts.queue.guarantee;
+  const bool kept = use.guarantee >= asked;
+  if (wrong.empty() && asked > 0)
+    conditions.push_back(
+        {{"type", "Guaranteed"},
+         {"status", kept ? "True" : "False"},
+         {"observedGeneration", facts.generation},
+         {"reason", kept ? "Kept" : "ClusterTooSmall"},
+         {"message", kept ? ""
+                          : "the cluster has " + std::to_string(whole) +
+                                " milli-NCU, less than its queues are guaranteed: of this one's " +
+                                std::to_string(asked) + " its part is " +
+                                std::to_string(use.guarantee)}});
                     {"used", use.ncu},
+                    {"guarantee", wrong.empty() ? use.guarantee : 0},
                     {"cards", use.milli},
                     {"running", use.running},
                     {"pending", use.pending},
-                    {"conditions", Json::array({std::move(condition)})}};
+                    {"unmet", use.unmet},
+                    {"ncuHours", ncu_hours},
+                    {"conditions", std::move(conditions)}};
   return dump(status);
 }
 

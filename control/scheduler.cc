@@ -288,9 +288,18 @@ void Scheduler::write_queues() {
     const QueueFacts& facts = entry.value;
     const auto used = use.find(facts.queue.name);
     const auto wrong = world_.wrong_queues().find(facts.queue.name);
-    const std::string status =
-        status_of(facts, used == use.end() ? World::QueueUse{} : used->second,
-                  wrong == world_.wrong_queues().end() ? "" : wrong->second);
+    const World::QueueUse of = used == use.end() ? World::QueueUse{} : used->second;
+    const std::string why = wrong == world_.wrong_queues().end() ? "" : wrong->second;
+    Hours& hours = hours_[facts.queue.name];
+    const auto own = counted.find(facts.queue.name);
+    const int64_t all =
+        hours.before + (own == counted.end() ? 0 : std::llround(own->second * 1000));
+    std::string status = status_of(facts, of, why, world_.whole_ncu(), hours.said);
+    // Hours alone are not worth a write each second.
+    if (status != facts.status || (all != hours.said && now - hours.when >= kHours)) {
+      hours.said = all, hours.when = now;
+      status = status_of(facts, of, why, world_.whole_ncu(), all);
+    }
     if (status == facts.status || written_status_[facts.queue.name] == status) continue;
     written_status_[facts.queue.name] = status;
     client_.send(write_status(facts, status, now_text(false)), nullptr, [](kube::Reply) {});

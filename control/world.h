@@ -177,9 +177,12 @@ class World {
     std::string pool, card;
     Amounts consumed;
     bool admin = false;
+    int64_t guarantee = 0;  // that the cluster, as it is, can keep
+    int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
     std::string lease, request;  // lease: that speaks for it, if there is one
     Amounts admitted;
   };
+  int64_t whole_ncu() const { return whole_ncu_; }  // milli-NCU of all cards
   // Plans go by what leases are to be; what is free by what is.
   enum class View { kPlanned, kNow };
   // What decides where a unit may be; units that have the same share it.
@@ -304,6 +307,8 @@ class World {
     int64_t generation = 0;  // of the lease that says it; 0: not written yet
   };
   std::unordered_map<std::string, Aimed> aims_;  // by lease
+  std::map<std::string, int64_t> kept_;  // guarantees
+  int64_t whole_ncu_ = 0;
   std::set<std::string> leaving_, refused_;      // pods; leases
   std::map<std::string, int64_t> spared_;        // pods, until
 

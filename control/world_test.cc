@@ -331,6 +331,80 @@ TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
 }
 
 TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
+TEST_F(WorldTest, AGangGathersUntilAllMembersHaveANode) {
+  node("n");
+  cards("n", 2);
+  const Json labels{{kube::kGangLabel, "g"}}, notes{{kube::kGangSizeAnnotation, "2"}};
+  for (const char* name : {"a", "b"}) {
+    claim(name, 800);
+    pod(name, "1", labels, notes);
+  }
+  claim("alone", 100);
+  pod("alone");
+  decide();
+  EXPECT_TRUE(world_.gang_gathers("ns/a"));
+  EXPECT_FALSE(world_.gang_gathers("ns/alone"));
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec = {{"a", "claim-a"}, {"a", "pod-a"}, "n", "n", "card-0", "share-0", 800, 1 << 30};
+  lease.spec.hold = true;
+  const std::string key = "ns/" + lease.name;
+  world_.lease(key, &lease);
+  for (const char* name : {"a", "b"}) {
+    world_.refresh(1000);
+    EXPECT_EQ(world_.gathered(), Lines{}) << name;
+    PodFacts bound = *world_.pod("ns/" + std::string(name));
+    bound.node = "n";
+    world_.pod("ns/" + std::string(name), &bound);
+  }
+  world_.refresh(1000);
+  EXPECT_EQ(world_.gathered(), Lines{key});
+  lease.spec.hold = false;
+  world_.lease(key, &lease);
+  world_.refresh(1000);
+  EXPECT_EQ(world_.gathered(), Lines{});
+}
+
+TEST_F(WorldTest, GuaranteesOfAClusterThatHasShrunkAreCutAndStopNobody) {
+  node("n");
+  node("m");
+  cards("n", 1);
+  cards("m", 1);
+  model::Queue a, b;
+  a.name = "a", a.guarantee = a.deserved = 1500;
+  b.name = "b", b.guarantee = b.deserved = 500;
+  world_.queues({a, b}, {});
+  claim("p", 300);
+  pod("p", "1", {{kube::kQueueLabel, "a"}});
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(world_.queue_use()["a"].guarantee, 1500);
+  world_.node("m", nullptr);
+  world_.slice("m", nullptr);
+  cards("n", 1);
+  claim("q", 300);
+  pod("q", "1", {{kube::kQueueLabel, "b"}});
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(why("ns/q"), "");
+  EXPECT_EQ(world_.queue_use()["a"].guarantee, 750);
+  EXPECT_EQ(world_.queue_use()["b"].guarantee, 250);
+  QueueFacts facts;
+  facts.queue = a;
+  const std::string status = status_of(facts, world_.queue_use()["a"], "", world_.whole_ncu(), 0);
+  EXPECT_NE(status.find("of this one's 1500 its part is 750"), std::string::npos) << status;
+}
+
+TEST_F(WorldTest, WhatWaitsIsTheUnmetDemandOfItsQueue) {
+  node("n");
+  cards("n", 1);
+  claim("p", 600);
+  pod("p");
+  claim("q", 700);
+  pod("q");
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(world_.queue_use()[kube::kDefaultQueue].unmet, 700);
+}
+
   node("n", "4");
   cards("n", 1);
   PodFacts other;
