@@ -170,6 +170,8 @@ class World {
     NodeFacts facts;
     bool known = false;  // the node is there, not only its cards
     std::vector<std::shared_ptr<const Card>> cards;
+  const std::unordered_map<std::string, kube::Lease>& leases() const { return leases_; }
+  int64_t ncu_of_card(const std::string& pool, const std::string& card) const;  // milli-NCU
     uint32_t position = 0;  // in the snapshot
     bool full = false;      // of pods
   };

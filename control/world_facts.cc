@@ -375,3 +375,10 @@ size_t World::cards() const {
 }
 
 }  // namespace flexai::control
+int64_t World::ncu_of_card(const std::string& pool, const std::string& name) const {
+  if (const auto site = sites_.find(pool); site != sites_.end())
+    for (const auto& card : site->second.cards)
+      if (card->name == name && card->ncu_milli() > 0) return card->ncu_milli();
+  return 1000;
+}
+
