@@ -176,14 +176,14 @@ void Binder::make_leases(const std::string& key, const std::vector<Given>& given
     const std::string name = claim->ns + "/" + kube::lease_name(claim->uid, i);
     if (!given[i].ours || given[i].admin || given[i].share_id.empty()) continue;
     if (world_.lease(name) != nullptr || !busy_.insert(name).second) continue;
-    send(create_lease(*claim, i, lease_of(*claim, given[i], pod, node, queue)),
-         [this, name](kube::Reply reply) {
-           const bool there = reply.ok() || reply.failure->http == 409;
-           if (!there)
-             base::log(base::Level::kWarn, "binder", "a lease could not be made",
-                       {{"lease", name}, {"error", reply.failure->message}});
-           // Until the watch has brought it, or it is time to try again.
-           loop_.at(base::monotonic_now() + 10 * kPause, [this, alive = alive_, name] {
+    if (task != nullptr) ++task->leases;
+    world_.lease_sent(name, claim->uid, given[i]);
+    kube::LeaseSpec spec = lease_of(*claim, given[i], pod, node, queue);
+    spec.hold = world_.gang_gathers(claim->ns + "/" + pod.name);
+    make_lease(name, create_lease(*claim, i, spec), given[i].share_id, task);
+  }
+}
+
 void Binder::make_lease(const std::string& key, const kube::Call& call, const std::string& share,
                         const TaskPtr& task) {
   send(call, [this, key, call, share, task](const kube::Reply& reply) {
@@ -219,17 +219,11 @@ void Binder::lease_made(const std::string& key, bool there, const TaskPtr& task)
   if (--task->leases == 0 && task->next == task->place.awards.size()) written(task);
 }
 
-             if (*alive) busy_.erase(name);
-           });
-         });
-  if (task->unleased) return handlers_.changed();  // mend() goes on from there
-  written_.insert(pod);
-  }
-}
-
 void Binder::written(const TaskPtr& task) {
   const std::string pod = task->place.pod;
   busy_.erase(pod);
+  if (task->unleased) return handlers_.changed();  // mend() goes on from there
+  written_.insert(pod);
   const auto companions = world_.companions(pod);
   for (const std::string& one : companions)
     if (!ready(one)) return;
@@ -274,13 +268,13 @@ void Binder::open(const std::string& key) {
 }
 
 // All claims are allocated; perhaps not all for this pod, when others share them.
-    if (reserved && world_.unleased(claim->ns + "/" + claim->name)) return;
 void Binder::finish(const std::string& key) {
   const PodFacts* pod = world_.pod(key);
   if (pod == nullptr || busy_.count(key) != 0 || busy_.count("open " + key) != 0) return;
   for (const ClaimFacts* claim : world_.our_claims(*pod)) {
     bool reserved = false;
     for (const kube::Reference& other : claim->reserved) reserved |= other.uid == pod->uid;
+    if (reserved && world_.unleased(claim->ns + "/" + claim->name)) return;
     if (reserved) continue;
     busy_.insert(key);
     send(reserve(*claim, *pod), [this, key](kube::Reply reply) {
@@ -315,6 +309,12 @@ void Binder::requeue(const std::vector<std::string>& pods) {
     }
     for (const ClaimFacts* claim : world_.our_claims(*pod))
       if (claim->allocated && claim->reserved.size() < 2)
+        send(deallocate(*claim), [this, key](kube::Reply reply) {
+          if (!reply.ok()) handlers_.failed(key, reply.failure->message);
+        });
+  }
+}
+
 // A watch that was cut may never show a lease that is gone again.
 void Binder::look_for(const std::string& key) {
   if (!busy_.insert("look " + key).second) return;
@@ -330,14 +330,18 @@ void Binder::look_for(const std::string& key) {
        });
 }
 
-        send(deallocate(*claim), [this, key](kube::Reply reply) {
-          if (!reply.ok()) handlers_.failed(key, reply.failure->message);
-        });
-  }
-}
-
 void Binder::mend() {
   if (!handlers_.may_write()) return;
+  for (const std::string& key : world_.unseen_alone()) look_for(key);
+  for (const std::string& key : world_.gathered()) {
+    if (!busy_.insert("free " + key).second) continue;
+    send(free_lease(*world_.lease(key)), [this, key](const kube::Reply&) {
+      later(5 * kPause, [this, key] {
+        busy_.erase("free " + key);
+        handlers_.changed();
+      });
+    });
+  }
   for (const std::string& pod : world_.unfinished()) finish(pod);
   for (const std::string& key : world_.unleased()) {
     const ClaimFacts* claim = world_.claim(key);

@@ -93,6 +93,16 @@ class World {
   void assume(const PodPlace& place);
   // It did not happen.
   void forget(const std::string& pod);
+  // What was sent to the API server and the watches do not show yet (world_unseen.cc): its cards
+  // are taken from before an allocation is sent until its leases are seen, whatever is forgotten
+  // and whatever becomes of claim and pod meanwhile, because a watch may be long behind another.
+  void writing(const Award& award);
+  void unwritten(const Award& award);  // certainly so
+  void lease_sent(const std::string& key, const std::string& claim_uid, const Given& given);
+  void lease_answered(const std::string& key, bool there);
+  // Leases that hold a card all by themselves, and are there for all we know.
+  std::vector<std::string> unseen_alone() const;
+  void drop_unseen();  // the lead is lost: nothing of ours comes any more
   // Whether an assumed place is free by now (world_running.cc, as are those that follow).
   bool has_room(const PodPlace& place) const;
 
@@ -123,9 +133,14 @@ class World {
   std::set<std::string> unfinished() const { return unfinished_; }
   // Claims with a part that has no lease; leases that nothing stands behind any more.
   std::set<std::string> unleased() const { return unleased_; }
+  bool unleased(const std::string& claim) const { return unleased_.count(claim) != 0; }
   std::set<std::string> stale_leases() const { return stale_leases_; }
   // Claims that are allocated, for nobody, and that nobody else takes back.
   std::set<std::string> unreserved() const { return unreserved_; }
+  // Whether a pod is of a gang of which not all members have a node.
+  bool gang_gathers(const std::string& pod) const;
+  // Leases that their agents hold back for that, and need to no more.
+  std::vector<std::string> gathered() const;
   // The pods of the gang of this one, or itself alone.
   std::set<std::string> companions(const std::string& pod) const;
   // The claims of an assumption are all allocated: facts say it now.
@@ -133,7 +148,6 @@ class World {
   // Later work started past it so often.
   void passed(const std::string& unit, uint32_t times);
   // Pods of gangs that have places and did not all run in their time; asked for once.
-  bool unleased(const std::string& claim) const { return unleased_.count(claim) != 0; }
   std::vector<std::string> overdue();
   // The first moment at which something is to be looked at again; 0: none.
   int64_t next_ms() const;
@@ -156,22 +170,25 @@ class World {
   const PodPlace* assumption(const std::string& pod) const;
   std::vector<std::string> assumptions() const;  // pods
   const std::map<std::string, std::string>& wrong_queues() const { return wrong_queues_; }
+  const std::unordered_map<std::string, kube::Lease>& leases() const { return leases_; }
+  int64_t ncu_of_card(const std::string& pool, const std::string& card) const;  // milli-NCU
   size_t nodes() const { return sites_.size(); }
   size_t cards() const;
   // What a queue holds: milli-NCU, milli-cards, pods that run and that wait.
   struct QueueUse {
     int64_t ncu = 0, milli = 0, running = 0, pending = 0, suspended = 0;
+    int64_t guarantee = 0;  // that the cluster, as it is, can keep
+    int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
   };
   std::map<std::string, QueueUse> queue_use() const;
   const std::vector<model::Queue>& known_queues() const { return queues_; }
+  int64_t whole_ncu() const { return whole_ncu_; }  // milli-NCU of all cards
 
  private:
   struct Site {
     NodeFacts facts;
     bool known = false;  // the node is there, not only its cards
     std::vector<std::shared_ptr<const Card>> cards;
-  const std::unordered_map<std::string, kube::Lease>& leases() const { return leases_; }
-  int64_t ncu_of_card(const std::string& pool, const std::string& card) const;  // milli-NCU
     uint32_t position = 0;  // in the snapshot
     bool full = false;      // of pods
   };
@@ -179,12 +196,9 @@ class World {
     std::string pool, card;
     Amounts consumed;
     bool admin = false;
-    int64_t guarantee = 0;  // that the cluster, as it is, can keep
-    int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
     std::string lease, request;  // lease: that speaks for it, if there is one
     Amounts admitted;
   };
-  int64_t whole_ncu() const { return whole_ncu_; }  // milli-NCU of all cards
   // Plans go by what leases are to be; what is free by what is.
   enum class View { kPlanned, kNow };
   // What decides where a unit may be; units that have the same share it.
@@ -251,6 +265,20 @@ class World {
                                          const std::string& node) const;
   model::Workload other_pods(const std::string& node) const;
 
+  // world_unseen.cc
+  struct Unseen {
+    std::string claim_uid;
+    Given given;
+    bool shown = false;  // the claim said so once
+    bool sent = false;   // the lease's creation
+    bool made = false;   // that was answered
+  };
+  bool shown_by(const ClaimFacts& claim, const Given& given) const;
+  std::vector<Grant> unseen_of(const std::string& lease) const;
+  void see_claim(const std::string& uid, const ClaimFacts* now);
+  void see_lease(const std::string& key, const kube::Lease* before, const kube::Lease* now);
+  void drop_unseen(const std::string& lease);
+
   // world_running.cc
   std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
   void reduce(const kube::Lease& lease, View view, Amounts* consumed) const;
@@ -270,20 +298,6 @@ class World {
 
   const WorldOptions options_;
   std::unordered_map<std::string, PodFacts> pods_;
-  // world_unseen.cc
-  struct Unseen {
-    std::string claim_uid;
-    Given given;
-    bool shown = false;  // the claim said so once
-    bool sent = false;   // the lease's creation
-    bool made = false;   // that was answered
-  };
-  bool shown_by(const ClaimFacts& claim, const Given& given) const;
-  std::vector<Grant> unseen_of(const std::string& lease) const;
-  void see_claim(const std::string& uid, const ClaimFacts* now);
-  void see_lease(const std::string& key, const kube::Lease* before, const kube::Lease* now);
-  void drop_unseen(const std::string& lease);
-
   std::map<std::string, Site> sites_;  // by node
   std::map<std::string, CardSlice> slices_;
   std::unordered_map<std::string, ClaimFacts> claims_;
@@ -293,6 +307,8 @@ class World {
   std::map<std::string, VolumeClaimFacts> volume_claims_;
   std::vector<model::Queue> queues_;
   std::map<std::string, std::string> wrong_queues_;
+  std::map<std::string, int64_t> kept_;  // guarantees
+  int64_t whole_ncu_ = 0;
   std::set<std::string> direct_;
 
   std::unordered_map<std::string, std::set<std::string>> pods_on_, pods_of_claim_, pods_of_gang_;
@@ -302,6 +318,8 @@ class World {
   std::unordered_map<std::string, PodPlace> assumed_;                  // by pod
   std::unordered_map<std::string, std::string> assumed_claims_;        // -> pod
   std::unordered_map<std::string, std::set<std::string>> assumed_on_;  // claims, by node of card
+  std::map<std::string, Unseen> unseen_;                               // by lease
+  std::unordered_map<std::string, std::set<std::string>> unseen_on_;   // leases, by node of card
   std::map<std::string, int64_t> gang_since_;  // first member placed, not all running yet
   std::unordered_map<std::string, std::map<std::string, int64_t>> avoided_;  // pod, node, until
   struct Aimed {
@@ -309,8 +327,6 @@ class World {
     int64_t generation = 0;  // of the lease that says it; 0: not written yet
   };
   std::unordered_map<std::string, Aimed> aims_;  // by lease
-  std::map<std::string, int64_t> kept_;  // guarantees
-  int64_t whole_ncu_ = 0;
   std::set<std::string> leaving_, refused_;      // pods; leases
   std::map<std::string, int64_t> spared_;        // pods, until
 
@@ -318,15 +334,13 @@ class World {
   std::unordered_map<std::string, std::string> fit_names_;
   std::unordered_map<std::string, UnitState> units_;
   std::set<std::string> dirty_units_;
-  std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_;
+  std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_, held_leases_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;
   uint64_t changes_ = 0, next_fit_ = 0;
   int64_t now_ms_ = 0;
   std::unique_ptr<sched::Planner> planner_;
   // What the emitted work takes, so that nothing is told that cannot be.
-  std::map<std::string, Unseen> unseen_;                               // by lease
-  std::unordered_map<std::string, std::set<std::string>> unseen_on_;   // leases, by node of card
   struct Room {
     int64_t cpu = 0, memory = 0;
     std::vector<int64_t> milli, card_memory;

@@ -297,6 +297,26 @@ void World::confirm(const std::string& key) {
   forget(pod);
 }
 
+bool World::gang_gathers(const std::string& key) const {
+  const PodFacts* p = pod(key);
+  if (p == nullptr || p->wish == nullptr || p->wish->gang_size < 2) return false;
+  size_t there = 0;
+  for (const std::string& one : companions(key)) {
+    const PodFacts& other = pods_.at(one);
+    there += !other.node.empty() || other.finished;
+  }
+  return there < p->wish->gang_size;
+}
+
+std::vector<std::string> World::gathered() const {
+  std::vector<std::string> all;
+  for (const std::string& key : held_leases_) {
+    const kube::Lease* l = lease(key);
+    if (l != nullptr && !gang_gathers(l->ns + "/" + l->spec.pod.name)) all.push_back(key);
+  }
+  return all;
+}
+
 std::set<std::string> World::companions(const std::string& key) const {
   const PodFacts* p = pod(key);
   if (p == nullptr) return {};
@@ -368,13 +388,6 @@ int64_t World::next_ms() const {
 
 bool World::dirty() const { return structure_ || !dirty_units_.empty() || !dirty_sites_.empty(); }
 
-size_t World::cards() const {
-  size_t count = 0;
-  for (const auto& [name, site] : sites_) count += site.cards.size();
-  return count;
-}
-
-}  // namespace flexai::control
 int64_t World::ncu_of_card(const std::string& pool, const std::string& name) const {
   if (const auto site = sites_.find(pool); site != sites_.end())
     for (const auto& card : site->second.cards)
@@ -382,3 +395,10 @@ int64_t World::ncu_of_card(const std::string& pool, const std::string& name) con
   return 1000;
 }
 
+size_t World::cards() const {
+  size_t count = 0;
+  for (const auto& [name, site] : sites_) count += site.cards.size();
+  return count;
+}
+
+}  // namespace flexai::control

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control/json_parts.h"
+#include "control/queue.h"
 #include "control/reporter.h"
 #include "kube/names.h"
 
@@ -206,7 +207,6 @@ TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
 }
 
-TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
 // The watch of the leases is behind: it was cut, say.
 TEST_F(WorldTest, WhatWasWrittenIsTakenUntilItsLeaseIsSeen) {
   node("n");
@@ -282,6 +282,7 @@ TEST_F(WorldTest, ALeaseThatWasNeverSeenIsLookedForWhenItAloneHoldsTheCard) {
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
 }
 
+TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
   node("a");
   node("b");
   cards("a", 1);
@@ -330,7 +331,6 @@ TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
   EXPECT_EQ(decide().size(), 3u);
 }
 
-TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
 TEST_F(WorldTest, AGangGathersUntilAllMembersHaveANode) {
   node("n");
   cards("n", 2);
@@ -405,6 +405,7 @@ TEST_F(WorldTest, WhatWaitsIsTheUnmetDemandOfItsQueue) {
   EXPECT_EQ(world_.queue_use()[kube::kDefaultQueue].unmet, 700);
 }
 
+TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
   node("n", "4");
   cards("n", 1);
   PodFacts other;
