@@ -7,6 +7,7 @@
 #include "agent/host_request.h"
 #include "agent/net_door.h"
 #include "base/clock.h"
+#include "base/code_named.h"
 #include "model/json.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
@@ -21,12 +22,6 @@ namespace {
 
 constexpr base::Nanos kConnecting = 5 * base::kSecond;
 
-Code code_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
-    if (name == base::code_name(static_cast<Code>(i))) return static_cast<Code>(i);
-  return Code::kInternal;
-}
-
 base::Error read_error(const std::string& text, int status) {
   auto parsed = model::parse_json(text);
   if (parsed.ok() && parsed->is_object() && parsed->contains("error")) {
@@ -34,7 +29,7 @@ base::Error read_error(const std::string& text, int status) {
     const auto text = [&](const char* key) {
       return error.contains(key) && error[key].is_string() ? error[key].get<std::string>() : "";
     };
-    if (error.is_object()) return fail(code_of(text("code")), text("message"));
+    if (error.is_object()) return fail(base::code_named(text("code")), text("message"));
   }
   return fail(Code::kInternal, "the agent answered with HTTP status " + std::to_string(status));
 }

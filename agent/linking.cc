@@ -29,8 +29,9 @@ base::Status known_there(const LinkPlan& plan, OtherHost& there) {
   auto answer = there.ask("POST", "/v1/links", question.dump());
   if (answer.ok()) return {};
   base::log(base::Level::kInfo, "links", "not made", {{"why", answer.error().message}});
-  if (answer.error().code == Code::kNotFound) return answer.error();
-  return fail(Code::kUnavailable,
+  const Code why = answer.error().code;
+  if (why == Code::kNotFound) return answer.error();
+  return fail(why == Code::kDenied ? why : Code::kUnavailable,
               there.name() +
                   " does not answer this host as one of its group; the agent's log here "
                   "says more");

@@ -4,6 +4,7 @@
 
 #include "agent/host_request.h"
 #include "agent/net_door.h"
+#include "base/code_named.h"
 #include "model/json.h"
 #include "wire/dial.h"
 #include "wire/pki.h"
@@ -21,12 +22,6 @@ using nlohmann::json;
 namespace {
 
 constexpr Nanos kConnecting = 5 * kSecond, kAnswer = 60 * kSecond;
-
-Code code_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
-    if (name == base::code_name(static_cast<Code>(i))) return static_cast<Code>(i);
-  return Code::kInternal;
-}
 
 }  // namespace
 
@@ -47,6 +42,7 @@ Result<OtherHost> OtherHost::open(const std::string& to, const std::string& pki)
 Result<json> OtherHost::ask(const std::string& method, const std::string& path,
                             const std::string& body) {
   auto transport = wire::dial(endpoint, tls, monotonic_now() + kConnecting);
+  if (!transport.ok() && transport.error().code == Code::kDenied) return transport.error();
   if (!transport.ok())
     return fail(Code::kUnavailable,
                 transport.error().message + "; is flexaid --listen running there?");
@@ -58,7 +54,7 @@ Result<json> OtherHost::ask(const std::string& method, const std::string& path,
   if (response->status < 400) return *parsed;
   const json error = parsed->value("error", json::object());
   if (!error.is_object()) return fail(Code::kInternal, name() + " refuses");
-  return fail(code_of(error.value("code", "internal")),
+  return fail(base::code_named(error.value("code", "internal")),
               name() + ": " + error.value("message", "failed"));
 }
 

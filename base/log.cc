@@ -7,7 +7,7 @@
 
 #include <atomic>
 
-#include "base/result.h"
+#include "base/code_named.h"
 
 namespace flexai::base {
 namespace {
@@ -71,6 +71,12 @@ const char* code_name(Code code) {
                                            "unavailable", "timeout",   "unsupported", "conflict",
                                            "corrupt",     "internal"};
   return kNames[static_cast<int>(code)];
+}
+
+Code code_named(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
+    if (name == code_name(static_cast<Code>(i))) return static_cast<Code>(i);
+  return Code::kInternal;
 }
 
 Error fail_errno(const std::string& what) {

@@ -4,7 +4,7 @@
 
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "model/json.h"
+#include "kube/object_json.h"
 
 namespace flexai::control {
 namespace {
@@ -116,7 +116,7 @@ int64_t Card::compute() const { return capacity(*this, kube::kComputeCapacity, 1
 int64_t Card::memory() const { return capacity(*this, kube::kMemoryCapacity, 0); }
 
 base::Result<std::optional<CardSlice>> read_slice(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
   const Json& spec = at(json, "spec");
   if (text_at(spec, "driver") != kube::kDriverName) return std::optional<CardSlice>();
   CardSlice slice;

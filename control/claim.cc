@@ -5,6 +5,7 @@
 #include "control/card.h"
 #include "control/json_parts.h"
 #include "kube/names.h"
+#include "kube/object_json.h"
 #include "model/json.h"
 
 namespace flexai::control {
@@ -131,7 +132,7 @@ bool reserves(const cel::Part& p) {
 }  // namespace
 
 base::Result<ClaimFacts> read_facts(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
   FLEXAI_TRY_ASSIGN(const kube::Claim read, kube::read_claim(json));
   ClaimFacts claim;
   claim.ns = read.ns;
@@ -154,7 +155,7 @@ base::Result<ClaimFacts> read_facts(std::string_view text) {
 }
 
 base::Result<ClassFacts> read_class(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
   ClassFacts of;
   of.name = text_at(at(json, "metadata"), "name");
   const Json& spec = at(json, "spec");

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "control/time_text.h"
 #include "control/writes.h"
+#include "kube/time_text.h"
 
 namespace flexai::control {
 namespace {
@@ -33,7 +33,9 @@ void Ladder::send(kube::Call call, std::function<void(kube::Reply)> then) {
                });
 }
 
-int64_t Ladder::until_ms(base::Nanos pause) const { return unix_ms() + pause / base::kMillisecond; }
+int64_t Ladder::until_ms(base::Nanos pause) const {
+  return kube::unix_ms() + pause / base::kMillisecond;
+}
 
 void Ladder::refuse(const std::string& pod, const std::string& why) {
   ++counts_.refused;

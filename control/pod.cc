@@ -6,7 +6,7 @@
 
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "model/json.h"
+#include "kube/object_json.h"
 
 namespace flexai::control {
 namespace {
@@ -171,7 +171,7 @@ int64_t taken(Resources* all, const char* name) {
   return node.empty() ? 0 : node.mapped();
 }
 
-base::Result<Json> parse(std::string_view text) { return model::parse_json(text); }
+base::Result<Json> parse(std::string_view text) { return kube::parse_object(text); }
 
 }  // namespace
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "control/time_text.h"
 #include "control/writes.h"
+#include "kube/time_text.h"
 
 namespace flexai::control {
 namespace {
@@ -79,7 +79,7 @@ std::string words_of(const sched::Verdict& v, const model::Workload& w, size_t n
 void Reporter::say(const PodFacts& pod, const std::string& reason, const std::string& message) {
   if (bucket_.take(base::monotonic_now()) != 0) return;
   ++told_;
-  client_.send(say_event(pod, instance_, reason, message, now_text(true), false), nullptr,
+  client_.send(say_event(pod, instance_, reason, message, kube::now_text(true), false), nullptr,
                [](kube::Reply) {});
 }
 
@@ -95,9 +95,10 @@ bool Reporter::tell(const std::map<std::string, std::string>& reasons, base::Nan
     const PodFacts* facts = world_.pod(pod);
     if (facts == nullptr || facts->wish == nullptr) continue;
     if (bucket_.take(now) != 0) return true;
-    const std::string when = now_text(true);
+    const std::string when = kube::now_text(true);
     if (facts->wish->gates > 0 && facts->wish->message != reason)
-      client_.send(say_condition(*facts, reason, now_text(false)), nullptr, [](kube::Reply) {});
+      client_.send(say_condition(*facts, reason, kube::now_text(false)), nullptr,
+                   [](kube::Reply) {});
     client_.send(say_event(*facts, instance_, "FailedScheduling", reason, when, true), nullptr,
                  [](kube::Reply reply) {
                    if (!reply.ok() && reply.failure->http != 404)

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "base/log.h"
-#include "control/time_text.h"
 #include "control/watches.h"
 #include "control/writes.h"
+#include "kube/time_text.h"
 
 namespace flexai::control {
 namespace {
@@ -148,7 +148,7 @@ void Scheduler::taken_back(const ClaimFacts& before, const ClaimFacts& now) {
   const PodFacts* pod = world_.pod(key);
   if (pod == nullptr || pod->uid != before.reserved.front().uid || !pod->node.empty()) return;
   const int again = std::min(stumbles_[key]++, 5);
-  world_.avoid(key, before.node, unix_ms() + (kFirstAvoidance << again));
+  world_.avoid(key, before.node, kube::unix_ms() + (kFirstAvoidance << again));
   base::log(base::Level::kInfo, "scheduler", "kube-scheduler could not bind a pod",
             {{"pod", key},
              {"node", before.node},
@@ -181,12 +181,12 @@ void Scheduler::cycle() {
   if (leading()) binder_.requeue(world_.overdue());
   report();
   if (const int64_t next = world_.next_ms(); next != 0)
-    at(base::monotonic_now() + std::max<int64_t>(1, next - unix_ms()) * base::kMillisecond);
+    at(base::monotonic_now() + std::max<int64_t>(1, next - kube::unix_ms()) * base::kMillisecond);
   if (world_.dirty()) soon();
 }
 
 bool Scheduler::decide() {
-  if (!world_.refresh(unix_ms())) return false;
+  if (!world_.refresh(kube::unix_ms())) return false;
   const base::Nanos began = base::monotonic_now();
   const bool explains = began - explained_ >= kExplain;
   sched::Plan plan =
@@ -330,7 +330,7 @@ void Scheduler::write_queues() {
     }
     if (status == facts.status || written_status_[facts.queue.name] == status) continue;
     written_status_[facts.queue.name] = status;
-    client_.send(write_status(facts, status, now_text(false)), nullptr, [](kube::Reply) {});
+    client_.send(write_status(facts, status, kube::now_text(false)), nullptr, [](kube::Reply) {});
   }
 }
 

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "model/json.h"
+#include "kube/object_json.h"
 
 namespace flexai::control {
 namespace {
@@ -24,14 +24,14 @@ Projected<T> project(const Meta&, ObjectText text) {
 Projected<CardSlice> project_slice(const Meta&, ObjectText text) { return read_slice(text.json); }
 
 Projected<bool> project_namespace(const Meta&, ObjectText text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text.json));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text.json));
   const Json& labels = at(json, "metadata", "labels");
   if (text_at(labels, kube::kDirectLabel) != "allowed") return std::optional<bool>();
   return std::optional<bool>(true);
 }
 
 base::Result<VolumeFacts> read_volume(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
   VolumeFacts facts;
   const Json& required = at(json, "spec", "nodeAffinity", "required");
   facts.has_affinity = required.is_object();
@@ -40,7 +40,7 @@ base::Result<VolumeFacts> read_volume(std::string_view text) {
 }
 
 base::Result<VolumeClaimFacts> read_volume_claim(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
+  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
   return VolumeClaimFacts{text_at(at(json, "spec"), "volumeName"),
                           text_at(at(json, "spec"), "storageClassName")};
 }

@@ -1,6 +1,7 @@
 #include "control/world.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "kube/names.h"
@@ -114,6 +115,7 @@ bool World::open(int64_t now_ms) {
     state.emitted.clear();
     dirty_units_.insert(unit);
   }
+  if (!std::exchange(marks_, true)) mark_all();
   structure_ = false;
   dirty_sites_.clear();
   planner_.reset();
@@ -185,11 +187,12 @@ bool World::clamp(Workload* w) {
 
 void World::emit(sched::Delta* delta) {
   std::vector<std::string> order(dirty_units_.begin(), dirty_units_.end());
+  std::sort(order.begin(), order.end());
   // Other pods last: ours are known card by card, of them what is left counts.
   std::stable_partition(order.begin(), order.end(),
                         [](const std::string& unit) { return !unit.starts_with("@node:"); });
   dirty_units_.clear();
-  std::map<std::string, Workload> before, after;
+  std::unordered_map<std::string, Workload> before;
   for (const std::string& unit : order) {
     const auto known = units_.find(unit);
     if (known == units_.end()) continue;
@@ -206,17 +209,30 @@ void World::emit(sched::Delta* delta) {
     for (Workload& w : works) {
       if (!clamp(&w)) continue;
       if (w.state == model::WorkState::kRunning) give_room(w, -1);
-      after[w.name] = w;
       state.emitted.push_back(std::move(w));
     }
-    if (state.emitted.empty() && state.waiting.empty()) units_.erase(unit);
+    if (state.trouble.empty())
+      troubled_.erase(unit);
+    else
+      troubled_.insert(unit);
+    if (state.emitted.empty() && state.waiting.empty()) {
+      troubled_.erase(unit);
+      units_.erase(unit);
+    }
   }
-  for (const auto& [name, w] : before)
-    if (after.count(name) == 0) delta->gone.push_back(name);
-  for (auto& [name, w] : after) {
-    const auto was = before.find(name);
-    if (was == before.end() || !(was->second == w)) delta->workloads.push_back(std::move(w));
+  std::vector<const Workload*> after;
+  for (const std::string& unit : order)
+    if (const auto state = units_.find(unit); state != units_.end())
+      for (const Workload& w : state->second.emitted) after.push_back(&w);
+  std::sort(after.begin(), after.end(),
+            [](const Workload* a, const Workload* b) { return a->name < b->name; });
+  for (const Workload* w : after) {
+    const auto was = before.find(w->name);
+    if (was == before.end() || !(was->second == *w)) delta->workloads.push_back(*w);
+    if (was != before.end()) before.erase(was);
   }
+  for (const auto& [name, w] : before) delta->gone.push_back(name);
+  std::sort(delta->gone.begin(), delta->gone.end());
 }
 
 bool World::refresh(int64_t now_ms) {
@@ -273,9 +289,10 @@ std::vector<std::string> World::pods_of(const std::string& unit) const {
 
 std::vector<std::pair<std::string, std::string>> World::troubles() {
   std::vector<std::pair<std::string, std::string>> all;
-  for (const auto& [unit, state] : units_)
-    if (!state.trouble.empty())
-      for (const std::string& pod : state.waiting) all.emplace_back(pod, state.trouble);
+  for (const std::string& unit : troubled_) {
+    const UnitState& state = units_.at(unit);
+    for (const std::string& pod : state.waiting) all.emplace_back(pod, state.trouble);
+  }
   return all;
 }
 
@@ -305,12 +322,14 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
                               ? obstacle(p.wish->constraints, site->second.facts, use_of(at.node))
                               : nullptr) {
       state->second.excluded.insert(at.node);
+      misfits_.insert(unit);
       dirty_units_.insert(unit);
       return fail(Code::kConflict, key + " on " + at.node + ": " + why);
     }
     const auto found = fit(asking, cards);
     if (!found.ok()) {
       state->second.excluded.insert(pool);
+      misfits_.insert(unit);
       dirty_units_.insert(unit);
       return fail(Code::kConflict, key + " on " + pool + ": " + found.error().message);
     }

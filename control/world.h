@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -227,6 +228,10 @@ class World {
     uint32_t passed_over = 0;
   };
   // world_facts.cc
+  void mark(std::string unit) {
+    if (marks_) dirty_units_.insert(std::move(unit));
+  }
+  void mark_all();
   void touch_pod(const std::string& key);
   void touch_claim(const std::string& key);
   void touch_site(const std::string& name, bool structure);
@@ -299,7 +304,8 @@ class World {
   const WorldOptions options_;
   std::unordered_map<std::string, PodFacts> pods_;
   std::map<std::string, Site> sites_;  // by node
-  std::map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, std::set<std::string>> slices_of_;  // by pool
   std::unordered_map<std::string, ClaimFacts> claims_;
   std::map<std::string, ClassFacts> classes_;
   std::unordered_map<std::string, kube::Lease> leases_;
@@ -333,10 +339,12 @@ class World {
   std::map<std::string, FitRecord> fits_;  // by what decides them
   std::unordered_map<std::string, std::string> fit_names_;
   std::unordered_map<std::string, UnitState> units_;
-  std::set<std::string> dirty_units_;
+  std::unordered_set<std::string> dirty_units_;
+  std::set<std::string> troubled_, misfits_;  // units with a trouble; that are kept from nodes
   std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_, held_leases_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;
+  bool marks_ = false;  // from the first look on; that one looks at everything
   uint64_t changes_ = 0, next_fit_ = 0;
   int64_t now_ms_ = 0;
   std::unique_ptr<sched::Planner> planner_;

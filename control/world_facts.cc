@@ -81,22 +81,29 @@ std::string World::holder_of(const std::string& key, const ClaimFacts& facts) co
   return "";
 }
 
+// All that may want something of the planner.
+void World::mark_all() {
+  for (const auto& [unit, pods] : pods_of_gang_) mark(unit);
+  for (const auto& [key, facts] : claims_) mark("@claim:" + key);
+  for (const auto& [key, facts] : leases_) mark("@lease:" + key);
+}
+
 void World::touch_pod(const std::string& key) {
+  if (!marks_) return;
   const PodFacts* p = pod(key);
   if (p == nullptr) return;
-  dirty_units_.insert(unit_of(key, *p));
+  mark(unit_of(key, *p));
   if (p->wish == nullptr) return;
-  for (const PodClaim& one : p->wish->claims)
-    dirty_units_.insert("@claim:" + p->ns + "/" + one.claim);
+  for (const PodClaim& one : p->wish->claims) mark("@claim:" + p->ns + "/" + one.claim);
 }
 
 void World::touch_claim(const std::string& key) {
-  dirty_units_.insert("@claim:" + key);
+  if (!marks_) return;
+  mark("@claim:" + key);
   if (const auto at = pods_of_claim_.find(key); at != pods_of_claim_.end())
     for (const std::string& name : at->second) {
       touch_pod(name);
-      if (const PodFacts* p = pod(name); p != nullptr && !p->node.empty())
-        dirty_units_.insert("@node:" + p->node);
+      if (const PodFacts* p = pod(name); p != nullptr && !p->node.empty()) mark("@node:" + p->node);
     }
 }
 
@@ -106,7 +113,7 @@ void World::pod(const std::string& key, const PodFacts* now) {
   if (const PodFacts* before = pod(key)) {
     if (!before->node.empty()) {
       drop(&pods_on_, before->node, key);
-      dirty_units_.insert("@node:" + before->node);
+      mark("@node:" + before->node);
     }
     if (before->wish != nullptr) {
       for (const PodClaim& one : before->wish->claims)
@@ -126,7 +133,7 @@ void World::pod(const std::string& key, const PodFacts* now) {
   pods_[key] = *now;
   if (!now->node.empty() && !now->finished) {
     pods_on_[now->node].insert(key);
-    dirty_units_.insert("@node:" + now->node);
+    mark("@node:" + now->node);
   }
   if (now->wish != nullptr) {
     for (const PodClaim& one : now->wish->claims)
@@ -155,14 +162,20 @@ void World::node(const std::string& name, const NodeFacts* now) {
 void World::slice(const std::string& name, const CardSlice* now) {
   ++changes_;
   std::set<std::string> pools;
-  if (const auto at = slices_.find(name); at != slices_.end()) pools.insert(at->second.pool);
-  if (now != nullptr) pools.insert(now->pool);
-  slices_.erase(name);
-  if (now != nullptr) slices_[name] = *now;
+  if (const auto at = slices_.find(name); at != slices_.end()) {
+    pools.insert(at->second.pool);
+    drop(&slices_of_, at->second.pool, name);
+    slices_.erase(at);
+  }
+  if (now != nullptr) {
+    pools.insert(now->pool);
+    slices_of_[now->pool].insert(name);
+    slices_[name] = *now;
+  }
   for (const std::string& pool : pools) {
     std::vector<const CardSlice*> of;
-    for (const auto& [other, facts] : slices_)
-      if (facts.pool == pool) of.push_back(&facts);
+    if (const auto names = slices_of_.find(pool); names != slices_of_.end())
+      for (const std::string& other : names->second) of.push_back(&slices_.at(other));
     // A pool is a node's own; what names another node, or none, is nobody's card here.
     std::vector<std::shared_ptr<const Card>> cards = cards_of(of);
     std::erase_if(cards, [&](const auto& card) { return card->node != pool; });
@@ -187,7 +200,7 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
   if (const ClaimFacts* before = claim(key)) {
     for (const Given& given : before->given) drop(&claims_on_, given.pool, key);
     claim_of_uid_.erase(before->uid);
-    for (const std::string& lease : leases_of_[before->uid]) dirty_units_.insert("@lease:" + lease);
+    for (const std::string& lease : leases_of_[before->uid]) mark("@lease:" + lease);
     if (now == nullptr || now->uid != before->uid) see_claim(std::string(before->uid), nullptr);
     claims_.erase(key);
   }
@@ -196,13 +209,13 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
   claim_of_uid_[now->uid] = key;
   see_claim(now->uid, now);
   for (const Given& given : now->given) claims_on_[given.pool].insert(key);
-  for (const std::string& lease : leases_of_[now->uid]) dirty_units_.insert("@lease:" + lease);
+  for (const std::string& lease : leases_of_[now->uid]) mark("@lease:" + lease);
   touch_claim(key);
 }
 
 void World::lease(const std::string& key, const kube::Lease* now) {
   ++changes_;
-  dirty_units_.insert("@lease:" + key);
+  mark("@lease:" + key);
   see_lease(key, lease(key), now);
   if (const kube::Lease* before = lease(key)) {
     drop(&leases_on_, before->spec.pool, key);
@@ -277,7 +290,7 @@ void World::forget(const std::string& pod) {
   if (at == assumed_.end()) return;
   for (const Award& award : at->second.awards) {
     if (const auto of = leases_of_.find(award.claim_uid); of != leases_of_.end())
-      for (const std::string& lease : of->second) dirty_units_.insert("@lease:" + lease);
+      for (const std::string& lease : of->second) mark("@lease:" + lease);
     assumed_claims_.erase(award.claim);
     for (const Given& given : award.given) drop(&assumed_on_, given.pool, award.claim);
     touch_claim(award.claim);
@@ -332,12 +345,17 @@ void World::passed(const std::string& unit, uint32_t times) {
 }
 
 void World::forget_misfits() {
-  for (auto& [unit, state] : units_) {
-    if (state.excluded.empty() || state.excluded_at == changes_) continue;
+  std::erase_if(misfits_, [this](const std::string& unit) {
+    const auto at = units_.find(unit);
+    if (at == units_.end()) return true;
+    UnitState& state = at->second;
+    if (!state.excluded.empty() && state.excluded_at == changes_) return false;
+    if (state.excluded.empty()) return true;
     state.excluded.clear();
     state.excluded_at = changes_;
     dirty_units_.insert(unit);
-  }
+    return true;
+  });
 }
 
 std::vector<std::string> World::assumptions() const {

@@ -44,20 +44,6 @@ Taken more_of(const Taken& a, const Taken& b) {
   return {std::max(a.compute, b.compute), std::max(a.memory, b.memory)};
 }
 
-LeasePhase phase_for(LeaseState state) {
-  switch (state) {
-    case LeaseState::kShared:
-      return LeasePhase::kShared;
-    case LeaseState::kSuspended:
-      return LeasePhase::kSuspended;
-    case LeaseState::kReleased:
-      return LeasePhase::kReleased;
-    case LeaseState::kRunning:
-      break;
-  }
-  return LeasePhase::kRunning;
-}
-
 const std::string kCompute = qualified(kube::kComputeCapacity, kube::kDriverName);
 const std::string kMemory = qualified(kube::kMemoryCapacity, kube::kDriverName);
 
@@ -84,7 +70,7 @@ LeaseAim World::aim_of(const Lease& lease) const {
 bool World::settled(const Lease& l) const {
   return aims_.count(l.ns + "/" + l.name) == 0 && l.has_status &&
          l.status.observed_generation >= l.generation &&
-         l.status.phase == phase_for(l.spec.state) &&
+         l.status.phase == kube::phase_of(l.spec.state) &&
          (l.spec.state != LeaseState::kRunning || l.status.compute_milli <= l.spec.compute_milli);
 }
 

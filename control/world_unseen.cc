@@ -43,7 +43,7 @@ void World::writing(const Award& award) {
     unseen_[key] = {award.claim_uid, given, false, false, false};
     unseen_on_[given.pool].insert(key);
     leases_of_[award.claim_uid].insert(key);
-    dirty_units_.insert("@lease:" + key);
+    mark("@lease:" + key);
   }
 }
 
@@ -115,7 +115,7 @@ void World::drop_unseen(const std::string& key) {
     }
   unseen_.erase(at);
   ++changes_;
-  dirty_units_.insert("@lease:" + key);
+  mark("@lease:" + key);
 }
 
 void World::drop_unseen() {

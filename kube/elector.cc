@@ -7,22 +7,14 @@
 
 #include "base/log.h"
 #include "kube/retry.h"
+#include "kube/time_text.h"
 
 namespace flexai::kube {
 namespace {
 
 using base::Code;
 
-std::string wall_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  ::gmtime_r(&now.tv_sec, &utc);
-  char text[64], micros[32];
-  size_t n = ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(micros, sizeof micros, ".%06ldZ", now.tv_nsec / 1000);
-  return std::string(text, n) + micros;
-}
+constexpr int kGivingBack = 3;  // times
 
 }  // namespace
 
@@ -52,6 +44,7 @@ struct Elector::State : std::enable_shared_from_this<State> {
   void say(const Failure& failure);
   void send(Call call, base::Nanos timeout, OnReply done);
   void release(std::function<void()> done);
+  void give_back(LeaseRecord record, int attempts, std::function<void()> done);
 
   Client& client;
   base::Loop& loop;
@@ -100,7 +93,7 @@ void Elector::State::seen(const Reply& reply) {
 }
 
 void Elector::State::write(Election::Step step) {
-  LeaseRecord record = election.record(wall_now());
+  LeaseRecord record = election.record(now_text(true));
   if (step == Election::Step::kCreate) record.resource_version = record.uid = "";
   std::string body = lease_json(record, options.ns, options.name);
   Call call = step == Election::Step::kCreate
@@ -174,17 +167,34 @@ void Elector::State::say(const Failure& failure) {
 void Elector::State::release(std::function<void()> done) {
   loop.cancel(next);
   const bool ours = election.leads(lease_now());
-  LeaseRecord record = election.record(wall_now());
+  LeaseRecord record = election.record(now_text(true));
   election.lost();
   judge();
   alive = false;
   if (!ours) return loop.post(std::move(done));
+  give_back(std::move(record), kGivingBack, std::move(done));
+}
+
+// A renewal that was under way may have changed the lease since: then the version is looked up. Who
+// does not give it back makes the next one wait for its end.
+void Elector::State::give_back(LeaseRecord record, int attempts, std::function<void()> done) {
   record.holder.clear();
   Call call =
       replace(kLeases, {options.ns, options.name}, lease_json(record, options.ns, options.name));
   call.priority = Priority::kUrgent;
   call.timeout = options.times.retry_period;
-  client.send(std::move(call), &loop, [done = std::move(done)](Reply) { done(); });
+  client.send(std::move(call), &loop, [self = shared_from_this(), attempts, done](Reply reply) {
+    if (reply.http != 409 || attempts <= 1) return done();
+    Call look = get_object(kLeases, {self->options.ns, self->options.name});
+    look.priority = Priority::kUrgent;
+    look.timeout = self->options.times.retry_period;
+    self->client.send(std::move(look), &self->loop, [self, attempts, done](Reply found) {
+      auto lease = found.ok() ? lease_from_json(found.body)
+                              : base::Result<LeaseRecord>(found.failure->error());
+      if (!lease.ok() || lease->holder != self->options.identity) return done();
+      self->give_back(std::move(*lease), attempts - 1, done);
+    });
+  });
 }
 
 base::Result<std::unique_ptr<Elector>> Elector::make(Client& client, base::Loop& loop,

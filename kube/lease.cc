@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kube/names.h"
-#include "model/json.h"
+#include "kube/object_json.h"
 
 namespace flexai::kube {
 
@@ -102,6 +102,20 @@ LeaseStatus read_status(const json& from) {
 const char* state_name(LeaseState state) { return kStates[static_cast<size_t>(state)]; }
 const char* phase_name(LeasePhase phase) { return kPhases[static_cast<size_t>(phase)]; }
 
+LeasePhase phase_of(LeaseState state) {
+  switch (state) {
+    case LeaseState::kShared:
+      return LeasePhase::kShared;
+    case LeaseState::kSuspended:
+      return LeasePhase::kSuspended;
+    case LeaseState::kReleased:
+      return LeasePhase::kReleased;
+    case LeaseState::kRunning:
+      break;
+  }
+  return LeasePhase::kRunning;
+}
+
 base::Result<Lease> read_lease(const json& object) {
   if (!object.is_object()) return fail(Code::kCorrupt, "the lease is no object");
   const json& meta = part(object, "metadata");
@@ -134,7 +148,7 @@ base::Result<Lease> read_lease(const json& object) {
 }
 
 base::Result<Lease> parse_lease(std::string_view text) {
-  auto parsed = model::parse_json(text);
+  auto parsed = parse_object(text);
   if (!parsed.ok()) return fail(Code::kCorrupt, "the lease: " + parsed.error().message);
   return read_lease(*parsed);
 }

@@ -18,6 +18,7 @@ enum class LeaseState { kRunning, kShared, kSuspended, kReleased };
 enum class LeasePhase { kPending, kRunning, kShared, kSuspended, kReleased, kFailed };
 const char* state_name(LeaseState state);  // "Running" ...
 const char* phase_name(LeasePhase phase);
+LeasePhase phase_of(LeaseState state);  // of a lease whose spec is fulfilled
 
 struct LeaseSpec {
   Reference claim, pod;  // pod: may be empty

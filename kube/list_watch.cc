@@ -10,8 +10,9 @@ using base::Code;
 constexpr base::Nanos kListPatience = 60 * base::kSecond;
 constexpr base::Nanos kWatchGrace = 30 * base::kSecond;
 constexpr size_t kMostRefusal = 64 << 10;  // of the body of an answer that is no success
-constexpr int kMostExpiredLists = 2;       // in pages; then in one piece
-constexpr int kMostFruitless = 4;          // watches that cannot begin; then a list
+constexpr size_t kHandful = 256 << 10;  // of a list, handed on at once; less than a stream's window
+constexpr int kMostExpiredLists = 2;    // in pages; then in one piece
+constexpr int kMostFruitless = 4;       // watches that cannot begin; then a list
 
 // The beginning of an answer, and its body when that is no list or watch.
 struct Head {
@@ -64,18 +65,25 @@ class ListWatch::Page final : public Exchange {
       owner_->garbage(broken_);
       return true;
     }
-    if (any) owner_->sink_->deliver(owner_->taken(bytes.size()));
-    return !any;
+    if (!any) return true;
+    held_ += bytes.size();
+    if (held_ >= kHandful) hand_on();
+    return false;
   }
   void ended(const Ending& ending) override {
     if (owner_->stopped_) return;
+    if (held_ > 0) hand_on();
     if (ending.how != Ending::How::kComplete || !head_.good())
       return owner_->page_failed(failure_of_end(ending, head_));
     owner_->page_done(splitter_);
   }
 
  private:
+  // Few wakings of the loop for many objects.
+  void hand_on() { owner_->sink_->deliver(owner_->taken(std::exchange(held_, 0))); }
+
   const std::shared_ptr<ListWatch> owner_;
+  size_t held_ = 0;  // bytes whose objects are not handed on yet
   ItemSplitter splitter_;
   Head head_;
   base::Error broken_;

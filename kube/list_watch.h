@@ -34,7 +34,7 @@ class ChangeSink {
 struct ListWatchOptions {
   Resource resource;
   ListOptions selection;
-  int page = 500;
+  int page = 2000;
   int watch_seconds = 300;  // at least; up to twice as long
   SplitLimits limits;
   base::Nanos first_backoff = 50 * base::kMillisecond;

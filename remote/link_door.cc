@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "base/code_named.h"
 #include "remote/knock.h"
 #include "wire/socket.h"
 
@@ -55,7 +58,10 @@ base::Status ask_link(const std::string& door, const LinkRequest& request, base:
   FLEXAI_TRY_ASSIGN(const std::string answer, read_all(socket.get(), 1024, deadline));
   if (answer == kGood) return {};
   if (!answer.starts_with(kError)) return fail(Code::kUnavailable, path + " said nothing");
-  return fail(Code::kUnavailable, answer.substr(kError.size(), answer.find('\n') - kError.size()));
+  const std::string text = answer.substr(kError.size(), answer.find('\n') - kError.size());
+  const size_t space = std::min(text.find(' '), text.size());
+  return fail(base::code_named(text.substr(0, space)),
+              text.substr(std::min(space + 1, text.size())));
 }
 
 base::Result<LinkRequest> read_link_request(int connection, base::Nanos deadline) {
@@ -64,9 +70,10 @@ base::Result<LinkRequest> read_link_request(int connection, base::Nanos deadline
 }
 
 void answer_link(int connection, const base::Status& answer) {
-  const std::string text = answer.ok()
-                               ? std::string(kGood)
-                               : std::string(kError) + answer.error().message.substr(0, 900) + "\n";
+  std::string text(kGood);
+  if (!answer.ok())
+    text = std::string(kError) + base::code_name(answer.error().code) + " " +
+           answer.error().message.substr(0, 900) + "\n";
   // Who does not wait for it any more takes bytes over the program.
   [[maybe_unused]] const ssize_t sent =
       ::send(connection, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

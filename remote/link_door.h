@@ -1,7 +1,7 @@
 // The door for links: where a program asks for one (links.h) from the host on which it has a
 // session. Beside the unix socket at which it knocked for that (knock.h), PATH, is PATH.links; it
-// connects, sends a LinkRequest and the end of what it sends, and reads "linked" or "error TEXT"
-// and a line's end. Threads: any. Errors name the path.
+// connects, sends a LinkRequest and the end of what it sends, and reads "linked" or "error CODE
+// TEXT" and a line's end. Threads: any. Errors name the path.
 #pragma once
 
 #include <string>

@@ -115,7 +115,7 @@ base::Status Links::allow(const wire::SharedKey& key) {
   forget_old();
   if (cut_ || keys_.size() >= kMostKeys || in_.size() >= kMostLinks)
     return fail(Code::kExhausted, "no more links to this worker");
-  keys_.insert_or_assign(std::move(name), Key{key, monotonic_now() + kKeyLife});
+  keys_.insert_or_assign(std::move(name), Key{key, monotonic_now() + key_life_});
   return {};
 }
 

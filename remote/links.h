@@ -46,7 +46,7 @@ class Links {
   static constexpr base::Nanos kPatience = 5 * base::kSecond;  // for bytes that do not come or go
   static constexpr base::Nanos kAnswer = 10 * base::kSecond;   // for what a driver does with them
 
-  Links() = default;
+  explicit Links(base::Nanos key_life = kKeyLife) : key_life_(key_life) {}
   ~Links();
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
@@ -87,6 +87,7 @@ class Links {
   base::Status serve_one(In& in);
   void forget_old() FLEXAI_REQUIRES(mutex_);
 
+  const base::Nanos key_life_;
   base::Mutex mutex_;
   bool cut_ FLEXAI_GUARDED_BY(mutex_) = false;
   std::optional<LinkLanding> landing_ FLEXAI_GUARDED_BY(mutex_);

@@ -68,6 +68,17 @@ class TwoWorkers : public testing::Test {
     return target_.take_in(std::move(transport));
   }
 
+  // A connection with a key that the test speaks on by itself.
+  base::Result<std::unique_ptr<wire::Transport>> speak(const wire::SharedKey& key) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    std::thread other([&] { served_ = serve(ends[0]); });
+    const auto tls = *wire::TlsContext::with_key(key);
+    auto mine = tls->secure(base::Fd(ends[1]), "", monotonic_now() + kLong, "a session");
+    other.join();
+    return mine;
+  }
+
   base::Status link(const wire::SharedKey& key) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
@@ -152,6 +163,19 @@ TEST_F(TwoWorkers, NoMoreKeysThanMayBe) {
   EXPECT_EQ(target_.allow(*wire::random_key()).error().code, Code::kExhausted);
 }
 
+TEST(LinkKeys, AreForgottenWhenTheirTimeIsOver) {
+  Links target(500 * base::kMillisecond);
+  const auto key = *wire::random_key();
+  const std::string name = *wire::name_of(key);
+  ASSERT_TRUE(target.allow(key).ok());
+  ASSERT_TRUE(target.key_named(name));
+  for (size_t i = 1; i < Links::kMostKeys; ++i) ASSERT_TRUE(target.allow(*wire::random_key()).ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_FALSE(target.key_named(name));
+  // They take nobody's place either.
+  EXPECT_TRUE(target.allow(*wire::random_key()).ok());
+}
+
 TEST_F(TwoWorkers, ACutIsToldToAllThatWait) {
   const auto key = *wire::random_key();
   ASSERT_TRUE(target_.allow(key).ok());
@@ -168,13 +192,8 @@ TEST_F(TwoWorkers, ACutIsToldToAllThatWait) {
 TEST_F(TwoWorkers, AHeadThatIsNoneEndsTheLink) {
   const auto key = *wire::random_key();
   ASSERT_TRUE(target_.allow(key).ok());
-  int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-  std::thread other([&] { served_ = serve(ends[0]); });
-  const auto tls = *wire::TlsContext::with_key(key);
-  auto hostile = tls->secure(base::Fd(ends[1]), "", monotonic_now() + kLong, "a session");
+  auto hostile = speak(key);
   ASSERT_TRUE(hostile.ok());
-  other.join();
   std::byte byte{};
   ASSERT_TRUE(wire::receive_all(**hostile, {&byte, 1}, monotonic_now() + kLong).ok());
   EXPECT_EQ(byte, kTaken);
@@ -188,13 +207,8 @@ TEST_F(TwoWorkers, AHeadThatIsNoneEndsTheLink) {
 TEST_F(TwoWorkers, HalfOfTheBytesIsNone) {
   const auto key = *wire::random_key();
   ASSERT_TRUE(target_.allow(key).ok());
-  int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-  std::thread other([&] { served_ = serve(ends[0]); });
-  const auto tls = *wire::TlsContext::with_key(key);
-  auto half = tls->secure(base::Fd(ends[1]), "", monotonic_now() + kLong, "a session");
+  auto half = speak(key);
   ASSERT_TRUE(half.ok());
-  other.join();
   std::vector<std::byte> place(1000), from(500, std::byte{5});
   places_ = {{ticket(1), &place}};
   ASSERT_TRUE(

@@ -4,6 +4,7 @@ dev_cluster() {
   for word in "$@"; do
     case "$word" in
       kubectl) break ;;
+      helm) wanted=yes && break ;;
       build) wanted=yes ;;
       up) wanted=yes flexai=${flexai:-yes} ;;
       --profile* | --bare) flexai=no ;;

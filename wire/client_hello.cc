@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "wire/socket.h"
 
@@ -90,18 +89,18 @@ base::Result<std::optional<std::string>> server_name_in(Bytes bytes) {
 
 base::Result<std::string> peek_server_name(int socket, base::Nanos deadline) {
   std::byte bytes[kMostClientHello];
-  for (;;) {
+  for (bool ended = false;;) {
     const ssize_t n = ::recv(socket, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
     if (n == 0) return fail(Code::kUnavailable, "the client closed before it said anything");
     if (n < 0 && errno != EAGAIN && errno != EINTR) return base::fail_errno("recv");
     if (n > 0) {
       FLEXAI_TRY_ASSIGN(auto name, server_name_in(Bytes(bytes, static_cast<size_t>(n))));
       if (name) return *name;
+      if (ended) return fail(Code::kUnavailable, "the client closed in the middle of its hello");
     }
     if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "the client says nothing");
     if (n > 0) {  // readable all the time, but not all of it is there
-      const timespec pause{0, kLookAgain};
-      ::nanosleep(&pause, nullptr);
+      ended = peer_ends(socket, kLookAgain);
     } else {
       wait_socket(socket, POLLIN, -1, deadline);
     }

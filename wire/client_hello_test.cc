@@ -80,5 +80,18 @@ TEST(ClientHello, PeekLeavesTheBytes) {
   EXPECT_EQ(again, hello);
 }
 
+// One that sends half a hello and goes must not keep its place at the door.
+TEST(ClientHello, HalfOfOneThatEndsIsNotWaitedFor) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  base::Fd client(ends[0]), host(ends[1]);
+  const auto hello = hello_for("gpu1");
+  ASSERT_EQ(::send(client.get(), hello.data(), 9, 0), 9);
+  client.reset();
+  auto name = peek_server_name(host.get(), base::monotonic_now() + 20 * base::kSecond);
+  ASSERT_FALSE(name.ok());
+  EXPECT_EQ(name.error().code, base::Code::kUnavailable);
+}
+
 }  // namespace
 }  // namespace flexai::wire

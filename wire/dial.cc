@@ -22,7 +22,7 @@ namespace {
 
 // Bulk data wants more room than commands.
 constexpr uint64_t kBulkRing = 4u << 20;
-constexpr unsigned kLookAgain = 2000;  // microseconds
+constexpr Nanos kLookAgain = 2 * base::kMillisecond;
 // Who is turned away at a full door knocks again, for so long in all.
 constexpr Nanos kKnocking = 2500 * base::kMillisecond;
 constexpr Nanos kFirstPause = 10 * base::kMillisecond, kLongestPause = 160 * base::kMillisecond;
@@ -88,16 +88,17 @@ Result<std::unique_ptr<Transport>> greet_carrier(base::Fd socket, Carrier carrie
     if (tls == nullptr) return fail(Code::kInvalid, "a tls: endpoint needs a certificate");
     return tls->secure(std::move(socket), "", deadline);
   }
-  for (;;) {
+  for (bool ended = false;;) {
     uint32_t magic = 0;
     ssize_t n = ::recv(socket.get(), &magic, sizeof magic, MSG_PEEK | MSG_DONTWAIT);
     if (n == 0) return fail(Code::kUnavailable, "the client closed before it said anything");
     if (n == sizeof magic && magic == kShmMagic)
       return take_shared_memory(std::move(socket), deadline);
     if (n == sizeof magic) return make_socket_transport(std::move(socket), Carrier::kUnix);
+    if (ended) return fail(Code::kUnavailable, "the client closed in the middle of a word");
     if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "the client says nothing");
     if (n > 0) {  // readable all the time, but not all of it is there
-      ::usleep(kLookAgain);
+      ended = peer_ends(socket.get(), kLookAgain);
     } else {
       wait_socket(socket.get(), POLLIN, -1, deadline);
     }

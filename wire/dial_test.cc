@@ -234,6 +234,17 @@ base::Result<std::unique_ptr<Transport>> take(ShmOffer offer, int fd) {
   return greet_carrier(std::move(far), Carrier::kUnix, nullptr, monotonic_now() + kPatience);
 }
 
+TEST(Dial, HalfAWordThatEndsIsNotWaitedFor) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  ASSERT_EQ(::send(ends[0], "ab", 2, 0), 2);
+  ::close(ends[0]);
+  auto transport =
+      greet_carrier(base::Fd(ends[1]), Carrier::kUnix, nullptr, monotonic_now() + kPatience);
+  ASSERT_FALSE(transport.ok());
+  EXPECT_EQ(transport.error().code, base::Code::kUnavailable);
+}
+
 TEST(Dial, SharedMemoryThatIsNotSealedOrNotOfItsSizeIsRefused) {
   ShmOffer offer{kShmMagic, kShmVersion, 65536};
   base::Fd good = base::make_memfd("t", kShmPage + 2 * 65536).value();

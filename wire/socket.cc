@@ -174,6 +174,12 @@ Result<Fd> accept_socket(int listener, Nanos deadline) {
   }
 }
 
+bool peer_ends(int fd, Nanos within) {
+  pollfd end{fd, POLLRDHUP, 0};
+  const timespec left{within / base::kSecond, within % base::kSecond};
+  return ::ppoll(&end, 1, &left, nullptr) > 0;
+}
+
 bool wait_socket(int fd, short events, int other, Nanos deadline) {
   pollfd fds[2] = {{fd, events, 0}, {other, POLLIN, 0}};
   timespec left{};

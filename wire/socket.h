@@ -28,6 +28,10 @@ base::Result<base::Fd> accept_socket(int listener, base::Nanos deadline);
 // that is.
 bool wait_socket(int fd, short events, int other, base::Nanos deadline);
 
+// Waits at most so long for the other side to end what it sends; whether it has. For a reader that
+// only looks at what lies there: to it the socket is readable all the time.
+bool peer_ends(int fd, base::Nanos within);
+
 // One byte string together with descriptors, over a unix socket. receive fills `bytes` wholly and
 // returns at most `most` descriptors, close-on-exec; more than that, or a short read, is kCorrupt.
 base::Status send_with_fds(int socket, std::span<const std::byte> bytes, std::span<const int> fds);

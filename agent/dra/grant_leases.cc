@@ -8,6 +8,7 @@
 #include "kube/call.h"
 #include "kube/client.h"
 #include "kube/names.h"
+#include "kube/time_text.h"
 
 namespace flexai::agent::dra {
 
@@ -24,29 +25,6 @@ constexpr base::Nanos kMeasure = 30 * base::kSecond;
 constexpr uint32_t kWorthAWrite = 50;  // thousandths
 constexpr base::Nanos kMovePatience = 20 * base::kSecond;
 constexpr base::Nanos kTryAgain = 5 * base::kSecond;
-
-std::string now_text() {
-  const time_t now = ::time(nullptr);
-  tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
-LeasePhase phase_of(LeaseState state) {
-  switch (state) {
-    case LeaseState::kShared:
-      return LeasePhase::kShared;
-    case LeaseState::kSuspended:
-      return LeasePhase::kSuspended;
-    case LeaseState::kReleased:
-      return LeasePhase::kReleased;
-    case LeaseState::kRunning:
-      break;
-  }
-  return LeasePhase::kRunning;
-}
 
 }  // namespace
 
@@ -152,7 +130,7 @@ base::Status Grants::set_terms(const Lease& lease, SliceEntry* entry) {
 void Grants::report(const Lease& lease, const SliceEntry* entry, const base::Status& done) {
   const bool on_card = entry->slice.residency == model::Residency::kCard;
   LeaseStatus status = lease.status;
-  status.phase = done.ok() ? phase_of(lease.spec.state) : LeasePhase::kFailed;
+  status.phase = done.ok() ? kube::phase_of(lease.spec.state) : LeasePhase::kFailed;
   status.slice = entry->slice.name;
   status.compute_milli = entry->slice.compute_milli;
   status.memory_bytes = on_card ? entry->slice.memory_bytes : 0;
@@ -235,7 +213,7 @@ void Grants::tell(const Lease& lease, LeaseStatus status) {
   status.observed_generation = lease.generation;
   const bool flipped = !lease.has_status || status.granted != lease.status.granted ||
                        status.reason != lease.status.reason;
-  status.since = flipped || lease.status.since.empty() ? now_text() : lease.status.since;
+  status.since = flipped || lease.status.since.empty() ? kube::now_text(false) : lease.status.since;
   if (lease.has_status && status == lease.status) return;
   const json body = {{"status", kube::status_json(status)}};
   client_->send(kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kMerge,

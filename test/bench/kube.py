@@ -1,9 +1,10 @@
 """What Flexai costs and does on a real Kubernetes, beside what kube-scheduler does by itself.
 
-usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rounds N] [--build FOLDER]
+usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rates N,N] [--rounds N] [--build FOLDER]
+       kube.py --experiment mission [--results FOLDER] [--build FOLDER]
 
 Parts: allocations, offered, scale. Nodes and cards are objects; no root is needed, but as root what is measured goes before other work of
-this machine. Not measured here yet: pods of a full cluster (start, agents, inference beside a training) and a fixed job set."""
+this machine. The experiment runs a fixed set of jobs on a full cluster."""
 import argparse
 import json
 import pathlib
@@ -12,7 +13,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "cluster"))
 import harness  # noqa: E402
-from harness import median, note, spread  # noqa: E402
+from harness import ROOT, median, note, spread  # noqa: E402
 
 PARTS = ("allocations", "offered", "scale")
 
@@ -56,16 +57,21 @@ def add_allocations(figures, nodes, runs):
 def figures_of_offered(figures, bench, args):
     import offered
     bench.nodes(args.nodes[0])
-    for binds in (False, True):
-        runs = []
+    for rate in args.rates:
+        floors, kinds = [], {False: [], True: []}
         for _ in range(args.rounds):
-            runs.append(offered.offered(bench, args.pods * 2, 200, binds))
-            note(f"offered, kube-scheduler {'binds' if binds else 'is down'}: {json.dumps(runs[-1])}")
-        part = median([run["within_20ms"] for run in runs])
-        figures.add(f"pod seen to allocation written at 200 pods/s offered, kube-scheduler {'beside it' if binds else 'down'}: within 20 ms",
-                    100 * part, "%", ">= 99", part >= 0.99, p50_ms=median([run["p50_ms"] for run in runs]),
-                    p99_ms=median([run["p99_ms"] for run in runs]), mean_ms=median([run["mean_ms"] for run in runs]),
-                    came_per_s=median([run["offered_per_s"] for run in runs]))
+            floors.append(offered.floor(bench, args.pods * 2, rate))
+            note(f"{rate} pods/s, the write alone: {json.dumps(floors[-1])}")
+            for binds, runs in kinds.items():
+                runs.append(offered.offered(bench, args.pods * 2, rate, binds))
+                note(f"{rate} pods/s, kube-scheduler {'binds' if binds else 'is down'}: {json.dumps(runs[-1])}")
+        for binds, runs in kinds.items():
+            part = median([run["within_20ms"] for run in runs])
+            figures.add(f"pod seen to allocation written at {rate} pods/s offered, kube-scheduler {'beside it' if binds else 'down'}: within 20 ms",
+                        100 * part, "%", ">= 99", part >= 0.99,
+                        **{what: median([run[what] for run in runs]) for what in ("p50_ms", "p99_ms", "mean_ms")},
+                        came_per_s=median([run["offered_per_s"] for run in runs]),
+                        write_alone={what: median([one[what] for one in floors]) for what in floors[0]})
 
 
 def figures_of_scale(figures, bench, args):
@@ -89,18 +95,39 @@ def objects(figures, args, parts):
         bench.down()
 
 
+def experiment(args):
+    """Not a figure of a target: what was announced for such a system, beside what is true here. Written to a folder, with a plot."""
+    import mission
+    import mission_page
+    result = mission.mission(args.build)
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "mission.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (args.results / "mission.svg").write_text(mission_page.plot(result), encoding="utf-8")
+    (args.results / "mission.md").write_text(mission_page.page(result), encoding="utf-8")
+    whole, slices = result["summary"]["whole"], result["summary"]["slices"]
+    alone = result["summary"]["service_alone"]["service_p99_ms"]
+    for name, of in (("whole cards", whole), ("slices", slices)):
+        print(f"{name}: busy {100 * of['busy']:.0f} %, done in {of['makespan_s']:.0f} s, {of['jobs_an_hour']:.0f} jobs an hour, a training from made to "
+              f"done {of['training_turnaround_s']:.0f} s, a request's P99 {of['service_p99_ms']:.0f} ms ({of['service_p99_ms'] / alone:.2f} of alone)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
     parser.add_argument("--nodes", type=lambda text: [int(word) for word in text.split(",")], default=[100, 1000])
     parser.add_argument("--pods", type=int, default=1000)
+    parser.add_argument("--rates", type=lambda text: [int(word) for word in text.split(",")], default=[50, 200], help="pods a second, offered")
     parser.add_argument("--scale-nodes", type=int, default=5000)
     parser.add_argument("--scale-pods", type=int, default=50000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--build", type=pathlib.Path, default=harness.build_dir())
+    parser.add_argument("--experiment", choices=["mission"], help="the same jobs with whole cards and with slices, on a full cluster; needs root")
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs/results", help="where the experiment's result goes")
     args = parser.parse_args()
     args.build = args.build.resolve()
+    if args.experiment:
+        return experiment(args)
     wrong = [part for part in args.only if part not in PARTS]
     if wrong:
         parser.error(f"--only {wrong[0]}: parts are {', '.join(PARTS)}")

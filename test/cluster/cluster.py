@@ -143,6 +143,9 @@ class Cluster:
     def call_kubectl(self, words):
         return subprocess.call([self.servers.program("kubectl"), f"--kubeconfig={self.control.admin}", *words])
 
+    def call_helm(self, words):
+        return subprocess.call([self.servers.program("helm"), f"--kubeconfig={self.control.admin}", *words])
+
     def call_on(self, name: str, words):
         machines = {machine.name: machine for machine in (self.control.machine, *(node.machine for node in self.nodes)) if machine}
         if name not in machines or not words:

@@ -24,13 +24,14 @@ from state import State
 VERBS = {"build": "build the servers, once a machine; `up` does it by itself",
          "up": "bring it up, or back up what of it is down; `./dev cluster up` puts Flexai into a full one as well", "down": "end it and remove all it made but the built servers",
          "status": "what runs; exit code 0: all of it, 1: a part, 3: there is no cluster", "kubectl": "run kubectl as administrator",
+         "helm": "run helm as administrator; the first time builds it",
          "stop": "end one of its processes (SIGTERM); `up` starts it again", "kill": "the same by SIGKILL",
          "on": "run a command on a machine: control, card or plain; it sees what a program there sees",
          "install": "put Flexai into it: the image of a build, certificates, deploy/kustomize; again: the new build",
          "load": "put an image (a tar: OCI layout or docker archive) on every node"}
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BEFORE_OTHERS = {"kubectl": 1, "on": 2}  # how many words are still ours
+BEFORE_OTHERS = {"kubectl": 1, "helm": 1, "on": 2}  # how many words are still ours
 
 
 def default_cache():
@@ -151,6 +152,9 @@ def run(args):
     one = existing(state, cache)
     if args.verb == "kubectl":
         return one.call_kubectl(args.words)
+    if args.verb == "helm":
+        one.servers.build([servers.HELM])
+        return one.call_helm(args.words)
     if args.verb == "on":
         return one.call_on(args.machine, args.words)
     with state.lock():

@@ -47,6 +47,10 @@ SERVERS = [*CONTROL_PLANE, kubernetes("kube-controller-manager", 67), kubernetes
            kubernetes("kube-proxy", 30), containerd("containerd", 102), containerd("containerd-shim-runc-v2", 2), containerd("ctr", 5),
            plugin("main", "ptp"), plugin("main", "loopback"), plugin("ipam", "host-local")]
 
+# For those who install by the chart; no part of a cluster.
+HELM = Server("helm", "helm", "helm.sh/helm/v3/cmd/helm", 115, f"{STRIPPED} -X helm.sh/helm/v3/internal/version.version=v3.22.0")
+BUILT = [*SERVERS, HELM]
+
 # Without nodes, with what places pods.
 SCHEDULING = [server for server in SERVERS if server.module in ("etcd", "kubernetes") and server.name not in ("kubelet", "kube-proxy")]
 
@@ -70,7 +74,7 @@ class Servers:
         return self.cache / "servers" / f"{server.name}-{key_of(server)}" / server.name
 
     def program(self, name: str):
-        server = next(one for one in SERVERS if one.name == name)
+        server = next(one for one in BUILT if one.name == name)
         if not self.place(server).exists():
             raise Failed(f"{name} is not built: ./dev cluster build")
         return str(self.place(server))

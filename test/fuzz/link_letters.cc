@@ -3,24 +3,14 @@
 //
 // Input: u8 which, then the bytes.
 #include "remote/link_letters.h"
-#include "test/fuzz/input.h"
+#include "test/fuzz/same_again.h"
 
 using namespace flexai;
 using test::must;
+using test::same_again;
 using wire::Bytes;
 
 namespace {
-
-template <typename Value>
-void same_again(const base::Result<Value>& value, Bytes bytes) {
-  if (!value.ok()) {
-    must(!value.error().message.empty(), "a refusal says why");
-    return;
-  }
-  wire::Writer writer;
-  must(encode(*value, writer).ok(), "what was read can be written");
-  must(wire::text_of(writer.bytes()) == wire::text_of(bytes), "as it was read");
-}
 
 void head(Bytes bytes) {
   auto value = remote::decode_move_head(bytes);

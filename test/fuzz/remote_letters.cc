@@ -12,7 +12,7 @@
 #include "remote/appointment.h"
 #include "remote/knock.h"
 #include "remote/worker_order.h"
-#include "test/fuzz/input.h"
+#include "test/fuzz/same_again.h"
 #include "wire/hello.h"
 #include "wire/socket.h"
 
@@ -21,6 +21,7 @@ using base::Fd;
 using base::kSecond;
 using base::monotonic_now;
 using test::must;
+using test::same_again;
 using wire::Bytes;
 
 namespace {
@@ -86,14 +87,6 @@ void send(int socket, size_t fds, Bytes bytes) {
   // An empty message is the end of a connection.
   [[maybe_unused]] auto sent =
       wire::send_with_fds(socket, bytes, std::span(numbers, bytes.empty() ? 0 : fds));
-}
-
-template <typename Letter>
-void same_again(const base::Result<Letter>& letter, Bytes bytes) {
-  if (!letter.ok()) return;
-  wire::Writer writer;
-  must(remote::encode(*letter, writer).ok(), "what was read can be written");
-  must(wire::text_of(writer.bytes()) == wire::text_of(bytes), "as it was read");
 }
 
 void to_worker(size_t fds, Bytes bytes) {

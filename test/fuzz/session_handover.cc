@@ -4,27 +4,13 @@
 // Input: u8 which, u8 how many devices the worker has, then the bytes.
 #include "remote/handover.h"
 #include "remote/opencl/worker/inventory.h"
-#include "test/fuzz/input.h"
+#include "test/fuzz/same_again.h"
 #include "wire/session_state.h"
 
 using namespace flexai;
 using test::must;
+using test::same_again;
 using wire::Bytes;
-
-namespace {
-
-template <typename Value>
-void same_again(const base::Result<Value>& value, Bytes bytes) {
-  if (!value.ok()) {
-    must(!value.error().message.empty(), "a refusal says why");
-    return;
-  }
-  wire::Writer writer;
-  must(encode(*value, writer).ok(), "what was read can be written");
-  must(wire::text_of(writer.bytes()) == wire::text_of(bytes), "as it was read");
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -28,10 +29,14 @@ using base::fail;
 
 constexpr std::chrono::milliseconds kFirst{1000};  // that the first to ask waits
 constexpr base::Nanos kMaking = 15 * base::kSecond, kAgain = 5 * base::kSecond;
+// The network that broke a link may be away for longer than the first attempts to make another.
+constexpr int kQuietFailures = 2;
+constexpr base::Nanos kLongestAgain = 60 * base::kSecond;
 
 struct Pair {
   bool begun = false, done = false, given_up = false;
   std::string name;            // of the link, when it is there
+  int failures = 0;            // since it was there
   base::Nanos not_before = 0;  // made anew
 };
 
@@ -78,6 +83,16 @@ base::Result<std::string> make(Client& from, Client& to) {
   return name;
 }
 
+// Whether the user is told. What is refused is refused the next time as well; a host that does not
+// answer may do so later.
+bool failed(Pair& pair, Code why) {
+  pair.given_up = why == Code::kUnsupported || why == Code::kDenied;
+  pair.failures += 1;
+  const int doublings = std::min(pair.failures - 1, 8);
+  pair.not_before = base::monotonic_now() + std::min(kAgain << doublings, kLongestAgain);
+  return pair.given_up || pair.failures == kQuietFailures + 1;
+}
+
 void make_apart(Client& from, Client& to) {
   std::thread([&from, &to] {
     auto made = make(from, to);
@@ -89,8 +104,9 @@ void make_apart(Client& from, Client& to) {
       pair.done = true;
       if (made.ok()) {
         pair.name = *made;
+        pair.failures = 0;
       } else {
-        say = !std::exchange(pair.given_up, true);
+        say = failed(pair, made.error().code);
       }
       known.changed.notify_all();
     }

@@ -186,16 +186,16 @@ class Objects:
         def make(number):
             made = self.cluster.claim(ns, f"p{number}", slice_of(100, GI, deviceClassName=of))
             if allocated:
-                self.allocate(made, number)
+                self.api.merge(f"{DRA}/namespaces/{ns}/resourceclaims/{made['metadata']['name']}",
+                               {"metadata": {"finalizers": ["resource.kubernetes.io/delete-protection"]}})
+                self.allocate(number, ns)
         parallel(make, range(count))
 
-    def allocate(self, claim, number):
+    def allocate(self, number, ns):
         """Spread over nodes and cards, as a scheduler that is done would leave it, but for the pod, which is not there yet."""
         card = number % (self.made * 4)
         node = f"node-{card // 4:05}"
-        path = f"{DRA}/namespaces/{claim['metadata']['namespace']}/resourceclaims/{claim['metadata']['name']}"
-        self.api.merge(path, {"metadata": {"finalizers": ["resource.kubernetes.io/delete-protection"]}})
-        self.api.merge(f"{path}/status", {"status": {"allocation": {
+        self.api.merge(f"{DRA}/namespaces/{ns}/resourceclaims/p{number}/status", {"status": {"allocation": {
             "devices": {"results": [{"request": "xpu", "driver": DRIVER, "pool": node, "device": f"card-{card % 4:08x}",
                                      "shareID": f"00000000-0000-4000-8000-{number:012x}",
                                      "consumedCapacity": {"compute": "100", "memory": str(GI)}}]},

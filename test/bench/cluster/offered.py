@@ -37,6 +37,35 @@ class Offer:
         return self.count / (time.monotonic() - self.began)
 
 
+class Floor(Offer):
+    """The same pods at the same rate, each followed at once by the one write that allocates its claim, by nobody who would have to think."""
+
+    def __init__(self, *words):
+        super().__init__(*words)
+        self.took = []
+
+    def one(self, number):
+        super().one(number)
+        began = time.monotonic()
+        self.bench.allocate(number, self.ns)
+        self.took.append(time.monotonic() - began)
+
+
+def floor(bench, count, rate):
+    """What that write takes on this machine with nobody else at work."""
+    ns = "floor"
+    bench.namespace(ns)
+    bench.claims(ns, count, DRIVER)
+    bench.scheduler(False)
+    offer = Floor(bench, ns, count, rate)
+    got = offer.run()
+    bench.scheduler(True)
+    bench.clear(ns)
+    took = sorted(offer.took)
+    return {"offered_per_s": got, "within_20ms": sum(one < 0.02 for one in took) / count, "p50_ms": 1000 * took[count // 2],
+            "p99_ms": 1000 * took[count * 99 // 100], "mean_ms": 1000 * sum(took) / count}
+
+
 def percentile_below(metrics, name, bound):
     """Which part took no longer than `bound` seconds."""
     return metrics[f'{name}_bucket{{le="{bound:g}"}}'] / max(1, metrics[f"{name}_count"])

@@ -2,6 +2,7 @@
 import base64
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ import uuid
 from cases import expect
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools"))
+import image  # noqa: E402
+
 DOOR = [sys.executable, "-B", str(ROOT / "test" / "cluster" / "main.py")]
 DRIVER = "xpu.flexai.io"
 GATE = "xpu.flexai.io/placement"
@@ -98,6 +102,17 @@ class DraCluster:
 
     def config_of(self, node):
         return self.state / f"agent-{node}.kubeconfig"
+
+    def load_image(self, name):
+        """The image of this build under another name, with programs that are the same in all but their last bytes."""
+        rootfs, archive = self.state / "rootfs", self.state / "next.tar"
+        image.fill(self.build, rootfs)
+        for folder in ("bin", "libexec"):
+            for program in image.programs_in(rootfs / image.PREFIX / folder):
+                program.write_bytes(program.read_bytes() + name.encode())
+        archive.write_bytes(image.image_of(rootfs, name))
+        shutil.rmtree(rootfs)
+        self.door("load", str(archive))
 
     # Agents.
 

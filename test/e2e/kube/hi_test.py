@@ -210,6 +210,40 @@ class Placing(Case):
         self.assertEqual(self.bound("p"), "card")
 
 
+class Finalizer(Case):
+    """The policy gives a claim what the hi-scheduler would have to write besides."""
+
+    def test_a_new_claim_of_our_class_is_written_once(self):
+        def held(name, spec):
+            made = CLUSTER.claim(self.ns, name, spec)
+            return made["metadata"].get("finalizers", []) == ["resource.kubernetes.io/delete-protection"]
+        wait(lambda: held(f"c{time.monotonic_ns()}", slice_of(100, GI)), 15, 0.3)  # the policy has just been made
+        self.assertTrue(held("ways", {"requests": [{"name": "xpu", "firstAvailable": [
+            {"name": "other", "deviceClassName": "other"}, {"name": "ours", "deviceClassName": DRIVER}]}]}))
+        self.assertFalse(held("foreign", slice_of(deviceClassName="other")))
+        before = self.patches()
+        self.run_pod("p", slice_of(300, GI))
+        self.assertEqual(self.bound("p"), "card")
+        self.assertEqual(self.patches() - before, 0)
+        # Of another one it is written as ever.
+        CLUSTER.claim(self.ns, "bare", slice_of(100, GI))
+        self.api.merge(f"{DRA}/namespaces/{self.ns}/resourceclaims/bare", {"metadata": {"finalizers": None}})
+        CLUSTER.pod(self.ns, "q", ["bare"])
+        self.assertEqual(self.bound("q"), "card")
+        self.assertEqual(self.patches() - before, 2)  # our own merge above is one of them
+
+    def patches(self):
+        """Of claims, not of their status."""
+        return sum(int(line.rsplit(" ", 1)[1]) for line in self.api.get("/metrics").splitlines() if line.startswith("apiserver_request_total{")
+                   and 'verb="PATCH"' in line and 'resource="resourceclaims"' in line and 'subresource=""' in line and 'code="200"' in line)
+
+    def test_a_claim_that_was_never_allocated_goes_when_it_is_deleted(self):
+        CLUSTER.claim(self.ns, "unused", slice_of(100, GI))
+        path = f"{DRA}/namespaces/{self.ns}/resourceclaims/unused"
+        self.api.delete(path)
+        wait(lambda: self.api.call("GET", path, expect=False)[0] == 404, 20)
+
+
 class Nodes(Case):
     def cluster(self):
         self.node("tainted", {}, taints=[{"key": "dedicated", "value": "x", "effect": "NoSchedule"}])

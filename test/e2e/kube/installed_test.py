@@ -15,6 +15,8 @@ from cases import expect, run_cases  # noqa: E402
 from dra_cluster import DOOR, ROOT, DraCluster  # noqa: E402
 
 EXAMPLES = str(ROOT / "examples")
+PODS = ("slice-30", "remote")
+NEXT = "docker.io/flexai/flexai:next"
 OLD_NAMES = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "old", "namespace": "old"}, "spec": {
     "restartPolicy": "Never", "containers": [{"name": "main", "image": "docker.io/flexai/flexai:latest", "imagePullPolicy": "IfNotPresent",
                                               "command": ["/opt/flexai/bin/flexai-example-pi", "3"],
@@ -94,26 +96,71 @@ class InstalledTest:
         status = self.cluster.get("daemonset", "flexai-agent", "-n", "flexai-system")["status"]
         return status.get("numberReady") == status["desiredNumberScheduled"] == 2
 
-    def case_agent_replaced(self):
-        """The agents' containers end, by force and by a rollout: pods compute on, with the same workers."""
+    def compute_on(self):
+        """The pods of the examples, begun: their names, and the card's workers."""
         self.cluster.kubectl("apply", "-f", EXAMPLES)
-        for pod in ("slice-30", "remote"):
+        for pod in PODS:
             self.computes(pod)
-        before = self.workers()
-        expect(len(before) == 2, f"workers {before}")
-        for node in ("card", "plain"):
-            self.cluster.on(node, "sh", "-c", "kill -9 $(pidof flexaid)")
-        time.sleep(5)
-        self.cluster.until("agents are back", self.agents_ready, 60)
-        self.cluster.kubectl("rollout", "restart", "-n", "flexai-system", "daemonset/flexai-agent")
-        self.cluster.kubectl("rollout", "status", "-n", "flexai-system", "daemonset/flexai-agent", "--timeout=90s")
-        expect(self.workers() == before, f"workers {before} became {self.workers()}")
-        for pod in ("slice-30", "remote"):
+        workers = self.workers()
+        expect(len(workers) == len(PODS), f"workers {workers}")
+        return workers
+
+    def go_on(self, workers):
+        """The pods compute on, with the same workers, and every result is the same as the first."""
+        expect(self.workers() == workers, f"workers {workers} became {self.workers()}")
+        for pod in PODS:
             lines = len(self.logs_of(pod).splitlines())
             self.cluster.until(f"{pod} goes on", lambda: len(self.logs_of(pod).splitlines()) > lines + 1, 30)
-            expect(all("pi is 3.1415" in line for line in self.logs_of(pod).splitlines()[1:]), f"{pod}: {self.logs_of(pod)[-500:]}")
+            told = self.logs_of(pod).splitlines()[1:]
+            results = {line.split(",")[0] for line in told}
+            expect(len(results) == 1 and results.pop().startswith("pi is 3.1415"), f"{pod}: {self.logs_of(pod)[-500:]}")
+            restarts = self.cluster.get("pod", pod)["status"]["containerStatuses"][0]["restartCount"]
+            expect(restarts == 0, f"{pod} was begun again {restarts} times")
+
+    def remove_examples(self):
         self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true")
         self.cluster.until("no worker is left", lambda: not self.workers())
+
+    def agents_rolled(self):
+        self.cluster.kubectl("rollout", "status", "-n", "flexai-system", "daemonset/flexai-agent", "--timeout=90s")
+
+    def programs_of(self, pids):
+        return {self.cluster.on("card", "readlink", f"/proc/{pid}/exe").strip() for pid in pids}
+
+    def case_agent_replaced(self):
+        """The agents' containers end, by force and by a rollout: pods compute on, with the same workers."""
+        before = self.compute_on()
+        agents = {node: self.cluster.agent_pid(node) for node in ("card", "plain")}
+        for node, pid in agents.items():
+            self.cluster.on(node, "kill", "-9", str(pid))
+        self.cluster.until("other agents run", lambda: all(self.cluster.agent_pid(node) not in (None, pid) for node, pid in agents.items()), 90)
+        self.cluster.until("agents are back", self.agents_ready, 60)
+        self.go_on(before)
+        self.cluster.kubectl("rollout", "restart", "-n", "flexai-system", "daemonset/flexai-agent")
+        self.agents_rolled()
+        self.go_on(before)
+        self.remove_examples()
+
+    def case_agent_upgraded(self):
+        """Another image, with other programs: pods compute on with the workers that they have, new pods get the new ones."""
+        before = self.compute_on()
+        old = self.programs_of(before)
+        self.cluster.load_image(NEXT)
+        self.cluster.kubectl("set", "image", "-n", "flexai-system", "daemonset/flexai-agent", f"agent={NEXT}")
+        self.agents_rolled()
+        self.go_on(before)
+        self.cluster.kubectl("delete", "-f", EXAMPLES + "/slice-30.yaml", "--wait=true")
+        self.cluster.until("its worker is gone", lambda: len(self.workers()) == 1)
+        self.cluster.kubectl("apply", "-f", EXAMPLES + "/slice-30.yaml")
+        self.computes("slice-30")
+        new = self.programs_of(set(self.workers()) - set(before))
+        expect(len(old) == len(new) == 1 and old != new, f"workers of {old} before, of {new} now")
+        # And back, which is an upgrade as well.
+        workers = self.workers()
+        self.cluster.kubectl("apply", "-k", str(ROOT / "deploy" / "kustomize"))
+        self.agents_rolled()
+        self.go_on(workers)
+        self.remove_examples()
 
     def case_applied_again(self):
         """What is applied is what is there."""

@@ -94,7 +94,7 @@ class Cluster:
     def install(self):
         namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: flexai-system}\n"
         self.kubectl("apply", "-f", "-", stdin=namespace)
-        for file in ("crds/xpulease.yaml", "crds/xpuqueue.yaml", "kustomize/deviceclass.yaml", "kustomize/hi-scheduler-rbac.yaml"):
+        for file in ("crds/xpulease.yaml", "crds/xpuqueue.yaml", "kustomize/deviceclass.yaml", "kustomize/claim-policy.yaml", "kustomize/hi-scheduler-rbac.yaml"):
             self.kubectl("apply", "-f", str(ROOT / "deploy" / file))
         self.kubectl("wait", "--for=condition=Established", "crd/xpuleases.xpu.flexai.io", "crd/xpuqueues.xpu.flexai.io", "--timeout=20s")
 

@@ -1,4 +1,5 @@
-// The present as Kubernetes writes it: seconds, or microseconds for what has those. Threads: any.
+// Wall-clock time as Kubernetes writes it: seconds, or microseconds for what has those. Threads:
+// any.
 #pragma once
 
 #include <chrono>
@@ -6,7 +7,7 @@
 #include <ctime>
 #include <string>
 
-namespace flexai::control {
+namespace flexai::kube {
 
 inline int64_t unix_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -29,4 +30,4 @@ inline std::string now_text(bool micro) {
   return whole + "Z";
 }
 
-}  // namespace flexai::control
+}  // namespace flexai::kube
