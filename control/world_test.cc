@@ -402,6 +402,7 @@ TEST_F(WorldTest, WhatWaitsIsTheUnmetDemandOfItsQueue) {
   claim("q", 700);
   pod("q");
   EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(decide(), Lines{});
   EXPECT_EQ(world_.queue_use()[kube::kDefaultQueue].unmet, 700);
 }
 

@@ -676,6 +676,8 @@ class Comparison(Case):
             yes += answers["ours"] == "yes"
             if answers["ours"].split(":")[0] != answers["theirs"].split(":")[0]:
                 different.append((spec, answers))
+            if number % 100 == 99:
+                print(f"{number + 1} of {total} claims: {yes} satisfied, {refused} refused by the API server, {len(different)} different", file=sys.stderr)
         print(f"{total} claims: {yes} satisfied, {refused} refused by the API server, {len(different)} different", file=sys.stderr)
         self.assertEqual(different, [])
         self.assertGreater(yes, total // 10)
