@@ -294,6 +294,17 @@ TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
   EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(700)b:1(700)"}));
 }
 
+TEST_F(WorldTest, TheDevicesOfOneRequestAreDifferentOnes) {
+  node("a");
+  cards("a", 1);
+  claim("p", 300, 2);
+  pod("p");
+  EXPECT_EQ(decide(), Lines{}) << "as kube-scheduler answers, though there is room for both";
+  node("b");
+  cards("b", 2);
+  EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(300)b:1(300)"}));
+}
+
 TEST_F(WorldTest, NodesThatCouldNotBindAreAvoidedForAWhile) {
   node("a");
   node("b");
