@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "control/json_parts.h"
 #include "control/writes.h"
+#include "kube/names.h"
 #include "kube/object_meta.h"
+#include "kube/resources.h"
 #include "model/json.h"
 
 namespace flexai::control {
@@ -16,11 +18,20 @@ std::string version_of(const std::string& body) {
   return json.ok() ? text_at(at(*json, "metadata"), "resourceVersion") : "";
 }
 
+// Nothing was written, and nothing will be by this request.
+bool certain(const kube::Failure& failure) {
+  return failure.unprocessed || (failure.http >= 400 && failure.http < 500);
+}
+
 }  // namespace
 
 struct Binder::Task {
   PodPlace place;
-  size_t next = 0;  // claim
+  size_t next = 0;        // claim
+  size_t leases = 0;      // that are being made
+  bool unsure = false;    // whether its allocation was written
+  bool unleased = false;  // a lease could not be made
+  kube::Failure failure;  // of the allocation, the last
 };
 
 Binder::Binder(kube::Client& client, base::Loop& loop, World& world, Handlers handlers)
@@ -33,6 +44,12 @@ void Binder::send(kube::Call call, std::function<void(kube::Reply)> then) {
                [alive = alive_, then = std::move(then)](kube::Reply reply) {
                  if (*alive) then(std::move(reply));
                });
+}
+
+void Binder::later(base::Nanos pause, std::function<void()> then) {
+  loop_.at(base::monotonic_now() + pause, [alive = alive_, then = std::move(then)] {
+    if (*alive) then();
+  });
 }
 
 void Binder::carry_out(const PodPlace& place) {
@@ -60,7 +77,11 @@ void Binder::next_claim(const TaskPtr& task) {
     world_.forget(task->place.pod);
     return;
   }
-  if (task->next == task->place.awards.size()) return written(task);
+  if (task->next == task->place.awards.size()) {
+    handlers_.allocated(task->place.pod);
+    if (task->leases == 0) written(task);
+    return;
+  }
   const Award& award = task->place.awards[task->next];
   const ClaimFacts* claim = world_.claim(award.claim);
   const PodFacts* pod = world_.pod(task->place.pod);
@@ -84,53 +105,125 @@ void Binder::write_allocation(const TaskPtr& task, const std::string& version) {
   const Award& award = task->place.awards[task->next];
   const ClaimFacts* claim = world_.claim(award.claim);
   const PodFacts* pod = world_.pod(task->place.pod);
-  if (claim == nullptr || pod == nullptr || pod->uid != task->place.uid || !handlers_.may_write())
+  if (claim == nullptr || pod == nullptr || pod->uid != task->place.uid || !handlers_.may_write()) {
+    if (task->unsure) return find_out(task);
     return fail(task, kube::no_answer(base::Code::kNotFound, "pod or claim is gone", true));
+  }
   std::vector<const ClassFacts*> classes;
   for (const auto& ways : claim->requests)
     for (const Request& way : ways) classes.push_back(world_.class_of(way.device_class));
-  send(allocate(*claim, classes, award.given, task->place.node, *pod, version), [this,
-                                                                                 task](kube::Reply
-                                                                                           reply) {
-    if (!reply.ok()) return fail(task, *reply.failure);
-    ++counts_.allocated;
-    const Award& done = task->place.awards[task->next];
-    const PodFacts* p = world_.pod(task->place.pod);
-    if (p != nullptr)
-      make_leases(done.claim, done.given, {p->name, p->uid}, task->place.node, task->place.queue);
-    ++task->next;
-    next_claim(task);
+  if (!task->unsure) world_.writing(award);
+  send(allocate(*claim, classes, award.given, task->place.node, *pod, version),
+       [this, task, version](const kube::Reply& reply) { answered(task, version, reply); });
+}
+
+void Binder::answered(const TaskPtr& task, const std::string& version, const kube::Reply& reply) {
+  if (reply.ok()) return allocated(task);
+  const kube::Failure& failure = *reply.failure;
+  task->failure = failure;
+  // A conflict may be with a first try of ours whose answer was lost.
+  if (failure.http == 409) return find_out(task);
+  if (!certain(failure)) {
+    // The same once more: it can be done once only, and then the first cannot be any more.
+    task->unsure = true;
+    return later(kPause, [this, task, version] { write_allocation(task, version); });
+  }
+  world_.unwritten(task->place.awards[task->next]);
+  fail(task, failure);
+}
+
+void Binder::find_out(const TaskPtr& task) {
+  const Award& award = task->place.awards[task->next];
+  const size_t slash = award.claim.find('/');
+  kube::Call call = kube::get_object(kube::kResourceClaims,
+                                     {award.claim.substr(0, slash), award.claim.substr(slash + 1)});
+  send(std::move(call), [this, task](const kube::Reply& reply) {
+    const Award& of = task->place.awards[task->next];
+    if (!reply.ok() && reply.failure->http != 404) {
+      if (!handlers_.may_write()) return fail(task, *reply.failure);  // who leads now finds it
+      return later(kPause, [this, task] { find_out(task); });
+    }
+    const auto now = reply.ok() ? read_facts(reply.body) : base::Result<ClaimFacts>(ClaimFacts{});
+    if (now.ok() && now->uid == of.claim_uid && now->allocated &&
+        std::equal(now->given.begin(), now->given.end(), of.given.begin(), of.given.end(),
+                   [](const Given& a, const Given& b) {
+                     return a.share_id == b.share_id && a.pool == b.pool && a.card == b.card;
+                   }))
+      return allocated(task);
+    world_.unwritten(of);
+    fail(task, task->failure);
   });
+}
+
+void Binder::allocated(const TaskPtr& task) {
+  ++counts_.allocated;
+  task->unsure = false;
+  const Award& done = task->place.awards[task->next];
+  const std::string name = task->place.pod.substr(task->place.pod.find('/') + 1);
+  if (handlers_.may_write())
+    make_leases(done.claim, done.given, {name, task->place.uid}, task->place.node,
+                task->place.queue, task);
+  ++task->next;
+  next_claim(task);
 }
 
 void Binder::make_leases(const std::string& key, const std::vector<Given>& given,
                          const kube::Reference& pod, const std::string& node,
-                         const std::string& queue) {
+                         const std::string& queue, const TaskPtr& task) {
   const ClaimFacts* claim = world_.claim(key);
   if (claim == nullptr) return;
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string name = claim->ns + "/" + kube::lease_name(claim->uid, i);
     if (!given[i].ours || given[i].admin || given[i].share_id.empty()) continue;
     if (world_.lease(name) != nullptr || !busy_.insert(name).second) continue;
-    send(create_lease(*claim, i, lease_of(*claim, given[i], pod, node, queue)),
-         [this, name](kube::Reply reply) {
-           const bool there = reply.ok() || reply.failure->http == 409;
-           if (!there)
-             base::log(base::Level::kWarn, "binder", "a lease could not be made",
-                       {{"lease", name}, {"error", reply.failure->message}});
-           // Until the watch has brought it, or it is time to try again.
-           loop_.at(base::monotonic_now() + 10 * kPause, [this, alive = alive_, name] {
-             if (*alive) busy_.erase(name);
-           });
-         });
+    if (task != nullptr) ++task->leases;
+    world_.lease_sent(name, claim->uid, given[i]);
+    kube::LeaseSpec spec = lease_of(*claim, given[i], pod, node, queue);
+    spec.hold = world_.gang_gathers(claim->ns + "/" + pod.name);
+    make_lease(name, create_lease(*claim, i, spec), given[i].share_id, task);
   }
+}
+
+void Binder::make_lease(const std::string& key, const kube::Call& call, const std::string& share,
+                        const TaskPtr& task) {
+  send(call, [this, key, call, share, task](const kube::Reply& reply) {
+    if (reply.ok()) return lease_made(key, true, task);
+    if (reply.failure->http != 409 && !certain(*reply.failure) && handlers_.may_write())
+      return later(kPause, [this, key, call, share, task] { make_lease(key, call, share, task); });
+    if (reply.failure->http != 409) {
+      base::log(base::Level::kWarn, "binder", "a lease could not be made",
+                {{"lease", key}, {"error", reply.failure->message}});
+      return lease_made(key, false, task);
+    }
+    // Made by a first try, by who led before, or of what the claim was given earlier: then it goes
+    // before long, and another is made.
+    const size_t slash = key.find('/');
+    send(kube::get_object(kube::kXpuLeases, {key.substr(0, slash), key.substr(slash + 1)}),
+         [this, key, share, task](const kube::Reply& found) {
+           const auto lease = found.ok() ? kube::parse_lease(found.body)
+                                         : base::Result<kube::Lease>(found.failure->error());
+           lease_made(key, lease.ok() && lease->spec.share_id == share, task);
+         });
+  });
+}
+
+void Binder::lease_made(const std::string& key, bool there, const TaskPtr& task) {
+  world_.lease_answered(key, there);
+  // Until the watch has brought it, or it is time to try again.
+  later(10 * kPause, [this, key, there] {
+    busy_.erase(key);
+    if (!there) handlers_.changed();
+  });
+  if (task == nullptr) return;
+  task->unleased |= !there;
+  if (--task->leases == 0 && task->next == task->place.awards.size()) written(task);
 }
 
 void Binder::written(const TaskPtr& task) {
   const std::string pod = task->place.pod;
-  handlers_.allocated(pod);
-  written_.insert(pod);
   busy_.erase(pod);
+  if (task->unleased) return handlers_.changed();  // mend() goes on from there
+  written_.insert(pod);
   const auto companions = world_.companions(pod);
   for (const std::string& one : companions)
     if (!ready(one)) return;
@@ -144,7 +237,7 @@ bool Binder::ready(const std::string& key) const {
   if (pod == nullptr || pod->finished || !pod->node.empty()) return true;
   if (pod->wish == nullptr) return true;
   for (const ClaimFacts* claim : world_.our_claims(*pod))
-    if (!claim->allocated) return false;
+    if (!claim->allocated || world_.unleased(claim->ns + "/" + claim->name)) return false;
   return !world_.our_claims(*pod).empty();
 }
 
@@ -181,6 +274,7 @@ void Binder::finish(const std::string& key) {
   for (const ClaimFacts* claim : world_.our_claims(*pod)) {
     bool reserved = false;
     for (const kube::Reference& other : claim->reserved) reserved |= other.uid == pod->uid;
+    if (reserved && world_.unleased(claim->ns + "/" + claim->name)) return;
     if (reserved) continue;
     busy_.insert(key);
     send(reserve(*claim, *pod), [this, key](kube::Reply reply) {
@@ -221,8 +315,33 @@ void Binder::requeue(const std::vector<std::string>& pods) {
   }
 }
 
+// A watch that was cut may never show a lease that is gone again.
+void Binder::look_for(const std::string& key) {
+  if (!busy_.insert("look " + key).second) return;
+  const size_t slash = key.find('/');
+  send(kube::get_object(kube::kXpuLeases, {key.substr(0, slash), key.substr(slash + 1)}),
+       [this, key](const kube::Reply& reply) {
+         if (!reply.ok() && reply.failure->http == 404) world_.lease_answered(key, false);
+         later(5 * kPause, [this, key] {
+           busy_.erase("look " + key);
+           handlers_.changed();
+         });
+         handlers_.changed();
+       });
+}
+
 void Binder::mend() {
   if (!handlers_.may_write()) return;
+  for (const std::string& key : world_.unseen_alone()) look_for(key);
+  for (const std::string& key : world_.gathered()) {
+    if (!busy_.insert("free " + key).second) continue;
+    send(free_lease(*world_.lease(key)), [this, key](const kube::Reply&) {
+      later(5 * kPause, [this, key] {
+        busy_.erase("free " + key);
+        handlers_.changed();
+      });
+    });
+  }
   for (const std::string& pod : world_.unfinished()) finish(pod);
   for (const std::string& key : world_.unleased()) {
     const ClaimFacts* claim = world_.claim(key);
@@ -230,7 +349,7 @@ void Binder::mend() {
     const PodFacts* pod = world_.pod(claim->ns + "/" + claim->reserved.front().name);
     if (pod == nullptr || busy_.count(claim->ns + "/" + pod->name) != 0) continue;
     make_leases(key, claim->given, claim->reserved.front(), claim->node,
-                pod->wish == nullptr ? "" : pod->wish->queue);
+                pod->wish == nullptr ? "" : pod->wish->queue, nullptr);
   }
   for (const std::string& key : world_.unreserved()) {
     const ClaimFacts* claim = world_.claim(key);

@@ -1,8 +1,9 @@
 // Binder: carries out places that were decided: for each claim the finalizer, then allocation and
 // reservation in one write, and its leases; then the pod's gate, for a gang only when all members
-// have their claims. Whatever fails leaves the rest as it is: the next look at the facts goes on
-// from there. Threads: all on the thread of `loop`. Lifetime: client and loop outlive it; answers
-// that come later are dropped.
+// have their claims: who runs has a lease, so that his card is his until its agent has let it go.
+// What may have been written is found out before its place is forgotten. Whatever fails leaves the
+// rest as it is: the next look at the facts goes on from there. Threads: all on the thread of
+// `loop`. Lifetime: client and loop outlive it; answers that come later are dropped.
 #pragma once
 
 #include <functional>
@@ -50,11 +51,21 @@ class Binder {
   using TaskPtr = std::shared_ptr<Task>;
   void next_claim(const TaskPtr& task);
   void write_allocation(const TaskPtr& task, const std::string& version);
+  void answered(const TaskPtr& task, const std::string& version, const kube::Reply& reply);
+  void find_out(const TaskPtr& task);
+  void allocated(const TaskPtr& task);
   void written(const TaskPtr& task);
   void open(const std::string& pod);
+  // `task`: waits for them; may be null.
   void make_leases(const std::string& claim, const std::vector<Given>& given,
-                   const kube::Reference& pod, const std::string& node, const std::string& queue);
+                   const kube::Reference& pod, const std::string& node, const std::string& queue,
+                   const TaskPtr& task);
+  void make_lease(const std::string& key, const kube::Call& call, const std::string& share,
+                  const TaskPtr& task);
+  void lease_made(const std::string& key, bool there, const TaskPtr& task);
+  void later(base::Nanos pause, std::function<void()> then);
   void finish(const std::string& pod);
+  void look_for(const std::string& lease);
   void fail(const TaskPtr& task, const kube::Failure& failure);
   void send(kube::Call call, std::function<void(kube::Reply)> then);
   bool ready(const std::string& pod) const;

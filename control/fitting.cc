@@ -97,7 +97,8 @@ class Search {
     return selectable_[key] = *may;
   }
 
-  // `left` more cards, none before position `from` unless it can be shared.
+  // `left` more cards, none before position `from`: the devices of one request are different ones,
+  // as kube-scheduler has it; two requests may share one.
   bool some(At at, const Request& r, const ClassFacts& of, int64_t left, size_t from) {
     if (left <= 0) return request({at.claim, at.request + 1});
     if (chosen_[at.claim].size() + static_cast<size_t>(left) > kMostResults) {
@@ -107,7 +108,7 @@ class Search {
     for (size_t i = from; i < cards_.size() && !error_; ++i) {
       if (out_of_steps()) return false;
       if (!take(at, r, of, i)) continue;
-      if (some(at, r, of, left - 1, i)) return true;
+      if (some(at, r, of, left - 1, i + 1)) return true;
       give_back(at, r, i);
     }
     return false;

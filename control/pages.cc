@@ -8,6 +8,7 @@
 #include <fstream>
 #include <future>
 #include <thread>
+#include <utility>
 
 namespace flexai::control {
 namespace {
@@ -54,6 +55,17 @@ void histogram(std::string* out, const std::string& name, const Histogram& h) {
   line(out, name + "_count", nullptr, static_cast<double>(h.count));
 }
 
+// A queue's name comes from a lease: anybody who may write one may write anything there.
+std::string label(const std::string& text) {
+  std::string out;
+  for (const char c : text)
+    if (c == '\\' || c == '"')
+      (out += '\\') += c;
+    else if (static_cast<unsigned char>(c) >= ' ')
+      out += c;
+  return out;
+}
+
 }  // namespace
 
 std::string metrics_text(const Figures& f, double cpu, long resident) {
@@ -83,6 +95,10 @@ std::string metrics_text(const Figures& f, double cpu, long resident) {
   line(&out, "flexai_acts_refused_total", "counter", number(f.ladder.refused));
   line(&out, "flexai_api_writes_total", "counter", number(f.writes));
   line(&out, "flexai_events_told_total", "counter", number(f.told));
+  const char* kind = "counter";
+  for (const auto& [whose, hours] : f.ncu_hours)
+    line(&out, "flexai_ncu_hours_total", std::exchange(kind, nullptr), hours,
+         "{namespace=\"" + whose.first + "\",queue=\"" + label(whose.second) + "\"}");
   line(&out, "flexai_nodes", "gauge", number(f.nodes));
   line(&out, "flexai_cards", "gauge", number(f.cards));
   line(&out, "flexai_leads", "gauge", f.leading ? 1 : 0);

@@ -26,6 +26,7 @@ base::Result<QueueFacts> read_queue(std::string_view text) {
   for (const Json& cap : list_at(spec, "caps"))
     q.caps.push_back({text_at(cap, "model"), number_at(cap, "cards", 0) * 1000});
   Json status = at(json, "status");
+  facts.ncu_hours = std::max<int64_t>(0, number_at(status, "ncuHours", 0));
   if (status.is_object() && status.contains("conditions"))
     for (Json& condition : status["conditions"])
       if (condition.is_object()) condition.erase("lastTransitionTime");
@@ -75,19 +76,36 @@ std::vector<model::Queue> sound(const std::vector<QueueFacts>& all,
   return queues;
 }
 
-std::string status_of(const QueueFacts& facts, const World::QueueUse& use,
-                      const std::string& wrong) {
+std::string status_of(const QueueFacts& facts, const World::QueueUse& use, const std::string& wrong,
+                      int64_t whole, int64_t ncu_hours) {
   Json condition{{"type", "Ready"},
                  {"status", wrong.empty() ? "True" : "False"},
                  {"observedGeneration", facts.generation},
                  {"reason", wrong.empty() ? "Sound" : "Wrong"},
                  {"message", wrong.empty() ? "" : wrong}};
+  Json conditions = Json::array({std::move(condition)});
+  const int64_t asked = facts.queue.guarantee;
+  const bool kept = use.guarantee >= asked;
+  if (wrong.empty() && asked > 0)
+    conditions.push_back(
+        {{"type", "Guaranteed"},
+         {"status", kept ? "True" : "False"},
+         {"observedGeneration", facts.generation},
+         {"reason", kept ? "Kept" : "ClusterTooSmall"},
+         {"message", kept ? ""
+                          : "the cluster has " + std::to_string(whole) +
+                                " milli-NCU, less than its queues are guaranteed: of this one's " +
+                                std::to_string(asked) + " its part is " +
+                                std::to_string(use.guarantee)}});
   const Json status{{"observedGeneration", facts.generation},
+                    {"guarantee", wrong.empty() ? use.guarantee : 0},
                     {"used", use.ncu},
                     {"cards", use.milli},
                     {"running", use.running},
                     {"pending", use.pending},
-                    {"conditions", Json::array({std::move(condition)})}};
+                    {"unmet", use.unmet},
+                    {"ncuHours", ncu_hours},
+                    {"conditions", std::move(conditions)}};
   return dump(status);
 }
 

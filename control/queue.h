@@ -17,7 +17,8 @@ struct QueueFacts {
   model::Queue queue;
   int64_t generation = 0;
   std::string uid;
-  std::string status;  // JSON of what was written last, without times
+  int64_t ncu_hours = 0;  // thousandths, as said last
+  std::string status;     // JSON of what was written last, without times
 };
 base::Result<QueueFacts> read_queue(std::string_view text);
 
@@ -25,9 +26,9 @@ base::Result<QueueFacts> read_queue(std::string_view text);
 std::vector<model::Queue> sound(const std::vector<QueueFacts>& all,
                                 std::map<std::string, std::string>* wrong);
 
-// What status says; without the time at which it last changed.
-std::string status_of(const QueueFacts& queue, const World::QueueUse& use,
-                      const std::string& wrong);
+// What status says; without the time at which it last changed. `whole`: milli-NCU of all cards.
+std::string status_of(const QueueFacts& queue, const World::QueueUse& use, const std::string& wrong,
+                      int64_t whole, int64_t ncu_hours);
 kube::Call write_status(const QueueFacts& queue, const std::string& status,
                         const std::string& when);
 

@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/log.h"
 #include "control/watches.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr base::Nanos kGather = 2 * base::kMillisecond;     // facts that come together
 constexpr base::Nanos kExplain = 300 * base::kMillisecond;  // between explanations
 constexpr base::Nanos kQueues = base::kSecond;              // between writes of status
+constexpr base::Nanos kHours = 60 * base::kSecond;          // between those for the hours alone
 constexpr int kMostRounds = 32;
 constexpr int64_t kFirstAvoidance = 10'000;  // ms; doubled each time
 
@@ -81,6 +83,11 @@ base::Status Scheduler::start() {
             }
           },
           [this](const ClaimFacts& before, const ClaimFacts& now) { taken_back(before, now); },
+          [this](const std::string& key, const kube::Lease* now) {
+            const int64_t ncu =
+                now == nullptr ? 0 : world_.ncu_of_card(now->spec.pool, now->spec.device);
+            accounts_.lease(key, now, ncu, base::monotonic_now());
+          },
           [this] {
             queues_dirty_ = true;
             soon();
@@ -100,7 +107,10 @@ base::Status Scheduler::start() {
   handlers.stopped = [this] {
     base::log(base::Level::kWarn, "scheduler", "leads no more");
     ladder_.drop();
+    accounts_.count(false, base::monotonic_now());
+    counting_ = false;
     for (const std::string& pod : world_.assumptions()) world_.forget(pod);
+    world_.drop_unseen();
   };
   handlers.trouble = [](const kube::Failure& failure) {
     base::log(base::Level::kWarn, "scheduler", "the lead", {{"error", failure.message}});
@@ -161,6 +171,7 @@ void Scheduler::cycle() {
   figures_.synced = watches_ != nullptr && watches_->synced();
   if (!figures_.synced || stopping_) return;
   if (std::exchange(queues_dirty_, false)) take_queues();
+  if (leading() && !counting_) count_hours();
   world_.forget_misfits();
   for (int round = 0; round < kMostRounds && decide(); ++round) {
   }
@@ -277,19 +288,46 @@ void Scheduler::take_queues() {
   world_.queues(std::move(queues), std::move(wrong));
 }
 
+// Of all that there is now; queues go on from what the one who led before has said of them.
+void Scheduler::count_hours() {
+  counting_ = true;
+  const base::Nanos now = base::monotonic_now();
+  for (const auto& [key, lease] : world_.leases())
+    accounts_.lease(key, &lease, world_.ncu_of_card(lease.spec.pool, lease.spec.device), now);
+  const auto own = accounts_.by_queue(now);
+  hours_.clear();
+  for (const auto& [key, entry] : watches_->queues().store()) {
+    const auto at = own.find(entry.value.queue.name);
+    const int64_t counted = at == own.end() ? 0 : std::llround(at->second * 1000);
+    hours_[entry.value.queue.name] = {entry.value.ncu_hours - counted, entry.value.ncu_hours, now};
+  }
+  accounts_.count(true, now);
+}
+
 void Scheduler::write_queues() {
   const base::Nanos now = base::monotonic_now();
   if (watches_->queues().store().size() == 0) return;
   if (now - queues_written_ < kQueues) return at(queues_written_ + kQueues);
   queues_written_ = now;
   const auto use = world_.queue_use();
+  const auto counted = accounts_.by_queue(now);
+  at(now + kHours);
   for (const auto& [key, entry] : watches_->queues().store()) {
     const QueueFacts& facts = entry.value;
     const auto used = use.find(facts.queue.name);
     const auto wrong = world_.wrong_queues().find(facts.queue.name);
-    const std::string status =
-        status_of(facts, used == use.end() ? World::QueueUse{} : used->second,
-                  wrong == world_.wrong_queues().end() ? "" : wrong->second);
+    const World::QueueUse of = used == use.end() ? World::QueueUse{} : used->second;
+    const std::string why = wrong == world_.wrong_queues().end() ? "" : wrong->second;
+    Hours& hours = hours_[facts.queue.name];
+    const auto own = counted.find(facts.queue.name);
+    const int64_t all =
+        hours.before + (own == counted.end() ? 0 : std::llround(own->second * 1000));
+    std::string status = status_of(facts, of, why, world_.whole_ncu(), hours.said);
+    // Hours alone are not worth a write each second.
+    if (status != facts.status || (all != hours.said && now - hours.when >= kHours)) {
+      hours.said = all, hours.when = now;
+      status = status_of(facts, of, why, world_.whole_ncu(), all);
+    }
     if (status == facts.status || written_status_[facts.queue.name] == status) continue;
     written_status_[facts.queue.name] = status;
     client_.send(write_status(facts, status, kube::now_text(false)), nullptr, [](kube::Reply) {});
@@ -303,6 +341,7 @@ Figures Scheduler::figures() const {
   now.leading = leading();
   now.binder = binder_.counts();
   now.ladder = ladder_.counts();
+  now.ncu_hours = accounts_.hours(base::monotonic_now());
   now.told = reporter_.told();
   now.writes = client_.counts().writes;
   now.waiting = reasons_.size();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/loop.h"
+#include "control/accounts.h"
 #include "control/binder.h"
 #include "control/histogram.h"
 #include "control/ladder.h"
@@ -43,6 +44,7 @@ struct Figures {
   bool leading = false, synced = false;
   BinderCounts binder;
   LadderCounts ladder;
+  std::map<Accounts::Whose, double> ncu_hours;
 };
 
 class Scheduler {
@@ -75,6 +77,7 @@ class Scheduler {
   void report();
   void take_queues();
   void write_queues();
+  void count_hours();
   bool leading() const;
 
   kube::Client& client_;
@@ -92,6 +95,14 @@ class Scheduler {
   std::unordered_map<std::string, int> stumbles_;      // of pods that could not be bound
   std::vector<model::Queue> known_queues_;
   std::map<std::string, std::string> written_status_;
+  Accounts accounts_;
+  bool counting_ = false;
+  struct Hours {         // thousandths of NCU-hours of a queue
+    int64_t before = 0;  // that others had counted
+    int64_t said = 0;
+    base::Nanos when = 0;  // it was said
+  };
+  std::map<std::string, Hours> hours_;
   bool queues_dirty_ = true, stopping_ = false;
   base::Nanos explained_ = 0, queues_written_ = 0;
   base::Loop::TimerId timer_ = 0;

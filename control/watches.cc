@@ -139,10 +139,23 @@ struct Watches::All {
     classes = reflect<ClassFacts>(kube::kDeviceClasses, project<ClassFacts, read_class>,
                                   handlers<ClassFacts>("classes", &World::device_class));
     using L = const kube::Lease*;
-    leases = reflect<kube::Lease>(
-        kube::kXpuLeases, project<kube::Lease, kube::parse_lease>,
-        handlers<kube::Lease>("leases",
-                              static_cast<void (World::*)(const std::string&, L)>(&World::lease)));
+    auto lease = handlers<kube::Lease>(
+        "leases", static_cast<void (World::*)(const std::string&, L)>(&World::lease));
+    const auto put_lease = [this](const std::string& key, L now) {
+      world.lease(key, now);
+      on.lease(key, now);
+      on.changed();
+    };
+    lease.added = [put_lease](const std::string& key, const kube::Lease& now) {
+      put_lease(key, &now);
+    };
+    lease.updated = [put_lease](const std::string& key, const kube::Lease&,
+                                const kube::Lease& now) { put_lease(key, &now); };
+    lease.deleted = [put_lease](const std::string& key, const kube::Lease&) {
+      put_lease(key, nullptr);
+    };
+    leases = reflect<kube::Lease>(kube::kXpuLeases, project<kube::Lease, kube::parse_lease>,
+                                  std::move(lease));
     volumes = reflect<VolumeFacts>(kube::kPersistentVolumes, project<VolumeFacts, read_volume>,
                                    handlers<VolumeFacts>("volumes", &World::volume));
     volume_claims = reflect<VolumeClaimFacts>(

@@ -20,6 +20,7 @@ class Watches {
     // Either may be null.
     std::function<void(const std::string& key, const PodFacts* before, const PodFacts* now)> pod;
     std::function<void(const ClaimFacts& before, const ClaimFacts& now)> claim;
+    std::function<void(const std::string& key, const kube::Lease* now)> lease;
     std::function<void()> queues;
     std::function<void()> changed;  // after each of the above, and of all others
   };

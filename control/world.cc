@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "kube/names.h"
+#include "sched/guarantees.h"
 
 namespace flexai::control {
 namespace {
@@ -83,6 +84,10 @@ sched::Snapshot World::snapshot(int64_t now_ms) {
     queues_.push_back(usual);
     s.queues.push_back(usual);
   }
+  whole_ncu_ = sched::whole_ncu(s);
+  sched::keep_what_can_be_kept(whole_ncu_, &s.queues);
+  kept_.clear();
+  for (const model::Queue& q : s.queues) kept_[q.name] = q.guarantee;
   if (planner_ != nullptr) s.mix = planner_->snapshot().mix;
   return s;
 }
@@ -350,11 +355,16 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
 
 std::map<std::string, World::QueueUse> World::queue_use() const {
   std::map<std::string, QueueUse> use;
-  for (const model::Queue& q : queues_) use[q.name];
+  for (const model::Queue& q : queues_) {
+    const auto kept = kept_.find(q.name);
+    use[q.name].guarantee = kept == kept_.end() ? q.guarantee : kept->second;
+  }
   for (const auto& [unit, state] : units_) {
     for (const Workload& w : state.emitted) {
       if (w.queue.empty()) continue;
       QueueUse& of = use[w.queue];
+      if (w.state == model::WorkState::kPending)
+        of.unmet += int64_t{w.members} * w.cards * w.card_milli;
       for (const model::MemberPlace& place : w.places) {
         const int64_t milli = int64_t{milli_now(w)} * w.cards;
         const auto site = sites_.find(place.card_node.empty() ? place.node : place.card_node);

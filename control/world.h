@@ -94,6 +94,16 @@ class World {
   void assume(const PodPlace& place);
   // It did not happen.
   void forget(const std::string& pod);
+  // What was sent to the API server and the watches do not show yet (world_unseen.cc): its cards
+  // are taken from before an allocation is sent until its leases are seen, whatever is forgotten
+  // and whatever becomes of claim and pod meanwhile, because a watch may be long behind another.
+  void writing(const Award& award);
+  void unwritten(const Award& award);  // certainly so
+  void lease_sent(const std::string& key, const std::string& claim_uid, const Given& given);
+  void lease_answered(const std::string& key, bool there);
+  // Leases that hold a card all by themselves, and are there for all we know.
+  std::vector<std::string> unseen_alone() const;
+  void drop_unseen();  // the lead is lost: nothing of ours comes any more
   // Whether an assumed place is free by now (world_running.cc, as are those that follow).
   bool has_room(const PodPlace& place) const;
 
@@ -124,9 +134,14 @@ class World {
   std::set<std::string> unfinished() const { return unfinished_; }
   // Claims with a part that has no lease; leases that nothing stands behind any more.
   std::set<std::string> unleased() const { return unleased_; }
+  bool unleased(const std::string& claim) const { return unleased_.count(claim) != 0; }
   std::set<std::string> stale_leases() const { return stale_leases_; }
   // Claims that are allocated, for nobody, and that nobody else takes back.
   std::set<std::string> unreserved() const { return unreserved_; }
+  // Whether a pod is of a gang of which not all members have a node.
+  bool gang_gathers(const std::string& pod) const;
+  // Leases that their agents hold back for that, and need to no more.
+  std::vector<std::string> gathered() const;
   // The pods of the gang of this one, or itself alone.
   std::set<std::string> companions(const std::string& pod) const;
   // The claims of an assumption are all allocated: facts say it now.
@@ -156,14 +171,19 @@ class World {
   const PodPlace* assumption(const std::string& pod) const;
   std::vector<std::string> assumptions() const;  // pods
   const std::map<std::string, std::string>& wrong_queues() const { return wrong_queues_; }
+  const std::unordered_map<std::string, kube::Lease>& leases() const { return leases_; }
+  int64_t ncu_of_card(const std::string& pool, const std::string& card) const;  // milli-NCU
   size_t nodes() const { return sites_.size(); }
   size_t cards() const;
   // What a queue holds: milli-NCU, milli-cards, pods that run and that wait.
   struct QueueUse {
     int64_t ncu = 0, milli = 0, running = 0, pending = 0, suspended = 0;
+    int64_t guarantee = 0;  // that the cluster, as it is, can keep
+    int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
   };
   std::map<std::string, QueueUse> queue_use() const;
   const std::vector<model::Queue>& known_queues() const { return queues_; }
+  int64_t whole_ncu() const { return whole_ncu_; }  // milli-NCU of all cards
 
  private:
   struct Site {
@@ -250,6 +270,20 @@ class World {
                                          const std::string& node) const;
   model::Workload other_pods(const std::string& node) const;
 
+  // world_unseen.cc
+  struct Unseen {
+    std::string claim_uid;
+    Given given;
+    bool shown = false;  // the claim said so once
+    bool sent = false;   // the lease's creation
+    bool made = false;   // that was answered
+  };
+  bool shown_by(const ClaimFacts& claim, const Given& given) const;
+  std::vector<Grant> unseen_of(const std::string& lease) const;
+  void see_claim(const std::string& uid, const ClaimFacts* now);
+  void see_lease(const std::string& key, const kube::Lease* before, const kube::Lease* now);
+  void drop_unseen(const std::string& lease);
+
   // world_running.cc
   std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
   void reduce(const kube::Lease& lease, View view, Amounts* consumed) const;
@@ -279,6 +313,8 @@ class World {
   std::map<std::string, VolumeClaimFacts> volume_claims_;
   std::vector<model::Queue> queues_;
   std::map<std::string, std::string> wrong_queues_;
+  std::map<std::string, int64_t> kept_;  // guarantees
+  int64_t whole_ncu_ = 0;
   std::set<std::string> direct_;
 
   std::unordered_map<std::string, std::set<std::string>> pods_on_, pods_of_claim_, pods_of_gang_;
@@ -288,6 +324,8 @@ class World {
   std::unordered_map<std::string, PodPlace> assumed_;                  // by pod
   std::unordered_map<std::string, std::string> assumed_claims_;        // -> pod
   std::unordered_map<std::string, std::set<std::string>> assumed_on_;  // claims, by node of card
+  std::map<std::string, Unseen> unseen_;                               // by lease
+  std::unordered_map<std::string, std::set<std::string>> unseen_on_;   // leases, by node of card
   std::map<std::string, int64_t> gang_since_;  // first member placed, not all running yet
   std::unordered_map<std::string, std::map<std::string, int64_t>> avoided_;  // pod, node, until
   struct Aimed {
@@ -303,7 +341,7 @@ class World {
   std::unordered_map<std::string, UnitState> units_;
   std::unordered_set<std::string> dirty_units_;
   std::set<std::string> troubled_, misfits_;  // units with a trouble; that are kept from nodes
-  std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_;
+  std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_, held_leases_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;
   bool marks_ = false;  // from the first look on; that one looks at everything

@@ -201,11 +201,13 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
     for (const Given& given : before->given) drop(&claims_on_, given.pool, key);
     claim_of_uid_.erase(before->uid);
     for (const std::string& lease : leases_of_[before->uid]) mark("@lease:" + lease);
+    if (now == nullptr || now->uid != before->uid) see_claim(std::string(before->uid), nullptr);
     claims_.erase(key);
   }
   if (now == nullptr) return;
   claims_[key] = *now;
   claim_of_uid_[now->uid] = key;
+  see_claim(now->uid, now);
   for (const Given& given : now->given) claims_on_[given.pool].insert(key);
   for (const std::string& lease : leases_of_[now->uid]) mark("@lease:" + lease);
   touch_claim(key);
@@ -214,9 +216,10 @@ void World::claim(const std::string& key, const ClaimFacts* now) {
 void World::lease(const std::string& key, const kube::Lease* now) {
   ++changes_;
   mark("@lease:" + key);
+  see_lease(key, lease(key), now);
   if (const kube::Lease* before = lease(key)) {
     drop(&leases_on_, before->spec.pool, key);
-    drop(&leases_of_, before->spec.claim.uid, key);
+    if (unseen_.count(key) == 0) drop(&leases_of_, before->spec.claim.uid, key);
     leases_.erase(key);
   }
   if (const auto aimed = aims_.find(key); aimed != aims_.end())
@@ -286,6 +289,8 @@ void World::forget(const std::string& pod) {
   const auto at = assumed_.find(pod);
   if (at == assumed_.end()) return;
   for (const Award& award : at->second.awards) {
+    if (const auto of = leases_of_.find(award.claim_uid); of != leases_of_.end())
+      for (const std::string& lease : of->second) mark("@lease:" + lease);
     assumed_claims_.erase(award.claim);
     for (const Given& given : award.given) drop(&assumed_on_, given.pool, award.claim);
     touch_claim(award.claim);
@@ -303,6 +308,26 @@ void World::confirm(const std::string& key) {
     if (facts == nullptr || facts->uid != award.claim_uid || !facts->allocated) return;
   }
   forget(pod);
+}
+
+bool World::gang_gathers(const std::string& key) const {
+  const PodFacts* p = pod(key);
+  if (p == nullptr || p->wish == nullptr || p->wish->gang_size < 2) return false;
+  size_t there = 0;
+  for (const std::string& one : companions(key)) {
+    const PodFacts& other = pods_.at(one);
+    there += !other.node.empty() || other.finished;
+  }
+  return there < p->wish->gang_size;
+}
+
+std::vector<std::string> World::gathered() const {
+  std::vector<std::string> all;
+  for (const std::string& key : held_leases_) {
+    const kube::Lease* l = lease(key);
+    if (l != nullptr && !gang_gathers(l->ns + "/" + l->spec.pod.name)) all.push_back(key);
+  }
+  return all;
 }
 
 std::set<std::string> World::companions(const std::string& key) const {
@@ -380,6 +405,13 @@ int64_t World::next_ms() const {
 }
 
 bool World::dirty() const { return structure_ || !dirty_units_.empty() || !dirty_sites_.empty(); }
+
+int64_t World::ncu_of_card(const std::string& pool, const std::string& name) const {
+  if (const auto site = sites_.find(pool); site != sites_.end())
+    for (const auto& card : site->second.cards)
+      if (card->name == name && card->ncu_milli() > 0) return card->ncu_milli();
+  return 1000;
+}
 
 size_t World::cards() const {
   size_t count = 0;

@@ -193,6 +193,9 @@ std::vector<CardState> World::states_of(const std::string& node,
   if (const auto on = leases_on_.find(node); on != leases_on_.end())
     for (const std::string& key : on->second)
       for (const Grant& grant : left_by(key)) take(grant.card, grant.consumed);
+  if (const auto on = unseen_on_.find(node); on != unseen_on_.end())
+    for (const std::string& key : on->second)
+      for (const Grant& grant : unseen_of(key)) take(grant.card, grant.consumed);
   return states;
 }
 

@@ -119,8 +119,10 @@ std::vector<World::Grant> World::left_by(const std::string& key) const {
 void World::look_after_lease(const std::string& key) {
   stale_leases_.erase(key);
   refused_.erase(key);
+  held_leases_.erase(key);
   const Lease* l = lease(key);
   if (l == nullptr || l->deleting) return;
+  if (l->spec.hold) held_leases_.insert(key);
   if (claim_of_uid_.count(l->spec.claim.uid) != 0 && !left_by(key).empty())
     stale_leases_.insert(key);
   // It failed to give up what it holds; what it could not take it goes on trying for.

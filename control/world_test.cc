@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control/json_parts.h"
+#include "control/queue.h"
 #include "control/reporter.h"
 #include "kube/names.h"
 
@@ -215,6 +216,81 @@ TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
 }
 
+// The watch of the leases is behind: it was cut, say.
+TEST_F(WorldTest, WhatWasWrittenIsTakenUntilItsLeaseIsSeen) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const PodPlace place = *world_.assumption("ns/a");
+  const Award& award = place.awards[0];
+  const std::string key = "ns/" + kube::lease_name("claim-a", 0);
+  world_.writing(award);
+  write("a", 600);
+  world_.lease_sent(key, award.claim_uid, award.given[0]);
+  world_.lease_answered(key, true);
+  EXPECT_EQ(decide(), Lines{});
+  world_.pod("ns/a", nullptr);
+  claim("a", 600);
+  EXPECT_EQ(decide(), Lines{}) << "the claim was taken back, the lease is there";
+  EXPECT_FALSE(world_.has_room(place));
+  world_.claim("ns/a", nullptr);
+  EXPECT_EQ(decide(), Lines{}) << "the claim is gone, the lease is there";
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec = {{"a", "claim-a"}, {}, "n", "n", "card-0", award.given[0].share_id, 600, 1 << 30};
+  world_.lease(key, &lease);
+  EXPECT_EQ(decide(), Lines{}) << "by the lease itself now";
+  world_.lease(key, nullptr);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+// Of a pod and a claim that went while the allocation was on its way.
+TEST_F(WorldTest, WhatIsBeingWrittenIsTakenUntilItIsKnownNotToBe) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const Award award = world_.assumption("ns/a")->awards[0];
+  world_.writing(award);
+  world_.pod("ns/a", nullptr);
+  EXPECT_FALSE(world_.assumed("ns/a"));
+  EXPECT_EQ(decide(), Lines{});
+  world_.unwritten(award);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
+TEST_F(WorldTest, ALeaseThatWasNeverSeenIsLookedForWhenItAloneHoldsTheCard) {
+  node("n");
+  cards("n", 1);
+  for (const char* name : {"a", "b"}) {
+    claim(name, 600);
+    pod(name);
+  }
+  EXPECT_EQ(decide().size(), 1u);
+  const Award award = world_.assumption("ns/a")->awards[0];
+  const std::string key = "ns/" + kube::lease_name("claim-a", 0);
+  world_.writing(award);
+  write("a", 600);
+  world_.lease_sent(key, award.claim_uid, award.given[0]);
+  world_.pod("ns/a", nullptr);
+  world_.claim("ns/a", nullptr);
+  EXPECT_EQ(decide(), Lines{}) << "it may still be made";
+  EXPECT_EQ(world_.unseen_alone(), Lines{});
+  world_.lease_answered(key, true);
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(world_.unseen_alone(), Lines{key});
+  world_.lease_answered(key, false);
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
+}
+
 TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
   node("a");
   node("b");
@@ -225,6 +301,17 @@ TEST_F(WorldTest, PartsOfSeveralCardsAreCheckedOnTheNodeAndTriedElsewhere) {
   pod("p");
   // The core sees room for one of 700 on the first node; two of them fit on the other only.
   EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(700)b:1(700)"}));
+}
+
+TEST_F(WorldTest, TheDevicesOfOneRequestAreDifferentOnes) {
+  node("a");
+  cards("a", 1);
+  claim("p", 300, 2);
+  pod("p");
+  EXPECT_EQ(decide(), Lines{}) << "as kube-scheduler answers, though there is room for both";
+  node("b");
+  cards("b", 2);
+  EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(300)b:1(300)"}));
 }
 
 TEST_F(WorldTest, NodesThatCouldNotBindAreAvoidedForAWhile) {
@@ -262,6 +349,81 @@ TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
   node("m");
   cards("m", 1);
   EXPECT_EQ(decide().size(), 3u);
+}
+
+TEST_F(WorldTest, AGangGathersUntilAllMembersHaveANode) {
+  node("n");
+  cards("n", 2);
+  const Json labels{{kube::kGangLabel, "g"}}, notes{{kube::kGangSizeAnnotation, "2"}};
+  for (const char* name : {"a", "b"}) {
+    claim(name, 800);
+    pod(name, "1", labels, notes);
+  }
+  claim("alone", 100);
+  pod("alone");
+  decide();
+  EXPECT_TRUE(world_.gang_gathers("ns/a"));
+  EXPECT_FALSE(world_.gang_gathers("ns/alone"));
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec = {{"a", "claim-a"}, {"a", "pod-a"}, "n", "n", "card-0", "share-0", 800, 1 << 30};
+  lease.spec.hold = true;
+  const std::string key = "ns/" + lease.name;
+  world_.lease(key, &lease);
+  for (const char* name : {"a", "b"}) {
+    world_.refresh(1000);
+    EXPECT_EQ(world_.gathered(), Lines{}) << name;
+    PodFacts bound = *world_.pod("ns/" + std::string(name));
+    bound.node = "n";
+    world_.pod("ns/" + std::string(name), &bound);
+  }
+  world_.refresh(1000);
+  EXPECT_EQ(world_.gathered(), Lines{key});
+  lease.spec.hold = false;
+  world_.lease(key, &lease);
+  world_.refresh(1000);
+  EXPECT_EQ(world_.gathered(), Lines{});
+}
+
+TEST_F(WorldTest, GuaranteesOfAClusterThatHasShrunkAreCutAndStopNobody) {
+  node("n");
+  node("m");
+  cards("n", 1);
+  cards("m", 1);
+  model::Queue a, b;
+  a.name = "a", a.guarantee = a.deserved = 1500;
+  b.name = "b", b.guarantee = b.deserved = 500;
+  world_.queues({a, b}, {});
+  claim("p", 300);
+  pod("p", "1", {{kube::kQueueLabel, "a"}});
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(world_.queue_use()["a"].guarantee, 1500);
+  world_.node("m", nullptr);
+  world_.slice("m", nullptr);
+  cards("n", 1);
+  claim("q", 300);
+  pod("q", "1", {{kube::kQueueLabel, "b"}});
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(why("ns/q"), "");
+  EXPECT_EQ(world_.queue_use()["a"].guarantee, 750);
+  EXPECT_EQ(world_.queue_use()["b"].guarantee, 250);
+  QueueFacts facts;
+  facts.queue = a;
+  const std::string status = status_of(facts, world_.queue_use()["a"], "", world_.whole_ncu(), 0);
+  EXPECT_NE(status.find("of this one's 1500 its part is 750"), std::string::npos) << status;
+}
+
+TEST_F(WorldTest, WhatWaitsIsTheUnmetDemandOfItsQueue) {
+  node("n");
+  cards("n", 1);
+  claim("p", 600);
+  pod("p");
+  claim("q", 700);
+  pod("q");
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(world_.queue_use()[kube::kDefaultQueue].unmet, 700);
 }
 
 TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {

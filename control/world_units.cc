@@ -433,7 +433,11 @@ std::vector<Workload> World::wanted(const std::string& unit) {
     if (facts == nullptr || !holder_of(rest(7), *facts).empty()) return out;
     return pieces_of(unit, grants_of(rest(7), View::kPlanned), "");
   }
-  if (unit.starts_with("@lease:")) return pieces_of(unit, left_by(rest(7)), "");
+  if (unit.starts_with("@lease:")) {
+    std::vector<Grant> left = left_by(rest(7));
+    for (Grant& grant : unseen_of(rest(7))) left.push_back(std::move(grant));
+    return pieces_of(unit, left, "");
+  }
   std::vector<std::string> pods, waiting;
   if (const auto at = pods_of_gang_.find(unit); at != pods_of_gang_.end())
     pods.assign(at->second.begin(), at->second.end());

@@ -147,6 +147,12 @@ kube::Call drop_lease(const kube::Lease& lease) {
   return kube::remove(kube::kXpuLeases, {lease.ns, lease.name}, options);
 }
 
+kube::Call free_lease(const kube::Lease& lease) {
+  const Json body = Json::array({{{"op", "test"}, {"path", "/metadata/uid"}, {"value", lease.uid}},
+                                 {{"op", "remove"}, {"path", "/spec/hold"}}});
+  return kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kJson, dump(body));
+}
+
 kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim) {
   const Json body = Json::array(
       {{{"op", "test"}, {"path", "/metadata/uid"}, {"value", lease.uid}},

@@ -29,6 +29,8 @@ kube::Call deallocate(const ClaimFacts& claim);
 kube::LeaseSpec lease_of(const ClaimFacts& claim, const Given& given, const kube::Reference& pod,
                          const std::string& node, const std::string& queue);
 kube::Call create_lease(const ClaimFacts& claim, size_t index, const kube::LeaseSpec& spec);
+// Its gang is complete: its agent may go on.
+kube::Call free_lease(const kube::Lease& lease);
 kube::Call drop_lease(const kube::Lease& lease);
 // Refused when the lease is not what it is taken for any more.
 kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim);

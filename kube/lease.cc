@@ -52,6 +52,10 @@ base::Result<LeaseSpec> read_spec(const json& from) {
   spec.device = text(from, "device");
   spec.share_id = text(from, "shareID");
   spec.queue = text(from, "queue");
+  if (auto hold = from.find("hold"); hold != from.end()) {
+    if (!hold->is_boolean()) return wrong("spec.hold");
+    spec.hold = hold->get<bool>();
+  }
   if (spec.claim.name.empty() || spec.claim.uid.empty()) return wrong("spec.claim");
   if (spec.pool.empty()) return wrong("spec.pool");
   if (spec.device.empty()) return wrong("spec.device");
@@ -160,6 +164,7 @@ json spec_json(const LeaseSpec& spec) {
                {"state", state_name(spec.state)}};
   if (!spec.pod.name.empty()) made["pod"] = {{"name", spec.pod.name}, {"uid", spec.pod.uid}};
   if (!spec.queue.empty()) made["queue"] = spec.queue;
+  if (spec.hold) made["hold"] = true;
   return made;
 }
 

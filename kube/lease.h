@@ -30,6 +30,7 @@ struct LeaseSpec {
   uint64_t memory_bytes = 0;
   std::string queue;
   LeaseState state = LeaseState::kRunning;
+  bool hold = false;  // not to be granted yet: others of its gang have no node
   bool operator==(const LeaseSpec&) const = default;
 };
 

@@ -21,6 +21,7 @@ LeaseSpec spec() {
   made.memory_bytes = 1u << 30;
   made.queue = "default";
   made.state = LeaseState::kSuspended;
+  made.hold = true;
   return made;
 }
 
@@ -52,7 +53,7 @@ TEST(Lease, OneOfAnotherShapeIsRefusedWithTheField) {
       {"/spec/compute", "all"},        {"/spec/state", "Sleeping"},
       {"/metadata/name", "x-0"},       {"/metadata/name", "0b0c6a3e-1111-2222-3333-444455556666-x"},
       {"/metadata/name", "x"},         {"/spec", 1},
-      {"/metadata", json::array()}};
+      {"/metadata", json::array()},    {"/spec/hold", "yes"}};
   for (const auto& [place, value] : cases) {
     json object = lease_object("team", 0, spec());
     object[json::json_pointer(place)] = value;

@@ -12,6 +12,8 @@ inline constexpr const char* kGroupVersion = "xpu.flexai.io/v1alpha1";
 inline constexpr const char* kSliceConfigKind = "SliceConfig";
 
 inline constexpr const char* kGate = "xpu.flexai.io/placement";
+// In what an agent says of a claim whose lease is held; other agents know it by these words.
+inline constexpr const char* kHeldBack = "is held back until every member of its gang has a node";
 inline constexpr const char* kQueueLabel = "xpu.flexai.io/queue";
 inline constexpr const char* kDefaultQueue = "default";
 inline constexpr const char* kGangLabel = "xpu.flexai.io/gang";

@@ -9,6 +9,7 @@
 #include "agent/dra/published.h"
 #include "agent/folders.h"
 #include "base/log.h"
+#include "kube/names.h"
 
 namespace flexai::agent::dra {
 
@@ -103,6 +104,8 @@ base::Status Grants::check_lease(const kube::ClaimResult& result, const std::str
                                      result.device + "; it is tried again");
   if (lease->deleting || lease->spec.state == kube::LeaseState::kReleased)
     return fail(Code::kConflict, "lease " + lease->name + " is being given back");
+  if (lease->spec.hold)
+    return fail(Code::kUnavailable, "lease " + lease->name + " " + kube::kHeldBack);
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "kube/call.h"
 #include "kube/claim.h"
+#include "kube/names.h"
 
 namespace flexai::agent::dra {
 
@@ -23,6 +24,8 @@ using base::Level;
 namespace {
 
 constexpr base::Nanos kClaimTime = 10 * base::kSecond;
+constexpr base::Nanos kGangTime = 25 * base::kSecond;  // the kubelet waits 45
+constexpr base::Nanos kGangPause = 200 * base::kMillisecond;
 
 std::string named(const ClaimName& name) { return "claim " + name.ns + "/" + name.name; }
 
@@ -102,13 +105,27 @@ void Preparations::prepare(const ClaimName& name, Done done) {
   auto work = std::make_shared<Work>();
   work->name = name;
   work->done = std::move(done);
-  kube::Call get = kube::get_object(kube::kResourceClaims, {name.ns, name.name});
+  read_claim(work);
+}
+
+void Preparations::read_claim(const WorkPtr& work) {
+  work->record = {};
+  work->fresh.clear();
+  work->lent.clear();
+  work->apis.clear();
+  kube::Call get = kube::get_object(kube::kResourceClaims, {work->name.ns, work->name.name});
   get.timeout = kClaimTime;
   client_->send(std::move(get), around_.loop,
                 [this, work](const kube::Reply& answer) { claim_read(work, answer); });
 }
 
 void Preparations::refuse(const WorkPtr& work, const base::Error& why) {
+  // The kubelet asks again only after ten seconds or more: all members begin sooner when it waits.
+  if (why.message.find(kube::kHeldBack) != std::string::npos &&
+      base::monotonic_now() - work->begun < kGangTime) {
+    around_.loop->at(base::monotonic_now() + kGangPause, [this, work] { read_claim(work); });
+    return;
+  }
   busy_.erase(work->name.uid);
   base::log(Level::kWarn, "dra", "not prepared",
             {{"claim", work->name.ns + "/" + work->name.name}, {"why", why.message}});

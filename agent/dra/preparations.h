@@ -47,6 +47,7 @@ class Preparations {
   Way way() const { return {around_.pki, config_.peer_port}; }
   base::Result<base::Fd> listen(const std::string& slice);
   void resume(const PreparedRecord& record);
+  void read_claim(const WorkPtr& work);
   void claim_read(const WorkPtr& work, const kube::Reply& answer);
   base::Status check(const Work& work) const;
   base::Status leave_earlier(const Work& work);

@@ -150,25 +150,26 @@ class DraCluster:
             return items and items[0].get("devices")
         return self.until("the card is published", published)[0]
 
-    def claim(self, name, config=None):
-        devices = {"requests": [{"name": "xpu", "exactly": {"deviceClassName": DRIVER}}]}
+    def claim(self, name, config=None, **asked):
+        exactly = {"deviceClassName": DRIVER, **({"capacity": {"requests": {key: str(value) for key, value in asked.items()}}} if asked else {})}
+        devices = {"requests": [{"name": "xpu", "exactly": exactly}]}
         if config is not None:
             devices["config"] = [{"opaque": {"driver": DRIVER, "parameters": {"apiVersion": "xpu.flexai.io/v1alpha1", "kind": "SliceConfig", **config}}}]
         self.create({"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": name}, "spec": {"devices": devices}})
 
-    def pod(self, name, command, claims=None, gated=True, env=None, image="host", folders=()):
+    def pod(self, name, command, claims=None, gated=True, env=None, image="host", folders=(), meta=None, cpu=None, **more):
         """`folders` of the host are at the same place inside."""
         claims = claims or [name]
         volumes = {**USR, str(self.build / "bin"): "/flexai", **{str(one): str(one) for one in folders}} if image == "host" else {}
-        self.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
-            "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "dnsPolicy": "Default",
+        self.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **(meta or {})}, "spec": {
+            "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "dnsPolicy": "Default", **more,
             **({"schedulingGates": [{"name": GATE}]} if gated else {}),
             "resourceClaims": [{"name": one, "resourceClaimName": one} for one in claims],
             "volumes": [{"name": f"v{n}", "hostPath": {"path": source}} for n, source in enumerate(volumes)],
             "containers": [{"name": "main", "image": f"docker.io/local/{image}:1", "imagePullPolicy": "Never", "command": command,
                             "securityContext": {"runAsUser": 12345},
                             "env": [{"name": key, "value": value} for key, value in ({"HOME": "/tmp"} | (env or {})).items()],
-                            "resources": {"claims": [{"name": one} for one in claims]},
+                            "resources": {"claims": [{"name": one} for one in claims], **({"requests": {"cpu": cpu}} if cpu else {})},
                             "volumeMounts": [{"name": f"v{n}", "mountPath": target, "readOnly": True}
                                              for n, target in enumerate(volumes.values())]}]}})
 
