@@ -264,7 +264,9 @@ TEST(CardArbiter, RubbishInTheTenantPagesHarmsNobodyElse) {
   });
   for (int i = 0; i < 20; ++i) {
     other.want();
-    ASSERT_TRUE(other.wait_for_lease());
+    const bool leased = other.wait_for_lease();
+    EXPECT_TRUE(leased);
+    if (!leased) break;
     other.run_kernel(kMillisecond);
     arbiter->snapshot();
   }

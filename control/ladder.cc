@@ -276,7 +276,8 @@ std::map<std::string, std::string> Ladder::waiting() const {
     std::string who;
     for (const Victim& victim : way.victims) who += (who.empty() ? "" : ", ") + victim.pod;
     for (const PodPlace& place : way.places)
-      all[place.pod] = "it has a place on " + place.node + " as soon as " + who + " gives way";
+      all[place.pod] =
+          "GivingWay: it has a place on " + place.node + " as soon as " + who + " gives way";
   }
   return all;
 }

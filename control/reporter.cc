@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "control/reason_code.h"
 #include "control/writes.h"
 #include "kube/time_text.h"
 
@@ -73,7 +74,7 @@ std::string words_of(const sched::Verdict& v, const model::Workload& w, size_t n
   line += first;
   if (!counts.empty()) line += (first.empty() ? "" : "; ") + counts;
   if (!v.alternative.empty()) line += "; it would start " + v.alternative;
-  return line;
+  return coded(code_of(v.reason), line);
 }
 
 void Reporter::say(const PodFacts& pod, const std::string& reason, const std::string& message) {

@@ -39,7 +39,8 @@ class Reporter {
   uint64_t told_ = 0;
 };
 
-// "0/2 nodes: 1 with taints not tolerated, 1 without a card that has 300 of its compute free".
+// "NoCards: 0/2 nodes: 1 with taints not tolerated, 1 without a card that has 300 of its compute
+// free".
 std::string words_of(const sched::Verdict& verdict, const model::Workload& work, size_t nodes,
                      const std::map<std::string, int>& obstacles);
 

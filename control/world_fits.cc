@@ -3,6 +3,7 @@
 
 #include "control/json_parts.h"
 #include "control/world.h"
+#include "kube/names.h"
 
 namespace flexai::control {
 
@@ -72,6 +73,11 @@ uint32_t World::word_of(const FitRecord& fit, const std::string& name, const Sit
   else
     say(obstacle_here);
   if (closed(fit.constraints, site.facts) != nullptr) return word;
+  if (const auto drained = site.facts.labels.find(kube::kDrainedLabel);
+      drained != site.facts.labels.end() && drained->second == "true" && !site.cards.empty()) {
+    say("whose cards are being drained");
+    return fit.monitors ? 0 : word;
+  }
   for (uint32_t i = 0; i < site.cards.size(); ++i)
     for (const auto& [request, of] : fit.wishes) {
       const auto may = selectable(*site.cards[i], request, of);

@@ -28,6 +28,14 @@ class WorldTest : public ::testing::Test {
     world_.node(name, &*facts);
   }
 
+  void labelled(const std::string& name, const char* label, const char* value) {
+    const Json json{
+        {"metadata", {{"name", name}, {"labels", {{"name", name}, {label, value}}}}},
+        {"status", {{"allocatable", {{"cpu", "4"}, {"memory", "8Gi"}, {"pods", "10"}}}}}};
+    const auto facts = read_node(dump(json));
+    world_.node(name, &*facts);
+  }
+
   void cards(const std::string& name, int count) {
     Json devices = Json::array();
     for (int i = 0; i < count; ++i)
@@ -171,7 +179,8 @@ TEST_F(WorldTest, WhatIsAssumedIsNotGivenTwiceAndComesBackWhenForgotten) {
     pod(name);
   }
   EXPECT_EQ(decide(), (Lines{"ns/a@n<-n:0(600)"}));
-  EXPECT_EQ(why("ns/b").substr(0, 57), "0/1 nodes: 1 without a card that has 600 of its compute f");
+  EXPECT_EQ(why("ns/b").substr(0, 66),
+            "NoCards: 0/1 nodes: 1 without a card that has 600 of its compute f");
   EXPECT_EQ(decide(), Lines{});
   world_.forget("ns/a");
   world_.pod("ns/a", nullptr);
@@ -333,7 +342,7 @@ TEST_F(WorldTest, AGangStartsWhenAllMembersHaveRoom) {
     pod(name, "1", labels, notes);
   }
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_EQ(why("ns/a"), "gang g: 2 of 3 members are there");
+  EXPECT_EQ(why("ns/a"), "GangIncomplete: gang g: 2 of 3 members are there");
   claim("c", 800);
   pod("c", "1", labels, notes);
   EXPECT_EQ(decide(), Lines{});
@@ -434,6 +443,18 @@ TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
   EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:0(100)"}));
 }
 
+TEST_F(WorldTest, CardsOfADrainedNodeTakeNobodyWhereverTheProgramRuns) {
+  labelled("card", kube::kDrainedLabel, "true");
+  node("plain");
+  cards("card", 1);
+  claim("p", 100);
+  pod("p");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_NE(why("ns/p").find("whose cards are being drained"), std::string::npos) << why("ns/p");
+  labelled("card", kube::kDrainedLabel, "false");
+  EXPECT_EQ(decide(), (Lines{"ns/p@card<-card:0(100)"}));
+}
+
 TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
   node("n");
   cards("n", 1);
@@ -446,8 +467,99 @@ TEST_F(WorldTest, WrongWishesAreToldWithTheField) {
   put_claim("p", json);
   pod("p");
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_NE(why("ns/p").find("claim p: request x: "), std::string::npos) << why("ns/p");
+  EXPECT_EQ(why("ns/p").find("Invalid: claim p: request x: "), 0u) << why("ns/p");
   EXPECT_NE(why("ns/p").find("qos"), std::string::npos) << why("ns/p");
+}
+
+// Nothing is marked before the first look: it must see all the same what came before.
+TEST_F(WorldTest, WhatCameBeforeTheFirstLookCounts) {
+  cards("n", 1);
+  Json held = claim_json("held", 600, 1);
+  held["status"] = {
+      {"allocation",
+       {{"devices",
+         {{"results",
+           Json::array({{{"request", "x"},
+                         {"driver", kube::kDriverName},
+                         {"pool", "n"},
+                         {"device", "card-0"},
+                         {"shareID", "s"},
+                         {"consumedCapacity", {{"compute", "600"}, {"memory", "1Gi"}}}}})}}},
+        {"nodeSelector",
+         {{"nodeSelectorTerms",
+           Json::array({{{"matchFields", Json::array({{{"key", "metadata.name"},
+                                                       {"operator", "In"},
+                                                       {"values", {"n"}}}})}}})}}}}},
+      {"reservedFor",
+       Json::array({{{"resource", "pods"}, {"name", "held"}, {"uid", "pod-held"}}})}};
+  put_claim("held", held);
+  pod("held");
+  kube::Lease stale;
+  stale.ns = "ns";
+  stale.name = kube::lease_name("claim-held", 7);
+  stale.spec.claim = {"held", "claim-held"};
+  stale.spec.pool = "n";
+  stale.spec.device = "card-0";
+  stale.spec.share_id = "another";
+  stale.spec.compute_milli = 300;
+  world_.lease("ns/" + stale.name, &stale);
+  claim("a", 200);
+  pod("a");
+  claim("b", 100);
+  pod("b");
+  node("n");
+  EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(100)"}));
+  EXPECT_EQ(world_.stale_leases(), (std::set<std::string>{"ns/" + stale.name}));
+  EXPECT_EQ(world_.unleased(), (std::set<std::string>{"ns/held"}));
+  EXPECT_EQ(world_.unfinished(), (std::set<std::string>{"ns/held"}));
+}
+
+TEST_F(WorldTest, APoolOfTwoSlicesIsThereWhenBothAre) {
+  node("n");
+  claim("a", 300);
+  pod("a");
+  const auto part = [this](const std::string& name, const std::string& pool, int number) {
+    const Json device{
+        {"name", "card-" + std::to_string(number)},
+        {"allowMultipleAllocations", true},
+        {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", "16Gi"}}}}}};
+    const Json json{{"spec",
+                     {{"driver", kube::kDriverName},
+                      {"nodeName", pool},
+                      {"pool", {{"name", pool}, {"generation", 1}, {"resourceSliceCount", 2}}},
+                      {"devices", Json::array({device})}}}};
+    const auto slice = read_slice(dump(json));
+    world_.slice(name, &**slice);
+  };
+  part("one", "n", 0);
+  EXPECT_EQ(decide(), Lines{});
+  part("two", "other", 1);  // of another pool
+  EXPECT_EQ(decide(), Lines{});
+  part("two", "n", 1);  // it has moved
+  EXPECT_EQ(world_.cards(), 2u);
+  EXPECT_EQ(decide().size(), 1u);
+  world_.slice("one", nullptr);
+  EXPECT_EQ(world_.cards(), 0u);
+}
+
+TEST_F(WorldTest, ATroubleStaysUntilItIsOver) {
+  node("n");
+  cards("n", 1);
+  pod("a");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(why("ns/a"), "ClaimNotThere: its claim a is not there");
+  node("m");  // all is opened anew
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(why("ns/a"), "ClaimNotThere: its claim a is not there");
+  claim("a", 300);
+  EXPECT_EQ(decide().size(), 1u);
+  EXPECT_TRUE(world_.troubles().empty());
+  pod("b");
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_EQ(world_.troubles().size(), 1u);
+  world_.pod("ns/b", nullptr);
+  EXPECT_EQ(decide(), Lines{});
+  EXPECT_TRUE(world_.troubles().empty());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Units as workloads of the scheduler core: what waits, what holds cards, what others take.
 #include <algorithm>
 
+#include "control/reason_code.h"
 #include "control/world.h"
 #include "kube/names.h"
 
@@ -291,8 +292,8 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
   if (const auto at = pods_of_gang_.find(unit); gang && at != pods_of_gang_.end())
     for (const std::string& key : at->second) there += !pods_.at(key).finished;
   if (gang && there < first.wish->gang_size) {
-    state.trouble = "gang " + first.wish->gang + ": " + std::to_string(there) + " of " +
-                    std::to_string(first.wish->gang_size) + " members are there";
+    state.trouble = "GangIncomplete: gang " + first.wish->gang + ": " + std::to_string(there) +
+                    " of " + std::to_string(first.wish->gang_size) + " members are there";
     return;
   }
   Workload all;
@@ -302,7 +303,8 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
         (one->fit != all.fit || one->cards != all.cards || one->queue != all.queue))
       one = fail(Code::kInvalid, "members of a gang must ask for like cards on like nodes");
     if (!one.ok()) {
-      state.trouble = (gang ? key + ": " : "") + one.error().message;
+      state.trouble =
+          coded(code_of(one.error().code), (gang ? key + ": " : "") + one.error().message);
       return;
     }
     if (key == state.waiting.front()) all = *one;

@@ -22,6 +22,8 @@ inline constexpr const char* kGangTimeoutAnnotation = "xpu.flexai.io/gang-timeou
 inline constexpr const char* kDirectLabel = "xpu.flexai.io/direct";    // of namespaces: "allowed"
 inline constexpr const char* kAliasesLabel = "xpu.flexai.io/aliases";  // of namespaces: "enabled"
 
+// Of nodes: "true" keeps their cards from new pods; other pods do not notice.
+inline constexpr const char* kDrainedLabel = "xpu.flexai.io/drained";
 inline constexpr const char* kUnhealthyTaint = "xpu.flexai.io/unhealthy";
 inline constexpr const char* kLeaseFinalizer = "xpu.flexai.io/slice";
 // Of claims; the API server's own.

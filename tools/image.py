@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An image of Flexai from a build, by deploy/docker/Dockerfile, without a container engine: an OCI layout in a tar.
 
-usage: image.py --build FOLDER --out IMAGE.tar [--name REFERENCE] [--rootfs FOLDER]
+usage: image.py --build FOLDER [--out IMAGE.tar] [--name REFERENCE] [--rootfs FOLDER]; `./dev image` builds what it needs first
 
 `--rootfs` keeps what the Dockerfile copies, for `docker build`."""
 import argparse
@@ -101,7 +101,7 @@ def image_of(rootfs: pathlib.Path, name: str):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default="flexai.tar")
     parser.add_argument("--name", default="docker.io/flexai/flexai:latest")
     parser.add_argument("--rootfs", type=pathlib.Path)
     args = parser.parse_args()

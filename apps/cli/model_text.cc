@@ -6,7 +6,7 @@ namespace flexai::apps {
 namespace {
 
 struct Command {
-  std::string path;  // "slice create", "" = flexai itself
+  std::string path;  // "slice create", "" = the program itself
   const CLI::App* app;
 };
 
@@ -53,10 +53,20 @@ constexpr const char* kValues = R"sh(    --qos) words="fixed elastic besteffort"
     --memory) words="512MiB 1GiB 2GiB" ;;
 )sh";
 
+// In the scripts below @P is the program's name, @F the same as part of a function's name.
+std::string with_names(std::string text, const std::string& program) {
+  std::string function = program;
+  for (char& c : function) c = c == '-' ? '_' : c;
+  for (const auto& [mark, name] : {std::pair{"@P", program}, std::pair{"@F", function}})
+    for (size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += name.size())
+      text.replace(at, 2, name);
+  return text;
+}
+
 std::string bash_completion(const std::vector<Command>& commands) {
   std::string text =
-      "# bash completion for flexai; made by `flexai completion bash`\n"
-      "_flexai() {\n"
+      "# bash completion for @P; made by `@P completion bash`\n"
+      "_@F() {\n"
       "  local word=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" path=\"\" "
       "i words=\"\"\n"
       "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
@@ -80,7 +90,7 @@ std::string bash_completion(const std::vector<Command>& commands) {
   }
   text +=
       "    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-      "complete -F _flexai flexai\n";
+      "complete -F _@F @P\n";
   return text;
 }
 
@@ -102,8 +112,8 @@ std::string zsh_text(const std::string& text) {
 
 std::string zsh_completion(const std::vector<Command>& commands) {
   std::string text =
-      "#compdef flexai\n# zsh completion for flexai; made by `flexai completion zsh`\n"
-      "_flexai() {\n"
+      "#compdef @P\n# zsh completion for @P; made by `@P completion zsh`\n"
+      "_@F() {\n"
       "  local -a words_here slices\n  local path=\"\" w\n"
       "  for w in ${words[2,CURRENT-1]}; do\n    case \"$path $w\" in\n      ";
   std::string known;
@@ -126,33 +136,33 @@ std::string zsh_completion(const std::vector<Command>& commands) {
     text += ")\n";
     if (takes_slice(*command.app) && command.path != "slice create")
       text += "      compadd ${(f)\"$(flexai slice list --names 2>/dev/null)\"}\n";
-    text += "      _describe flexai words_here ;;\n";
+    text += "      _describe @P words_here ;;\n";
   }
-  return text + "  esac\n}\n_flexai \"$@\"\n";
+  return text + "  esac\n}\n_@F \"$@\"\n";
 }
 
 std::string fish_completion(const std::vector<Command>& commands) {
   std::string text =
-      "# fish completion for flexai; made by `flexai completion fish`\ncomplete -c flexai -f\n"
-      "function __flexai_path\n  set -l path\n  for w in (commandline -opc)[2..]\n"
+      "# fish completion for @P; made by `@P completion fish`\ncomplete -c @P -f\n"
+      "function __@F_path\n  set -l path\n  for w in (commandline -opc)[2..]\n"
       "    switch $w\n      case '-*'\n      case '*'\n        set -a path $w\n    end\n  end\n"
       "  string join ' ' $path\nend\n"
-      "function __flexai_at\n  set -l path (__flexai_path)\n"
+      "function __@F_at\n  set -l path (__@F_path)\n"
       "  test \"$path\" = \"$argv[1]\"; or string match -q -- \"$argv[1] *\" \"$path\"\nend\n";
   for (const Command& command : commands) {
-    std::string exactly = " -n 'test (__flexai_path) = \"" + command.path + "\"'";
-    std::string below = command.path.empty() ? "" : " -n '__flexai_at \"" + command.path + "\"'";
-    if (command.path.empty()) exactly = " -n 'test -z (__flexai_path)'";
+    std::string exactly = " -n 'test (__@F_path) = \"" + command.path + "\"'";
+    std::string below = command.path.empty() ? "" : " -n '__@F_at \"" + command.path + "\"'";
+    if (command.path.empty()) exactly = " -n 'test -z (__@F_path)'";
     for (const CLI::App* sub : command.app->get_subcommands([](const CLI::App*) { return true; }))
-      text += "complete -c flexai" + exactly + " -a " + sub->get_name() + " -d " +
+      text += "complete -c @P" + exactly + " -a " + sub->get_name() + " -d " +
               quote(sub->get_description()) + "\n";
     for (const CLI::Option* option : command.app->get_options())
       for (const auto& name : option->get_lnames())
-        text += "complete -c flexai" + below + " -l " + name +
+        text += "complete -c @P" + below + " -l " + name +
                 (option->get_items_expected_max() > 0 ? " -r" : "") + " -d " +
                 quote(option->get_description()) + "\n";
     if (takes_slice(*command.app) && command.path != "slice create")
-      text += "complete -c flexai" + below + " -a '(flexai slice list --names 2>/dev/null)'\n";
+      text += "complete -c @P" + below + " -a '(flexai slice list --names 2>/dev/null)'\n";
   }
   return text;
 }
@@ -187,9 +197,10 @@ std::string man_option(const CLI::Option& option) {
 std::string completion_script(const CLI::App& app, const std::string& shell) {
   std::vector<Command> commands;
   walk(app, "", &commands);
-  if (shell == "zsh") return zsh_completion(commands);
-  if (shell == "fish") return fish_completion(commands);
-  return bash_completion(commands);
+  return with_names(shell == "zsh"    ? zsh_completion(commands)
+                    : shell == "fish" ? fish_completion(commands)
+                                      : bash_completion(commands),
+                    app.get_name());
 }
 
 std::string man_page(const CLI::App& app) {

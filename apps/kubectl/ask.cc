@@ -4,39 +4,40 @@
 
 #include "apps/cli/exit_codes.h"
 #include "apps/cli/model_text.h"
+#include "apps/kubectl/objects.h"
 #include "kube/names.h"
 #include "model/json.h"
 
 namespace flexai::apps {
 
-using base::Code;
-using base::fail;
 using nlohmann::json;
 
 namespace {
 
-constexpr int kPage = 500;
-constexpr size_t kMostPages = 1000;
-
-base::Result<Objects> all_of(kube::Client& client, const kube::Resource& resource) {
-  Objects found;
-  std::string next;
-  for (size_t page = 0; page < kMostPages; ++page) {
-    const kube::Reply reply = client.wait(kube::list_page(resource, {}, kPage, next));
-    if (!reply.ok()) return reply.failure->error();
-    FLEXAI_TRY_ASSIGN(json list, model::parse_json(reply.body));
-    if (!list.is_object() || !list.contains("items") || !list["items"].is_array())
-      return fail(Code::kCorrupt, "the API server's list of " + resource.plural + " is none");
-    for (json& item : list["items"]) found.push_back(std::move(item));
-    const json& about = list["metadata"];
-    next = about.is_object() ? about.value("continue", std::string()) : "";
-    if (next.empty()) return found;
-  }
-  return fail(Code::kExhausted, "there are too many " + resource.plural);
-}
-
 void print(const json& value) {
   printf("%s\n", value.dump(1, ' ', false, json::error_handler_t::replace).c_str());
+}
+
+// kubectl's way: a candidate a line, then what the shell is to do with them (4: offer no files).
+std::string completions(const CLI::App& app, const std::vector<std::string>& words) {
+  const std::string begun = words.empty() ? "" : words.back();
+  const CLI::App* at = &app;
+  for (size_t i = 0; i + 1 < words.size(); ++i)
+    for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; }))
+      if (sub->get_name() == words[i]) {
+        at = sub;
+        break;
+      }
+  std::string lines;
+  const auto offer = [&](const std::string& word) {
+    if (word.starts_with(begun)) lines += word + "\n";
+  };
+  for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; }))
+    if (!sub->get_group().empty()) offer(sub->get_name());
+  if (begun.starts_with("-"))
+    for (const CLI::Option* option : at->get_options())
+      for (const std::string& name : option->get_lnames()) offer("--" + name);
+  return lines + ":4\n";
 }
 
 }  // namespace
@@ -89,7 +90,9 @@ base::Status Plugin::explain(kube::Client& client) const {
   const kube::Reply reply = client.wait(kube::get_object(kube::kPods, {ns, name}));
   if (!reply.ok()) return reply.failure->error();
   FLEXAI_TRY_ASSIGN(const auto object, model::parse_json(reply.body));
-  const Explained told = explain_pod(object);
+  kube::ListOptions about{ns, "", "regarding.kind=Pod,regarding.name=" + name};
+  const auto events = all_of(client, kube::kEvents, about);
+  const Explained told = explain_pod(object, events.ok() ? *events : Objects{});
   if (json) {
     print({{"pod", name},
            {"namespace", ns},
@@ -122,6 +125,21 @@ void Plugin::add_to(CLI::App& app) {
             FLEXAI_TRY_ASSIGN(const Objects queues, all_of(client, kube::kXpuQueues));
             return show(queues_view(queues), "no XpuQueue; pods are of the queue default");
           });
+  command(app, "usage", "NCU-hours of queues", [this](kube::Client& client) -> base::Status {
+    FLEXAI_TRY_ASSIGN(const Objects queues, all_of(client, kube::kXpuQueues));
+    return show(usage_view(queues), "no XpuQueue; use is counted by queue");
+  });
+  CLI::App* draining =
+      command(app, "drain", "no new pods on a node's cards; evict those that use them",
+              [this](kube::Client& client) { return drain(client, drained); });
+  draining->add_option("node", drained.node, "whose cards")->required()->type_name("NODE");
+  draining->add_flag("--undo", drained.undo, "let its cards take pods again");
+  draining
+      ->add_option_function<double>(
+          "--timeout",
+          [this](double seconds) { drained.timeout = static_cast<base::Nanos>(seconds * 1e9); },
+          "seconds to wait; default: as long as it takes")
+      ->check(CLI::Range(0.0, 1e6));
   CLI::App* explaining = command(app, "explain", "why a pod waits, and what to do",
                                  [this](kube::Client& client) { return explain(client); });
   explaining->add_option("pod", pod, "pod/NAME")->required();
@@ -132,6 +150,10 @@ void Plugin::add_to(CLI::App& app) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([&app, shell] { printf("%s", completion_script(app, *shell).c_str()); });
+  auto words = std::make_shared<std::vector<std::string>>();
+  CLI::App* complete = app.add_subcommand("complete", "")->group("");  // for kubectl
+  complete->add_option("words", *words);
+  complete->callback([&app, words] { printf("%s", completions(app, *words).c_str()); });
   app.add_subcommand("man", "print the man page")->callback([&app] {
     printf("%s", man_page(app).c_str());
   });

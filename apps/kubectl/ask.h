@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "apps/kubectl/drain.h"
 #include "apps/kubectl/views.h"
 #include "base/result.h"
 #include "kube/client.h"
@@ -15,6 +16,7 @@ namespace flexai::apps {
 
 struct Plugin {
   std::string kubeconfig, context, ns, pod;
+  DrainOptions drained;
   bool json = false;
   int code = 0;
 

@@ -3,6 +3,7 @@
 #include "kube/lease.h"
 #include "kube/names.h"
 #include "kube/quantity.h"
+#include "kube/reasons.h"
 #include "model/quantity.h"
 
 namespace flexai::apps {
@@ -44,6 +45,11 @@ std::vector<kube::Lease> live(const Objects& objects) {
   return leases;
 }
 
+std::string thousandths(uint64_t milli) {
+  std::string part = std::to_string(milli % 1000 + 1000).substr(1);
+  return std::to_string(milli / 1000) + "." + part;
+}
+
 std::string health(const json& device) {
   const json& taints = at(device, {"taints"});
   for (const json& taint : taints.is_array() ? taints : json::array())
@@ -79,18 +85,61 @@ void add_device(const std::string& pool, const json& device, const std::vector<k
                          {"health", health(device)}});
 }
 
-// What the hi-scheduler says (docs/kubernetes.md), and what helps.
-constexpr const char* kAdvice[][2] = {
-    {"is at its limit", "wait for others of the queue, or raise the limit of its XpuQueue"},
-    {"members are there", "create the missing pods of the gang"},
-    {"selector, at character", "mend the selector of the claim at that character"},
-    {"which Flexai does not place", "put devices of other drivers into a claim of their own"},
-    {"even when empty", "ask for less: no card is that large"},
-    {"without a card", "wait for a slice to end, ask for less, or add a card"},
-    {"too few free processors", "ask for fewer processors, or add a node"},
-    {"has no device card-", "delete the pod and its claim: the cards of the node have changed"},
-    {"no flexaid listens", "look at the agent of that node: kubectl -n flexai-system get pods"},
+// By the words of kube/reasons.h; docs/kubernetes.md has the same table.
+constexpr std::pair<std::string_view, const char*> kAdvice[] = {
+    {"NodeClosed", "uncordon nodes, or tolerate their taints"},
+    {"WrongModel", "ask for a model that there is: kubectl flexai devices"},
+    {"LabelMissing", "mend the node selector, or label nodes"},
+    {"WrongZone", "mend the zone that it asks for"},
+    {"NoCards", "wait for a slice to end, ask for less, or add a card: kubectl flexai top"},
+    {"NoProcessor", "ask for fewer processors, or add a node"},
+    {"NoMemory", "ask for less memory, or add a node"},
+    {"NoCardMemory", "ask for less memory of the card: kubectl flexai devices"},
+    {"NoNetwork", "wait: the way to the node with the card is full"},
+    {"RemoteForbidden",
+     "allow a remote card (reach: prefer-local), or free the node with the card"},
+    {"RemoteSpent", "wait, or raise --remote-percent of the hi-scheduler"},
+    {"Spread", "its members must be on several nodes: add nodes, or ask for fewer"},
+    {"NotAllowed", "mend selectors, node affinity or tolerations, as the message names them"},
+    {"NeverFits", "ask for less: no node could hold it even when empty"},
+    {"QueueLimit", "wait for others of the queue, or raise the limit of its XpuQueue"},
+    {"ModelCap", "take another model, or raise the queue's cap of this one"},
+    {"GangPartial", "wait: the others of the gang have no room yet"},
+    {"GangIncomplete", "create the missing pods of the gang"},
+    {"BehindHead", "wait: older work goes first"},
+    {"GivingWay", "wait: it starts when the named pods have given way"},
+    {"ClaimNotThere", "wait a moment; if it stays, see the events of the claim"},
+    {"NotFound", "create what is named, or mend its name in claim or pod"},
+    {"Denied", "ask the administrator for the right, or leave it out of the claim"},
+    {"Unsupported",
+     "mend the claim where the message says; devices of other drivers need a claim of "
+     "their own"},
+    {"Invalid", "mend the field that the message names"},
+    {"Waiting", "wait: it is looked at again when something changes"},
 };
+
+// The newest warning about a pod that has been placed.
+const json* last_warning(const Objects& events) {
+  const json* last = nullptr;
+  std::string when;
+  for (const json& event : events) {
+    if (text(event, {"type"}) != "Warning" || text(event, {"reason"}) == "FailedScheduling")
+      continue;
+    std::string at = text(event, {"series", "lastObservedTime"});
+    if (at.empty()) at = text(event, {"deprecatedLastTimestamp"});
+    if (at.empty()) at = text(event, {"eventTime"});
+    if (last == nullptr || at >= when) last = &event, when = at;
+  }
+  return last;
+}
+
+Explained explain_placed(const std::string& node, const Objects& events) {
+  if (const json* event = last_warning(events))
+    return {text(*event, {"reason"}), text(*event, {"note"}),
+            "it is placed on node " + node + "; docs/kubernetes.md, \"When a pod does not start\""};
+  return {"Placed", "it is placed on node " + node + " and starts there",
+          "see its events: kubectl describe pod"};
+}
 
 }  // namespace
 
@@ -175,23 +224,54 @@ View queues_view(const Objects& queues) {
   return view;
 }
 
-Explained explain_pod(const json& pod) {
-  const std::string phase = text(pod, {"status", "phase"});
+View usage_view(const Objects& queues) {
+  View view{{{"QUEUE"}, {"NCU NOW", true}, {"NCU WAITING", true}, {"NCU-HOURS", true}}, {}};
+  for (const json& queue : queues) {
+    const std::string name = text(queue, {"metadata", "name"});
+    std::vector<std::string> row{name};
+    json fact = {{"queue", name}};
+    for (const char* key : {"used", "unmet", "ncuHours"}) {
+      const json& found = at(queue, {"status", key});
+      fact[key] = found.is_number_unsigned() ? found : json();
+      row.push_back(found.is_number_unsigned() ? thousandths(found.get<uint64_t>()) : "-");
+    }
+    view.rows.push_back(std::move(row));
+    view.facts.push_back(std::move(fact));
+  }
+  return view;
+}
+
+std::string advice_for(std::string_view reason) {
+  for (const auto& [word, advice] : kAdvice)
+    if (word == reason) return advice;
+  return "";
+}
+
+Explained explain_pod(const json& pod, const Objects& events) {
+  const std::string phase = text(pod, {"status", "phase"}), node = text(pod, {"spec", "nodeName"});
   if (phase == "Running" || phase == "Succeeded" || phase == "Failed")
-    return {phase, "it is placed on node " + text(pod, {"spec", "nodeName"}), ""};
+    return {phase, "it is placed on node " + node, ""};
+  if (!node.empty()) return explain_placed(node, events);
   Explained told{"Pending", "nobody has said anything about it yet",
                  "see that the hi-scheduler runs: kubectl -n flexai-system get pods"};
+  // A pod without our gate has kube-scheduler's condition; what we say of it is in an event.
+  std::vector<std::pair<std::string, std::string>> said;
+  for (const json& event : events)
+    if (text(event, {"reason"}) == "FailedScheduling")
+      said.emplace_back(text(event, {"reason"}), text(event, {"note"}));
   const json& conditions = at(pod, {"status", "conditions"});
-  for (const json& one : conditions.is_array() ? conditions : json::array()) {
-    if (text(one, {"type"}) != "PodScheduled") continue;
-    if (text(one, {"status"}) == "True")
-      return {"Placed",
-              "it is placed on node " + text(pod, {"spec", "nodeName"}) + " and starts there",
-              "see its events: kubectl describe pod"};
-    told = {text(one, {"reason"}), text(one, {"message"}), "see docs/kubernetes.md"};
+  for (const json& one : conditions.is_array() ? conditions : json::array())
+    if (text(one, {"type"}) == "PodScheduled" && text(one, {"status"}) == "False")
+      said.emplace_back(text(one, {"reason"}), text(one, {"message"}));
+  for (const auto& [reason, message] : said) {
+    const std::string_view word = kube::wait_reason_of(message);
+    if (word.empty()) {
+      if (kube::wait_reason_of(told.reason + ": ").empty() && !message.empty())
+        told = {reason, message, "see docs/kubernetes.md, \"Why a pod waits\""};
+      continue;
+    }
+    told = {std::string(word), message.substr(word.size() + 2), advice_for(word)};
   }
-  for (const auto& [words, advice] : kAdvice)
-    if (told.message.find(words) != std::string::npos) told.advice = advice;
   return told;
 }
 

@@ -21,13 +21,18 @@ using Objects = std::vector<nlohmann::json>;
 View devices_view(const Objects& slices, const Objects& leases);
 View slices_view(const Objects& leases);
 View queues_view(const Objects& queues);
+// What queues have used since they were made; "-" where the hi-scheduler has not counted yet.
+View usage_view(const Objects& queues);
 
 // Why a pod does or does not run, and what to do: lines, the first says it all.
 struct Explained {
-  std::string reason;  // of the condition PodScheduled, or Running, Gated, ...
+  std::string reason;  // of kube/reasons.h; else of the condition PodScheduled, or Running, ...
   std::string message;
   std::string advice;
 };
-Explained explain_pod(const nlohmann::json& pod);
+// `events`: those of the pod, for what happens to it after it was placed.
+Explained explain_pod(const nlohmann::json& pod, const Objects& events);
+// What helps against a reason of kube/reasons.h; empty: nothing special.
+std::string advice_for(std::string_view reason);
 
 }  // namespace flexai::apps

@@ -140,6 +140,20 @@ class ToolTest(unittest.TestCase):
         self.assertEqual(t.check_shims_export_what_the_spec_says(
             self.tree("api/x.toml", spec.format("shown"), build)), [])
 
+    def test_names_of_new_c_libraries(self):
+        lines = "".join(f"0000      DF *UND*\t0000000000000000 {version} {name}\n" for version, name in (
+            ("(GLIBC_2.28)", "old"), ("(GLIBC_2.34)", "new"), ("(GLIBC_2.2.5)", "older"), (" GLIBC_2.36 ", "newest"), ("(CXXABI_9.9)", "other")))
+        self.assertEqual(t.newer_names(lines + "0000 g    DF .text\t0000 (GLIBC_2.36) ours\n"), [("2.34", "new"), ("2.36", "newest")])
+        build = self.root / "build"
+        (build / "lib").mkdir(parents=True)
+        source = self.root / "x.c"
+        # pthread_create has its number from 2.34 here, malloc from the first of all.
+        for call, found in (("pthread_create", 1), ("malloc", 0)):
+            source.write_text(f"void *{call}(); void *shown(void) {{ return {call}; }}\n")
+            subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", build / "lib" / "libthing.so", source], check=True)
+            tree = self.tree("api/x.toml", "[library.thing]\nexports = []\n", build)
+            self.assertEqual(len(t.check_shims_run_on_old_systems(tree)), found if t.platform.machine() == "x86_64" else 0)
+
     def test_docs(self):
         here = pathlib.Path(__file__).resolve().parents[2]
         for name in (here / "api" / "gen").glob("*.py"):
@@ -148,7 +162,7 @@ class ToolTest(unittest.TestCase):
         self.assertTrue(t.check_generated_docs_are_fresh(tree))
 
     def test_every_check_has_a_test(self):
-        self.assertEqual(len(t.CHECKS), 5)
+        self.assertEqual(len(t.CHECKS), 6)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -120,6 +121,29 @@ def check_shims_export_what_the_spec_says(tree):
             complaints += [f"lib{name}.so: exports {n}, which {path} does not list"
                            for n in sorted(found - wanted)]
             complaints += [f"lib{name}.so: lacks {n}" for n in sorted(wanted - found)]
+    return complaints
+
+
+# The oldest C library of an image that the shims are loaded into.
+OLDEST_GLIBC = (2, 28)
+
+
+def newer_names(objdump_lines):
+    """Of `objdump -T`: (version, name) of what is wanted from a glibc that is newer than the oldest."""
+    wanted = re.findall(r"\*UND\*.*?\(?GLIBC_(\d+)\.(\d+)[.\d]*\)?\s+(\S+)", objdump_lines)
+    return [(f"{major}.{minor}", name) for major, minor, name in wanted if (int(major), int(minor)) > OLDEST_GLIBC]
+
+
+def check_shims_run_on_old_systems(tree):
+    complaints = []
+    for path in tree.files(".toml", under="api/"):
+        for name in tomllib.loads(tree.text(path)).get("library", {}):
+            file = tree.build / "lib" / f"lib{name}.so" if tree.build else None
+            if file is None or not file.exists() or sanitized(tree) or platform.machine() != "x86_64" or not need(tree, "objdump"):
+                tree.note(f"lib{name}.so: no plain build of it here; what it wants of the C library was not looked at")
+                continue
+            complaints += [f"lib{name}.so: wants {symbol} of glibc {version}; shim/glibc_old.cc is to have it"
+                           for version, symbol in newer_names(run(tree, "objdump", "-T", str(file)).stdout)]
     return complaints
 
 

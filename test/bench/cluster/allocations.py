@@ -4,12 +4,7 @@ Pods and claims are made beforehand; then the scheduler is started, and the midd
 all cases: what it finds allocated already by the hi-scheduler, what it allocates itself, and what was allocated before it began."""
 import time
 
-from objects import DRIVER, STOCK, Watch, cpu_of, middle_rate, wait, writes_of, written
-
-
-def of_pods(writes):
-    """Without the leases by which servers elect and tell that they live."""
-    return {what: count for what, count in writes.items() if what.split()[1] != "leases"}
+from objects import DRIVER, STOCK, Watch, cpu_of, middle_rate, of_pods, wait, writes_of, written
 
 
 class Run:

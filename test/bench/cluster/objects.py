@@ -127,6 +127,11 @@ def written(before, after):
             for key, value in sorted(after.items()) if value != before.get(key, 0)}
 
 
+def of_pods(writes):
+    """Without the leases by which servers elect and tell that they live."""
+    return {what: count for what, count in writes.items() if what.split()[1] != "leases"}
+
+
 class Objects:
     """The cluster, its nodes and its schedulers. Four cards a node."""
 

@@ -6,11 +6,13 @@ import base64
 import http.client
 import json
 import pathlib
+import re
 import ssl
 import time
+import urllib.parse
 import uuid
 
-from objects import DRA, DRIVER, GI, XPU, resident_mb, slice_of, wait
+from objects import DRA, DRIVER, GI, XPU, parallel, resident_mb, slice_of, wait
 
 CARDS = 4
 BATCH = 120  # etcd takes 128 operations at once
@@ -104,6 +106,26 @@ def fill(bench, nodes, pods):
     return sizes
 
 
+LISTS = ("/api/v1/pods", f"{DRA}/resourceclaims", f"{XPU}/xpuleases", "/api/v1/nodes", f"{DRA}/resourceslices")
+MORE = re.compile(rb'"continue":"([^"]+)"')
+
+
+def lists_alone(bench):
+    """Seconds until somebody who reads all of it at once, and does nothing with it, has it: what is left of a restart is the scheduler's."""
+    def read(path):
+        connection, more = http.client.HTTPSConnection(bench.api.host, context=bench.api.context, timeout=120), ""
+        while True:
+            connection.request("GET", f"{path}?limit=2000&continue={urllib.parse.quote(more)}", headers={"User-Agent": "flexai"})
+            text = connection.getresponse().read()
+            found = MORE.search(text[:1000]) or MORE.search(text[-1000:])
+            if not found:
+                return
+            more = found[1].decode()
+    began = time.monotonic()
+    parallel(read, LISTS, len(LISTS))
+    return time.monotonic() - began
+
+
 def at_scale(bench, nodes, pods, rounds=3):
     began = time.monotonic()
     bench.namespace("late")
@@ -112,8 +134,10 @@ def at_scale(bench, nodes, pods, rounds=3):
     wait(lambda: len(bench.api.items("/api/v1/nodes?limit=1")) == 1, 120)
     wait(lambda: bench.api.get(f"/api/v1/namespaces/pattern/pods/pod-{pods - 1:05}", ), 120)
     filled = time.monotonic() - began
-    firsts, resident, synced, cpu = [], [], [], []
+    firsts, resident, synced, cpu, alone = [], [], [], [], []
+    lists_alone(bench)  # the first time the server has more to do
     for turn in range(rounds):
+        alone.append(lists_alone(bench))
         bench.cluster.claim("late", f"late{turn}", slice_of(100, GI))
         bench.cluster.pod("late", f"late{turn}", [f"late{turn}"], cpu="10m", memory="16Mi")
         began = time.monotonic()
@@ -134,4 +158,5 @@ def at_scale(bench, nodes, pods, rounds=3):
         before, after = metrics["flexai_pod_allocation_duration_seconds_sum"], hi.metrics()["flexai_pod_allocation_duration_seconds_sum"]
         synced.append(after - before)
         hi.end("kill")
-    return {"nodes": nodes, "pods": pods, "sizes": sizes, "fill_s": filled, "first_s": firsts, "rss_mb": resident, "cpu_s": cpu, "one_more_s": synced}
+    return {"nodes": nodes, "pods": pods, "sizes": sizes, "fill_s": filled, "first_s": firsts, "rss_mb": resident, "cpu_s": cpu, "one_more_s": synced,
+            "lists_alone_s": alone}

@@ -16,7 +16,7 @@ import unittest
 
 import hi_test
 from hi_test import Case
-from scheduling import DRA, GI, TOOL, XPU, slice_of, wait
+from scheduling import DRA, GI, TOOL, XPU, insist, slice_of, wait
 
 PODS = 200
 ALIVE = 30  # at once
@@ -31,18 +31,6 @@ def setUpModule():  # noqa: unittest's name
 
 def tearDownModule():  # noqa: unittest's name
     hi_test.tearDownModule()
-
-
-def insist(what, seconds=60):
-    """What the API server refuses while it is away is asked again."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return what()
-        except Exception:  # noqa: whatever a server does that is killed
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
 
 
 class Churn(Case):

@@ -157,9 +157,10 @@ class DraCluster:
             devices["config"] = [{"opaque": {"driver": DRIVER, "parameters": {"apiVersion": "xpu.flexai.io/v1alpha1", "kind": "SliceConfig", **config}}}]
         self.create({"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": name}, "spec": {"devices": devices}})
 
-    def pod(self, name, command, claims=None, gated=True, env=None, image="host", meta=None, cpu=None, **more):
+    def pod(self, name, command, claims=None, gated=True, env=None, image="host", folders=(), meta=None, cpu=None, **more):
+        """`folders` of the host are at the same place inside."""
         claims = claims or [name]
-        volumes = {**USR, str(self.build / "bin"): "/flexai"} if image == "host" else {}
+        volumes = {**USR, str(self.build / "bin"): "/flexai", **{str(one): str(one) for one in folders}} if image == "host" else {}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **(meta or {})}, "spec": {
             "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "dnsPolicy": "Default", **more,
             **({"schedulingGates": [{"name": GATE}]} if gated else {}),

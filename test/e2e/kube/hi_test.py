@@ -161,7 +161,8 @@ class Placing(Case):
 
     def test_local_is_kept_local_and_says_what_is_missing(self):
         self.run_pod("p", slice_of(300, GI, {"reach": "local"}), cpu="4")
-        reason = wait(lambda: self.why("p").startswith("0/2 nodes") and self.why("p"), 5)
+        reason = wait(lambda: ": 0/2 nodes" in self.why("p") and self.why("p"), 5)
+        self.assertRegex(reason, r"^[A-Z][A-Za-z]+: 0/2 nodes")
         self.assertIn("too few free processors", reason)
         self.assertIn("with a remote card allowed", reason)
         self.assertTrue(self.gated("p"))
@@ -269,7 +270,7 @@ class Nodes(Case):
         self.assertIn("1 with the host port taken", reason)
         self.assertIn("1 with taints not tolerated", reason)
         self.run_pod("impossible", slice_of(100, GI), nodeSelector={"no": "where"})
-        reason = wait(lambda: self.why("impossible").startswith("0/3") and self.why("impossible"), 3)
+        reason = wait(lambda: ": 0/3" in self.why("impossible") and self.why("impossible"), 3)
         self.assertIn("2 not matching the node selector", reason)
 
 

@@ -118,7 +118,7 @@ class InstalledTest:
             expect(restarts == 0, f"{pod} was begun again {restarts} times")
 
     def remove_examples(self):
-        self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true")
+        self.cluster.kubectl("delete", "-f", EXAMPLES, "--wait=true", "--ignore-not-found")
         self.cluster.until("no worker is left", lambda: not self.workers())
 
     def agents_rolled(self):
@@ -161,6 +161,41 @@ class InstalledTest:
         self.agents_rolled()
         self.go_on(workers)
         self.remove_examples()
+
+    def plugin(self, *words, code=0):
+        done = subprocess.run([str(self.cluster.build / "bin" / "kubectl-flexai"), *words, "--kubeconfig", str(self.cluster.kubeconfig)],
+                              capture_output=True, text=True, check=False, timeout=120)
+        expect(done.returncode == code, f"kubectl flexai {words}: exit {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def explained(self, pod):
+        return json.loads(self.plugin("explain", f"pod/{pod}", "--json"))
+
+    def case_drained(self):
+        """A node's cards are emptied as far as budgets let it, also of pods of other nodes; what comes waits and is told why, until it is undone."""
+        self.compute_on()
+        self.cluster.kubectl("label", "pod", "slice-30", "keep=yes")
+        self.cluster.create({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "keep"},
+                             "spec": {"minAvailable": 1, "selector": {"matchLabels": {"keep": "yes"}}}})
+        self.cluster.until("the budget counts", lambda: self.cluster.get("pdb", "keep").get("status", {}).get("currentHealthy") == 1)
+        told = self.plugin("drain", "card", "--timeout", "20", code=7)
+        for line in ("cards of card take no new pods", "2 slices left", "default/remote is evicted", "default/slice-30 waits: its disruption budget",
+                     "1 slices of card are left"):
+            expect(line in told, f"{line} is not in: {told}")
+        self.cluster.until("the pod of the other node is gone", lambda: "NotFound" in self.cluster.kubectl("get", "pod", "remote", code=None))
+        expect("pi is 3.1415" in self.logs_of("slice-30").splitlines()[-1], "the pod that may not go does not compute")
+        self.cluster.kubectl("delete", "pdb", "keep")
+        told = self.plugin("drain", "card", "--timeout", "60")
+        expect("default/slice-30 is evicted" in told and "nobody uses the cards of card" in told, told)
+        self.cluster.kubectl("apply", "-f", EXAMPLES + "/slice-30.yaml")
+        self.cluster.until("it is told why it waits", lambda: "whose cards are being drained" in self.explained("slice-30")["message"], 30)
+        expect(self.explained("slice-30")["reason"] == "NotAllowed", f"{self.explained('slice-30')}")
+        self.plugin("drain", "card", "--undo")
+        self.computes("slice-30")
+        expect(self.explained("slice-30")["reason"] == "Running", f"{self.explained('slice-30')}")
+        self.remove_examples()
+        told = self.plugin("drain", "nobody", code=3)
+        expect("nobody" in told, told)
 
     def case_applied_again(self):
         """What is applied is what is there."""

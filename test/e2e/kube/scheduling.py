@@ -257,3 +257,15 @@ def wait(what, seconds=15, every=0.05):
             return found
         assert time.monotonic() < end, f"still {found!r} after {seconds} s"
         time.sleep(every)
+
+
+def insist(what, seconds=60):
+    """What the API server refuses while it is away is asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return what()
+        except Exception:  # noqa: whatever a server does that is killed
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)

@@ -1,0 +1,34 @@
+// Why a pod waits, in one word: what the hi-scheduler writes before ": " in the condition and the
+// event that say it, and what programs and docs/kubernetes.md know it by. A word is never given
+// another meaning. Pure.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace flexai::kube {
+
+inline constexpr const char* kWaitReasons[] = {
+    // What nodes lack.
+    "NodeClosed", "WrongModel", "LabelMissing", "WrongZone", "NoCards", "NoProcessor", "NoMemory",
+    "NoCardMemory", "NoNetwork", "RemoteForbidden", "RemoteSpent", "Spread", "NotAllowed",
+    "NeverFits",
+    // Whose turn it is.
+    "QueueLimit", "ModelCap", "GangPartial", "GangIncomplete", "BehindHead", "GivingWay",
+    // What is wrong with what it asks for.
+    "ClaimNotThere", "NotFound", "Denied", "Unsupported", "Invalid",
+    // None of these.
+    "Waiting"};
+
+// The word that `message` begins with; empty when it is none of these.
+inline std::string_view wait_reason_of(std::string_view message) {
+  const size_t end = message.find(": ");
+  if (end == std::string_view::npos) return "";
+  const std::string_view word = message.substr(0, end);
+  const bool known =
+      std::find(std::begin(kWaitReasons), std::end(kWaitReasons), word) != std::end(kWaitReasons);
+  return known ? word : "";
+}
+
+}  // namespace flexai::kube
