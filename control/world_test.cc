@@ -547,10 +547,10 @@ TEST_F(WorldTest, ATroubleStaysUntilItIsOver) {
   cards("n", 1);
   pod("a");
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_EQ(why("ns/a"), "its claim a is not there");
+  EXPECT_EQ(why("ns/a"), "ClaimNotThere: its claim a is not there");
   node("m");  // all is opened anew
   EXPECT_EQ(decide(), Lines{});
-  EXPECT_EQ(why("ns/a"), "its claim a is not there");
+  EXPECT_EQ(why("ns/a"), "ClaimNotThere: its claim a is not there");
   claim("a", 300);
   EXPECT_EQ(decide().size(), 1u);
   EXPECT_TRUE(world_.troubles().empty());

@@ -152,15 +152,6 @@ class LadderTest(DraCluster):
         self.until("the bound one is evicted", lambda: "g0" not in self.pods_left(), 60)
         self.clear("g0", "g1")
 
-    def case_a_member_that_cannot_be_prepared_ends_the_gang(self):
-        self.kill_agent("plain")
-        self.member("g0", 2, ["sleep", "600"], timeout=20, node="card")
-        self.member("g1", 2, ["sleep", "600"], timeout=20, node="plain")
-        self.until("both are bound", lambda: all(self.get("pod", name)["spec"].get("nodeName") for name in ("g0", "g1")))
-        self.until("all are evicted", lambda: not [one for one in self.get("pods")["items"] if "deletionTimestamp" not in one["metadata"]], 90)
-        self.start_agent("plain")
-        self.clear("g0", "g1")
-
 
 if __name__ == "__main__":
     if os.geteuid() != 0:
