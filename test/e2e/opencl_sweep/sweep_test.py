@@ -45,9 +45,10 @@ class Transcript:
                 lines.append(line.strip())
         return int(number), name
 
-    def gather(self, start):
-        """`start(FROM)` runs the program from a case on until it ends: again, until all are done."""
-        at = 0
+    def gather(self, start, expected=None):
+        """`start(FROM)` runs the program from a case on until it ends: again, until all are done. `expected`: a case that ends it
+        against that is tried once more by itself, as what an earlier one did to the driver's memory may have ended it."""
+        at, tried = 0, set()
         for _ in range(MOST_RESTARTS):
             code, text = start(at)
             stopped = self.read(text)
@@ -56,6 +57,11 @@ class Transcript:
             number, name = stopped
             if number < at:
                 raise SystemExit(f"sweep_test: the program makes no call: it ends with {code}")
+            if expected is not None and name not in tried and not expected(name):
+                tried.add(name)
+                at = number
+                print(f"note  {name}: ended with {code} after the cases before it; tried by itself", flush=True)
+                continue
             self.lost[name] = GONE.get(code, f"ends with {code}")
             self.cases[name] = [f"the program {self.lost[name]}"]
             at = number + 1
@@ -112,9 +118,9 @@ class Sweep:
     def command(self, platform, at, *more):
         return [self.program, "--platform", platform, "--from", str(at), "--patience", "15", *more, *self.options.entry]
 
-    def native(self):
+    def native(self, expected):
         more = ["--native"] + ([] if self.options.full else ["--skip", self.skip.name])
-        return Transcript().gather(lambda at: run(self.command("Portable", at, *more), NATIVE, 1200))
+        return Transcript().gather(lambda at: run(self.command("Portable", at, *more), NATIVE, 1200), expected)
 
     def served(self, carrier, strict, home=None):
         def start(at):
@@ -168,7 +174,7 @@ def main():
     differences = Differences(HERE / "differences.toml")
     sweep = Sweep(options, differences.unsurvived())
     failed, start = 0, time.monotonic()
-    native = sweep.native()
+    native = sweep.native(lambda name: differences.find(name, True) is not None)
     print(f"native: {len(native.cases)} cases in {time.monotonic() - start:.0f} s, {len(native.lost)} end the program", flush=True)
     for name, how in native.lost.items():
         if differences.find(name, True) is None:
