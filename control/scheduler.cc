@@ -101,6 +101,8 @@ base::Status Scheduler::start() {
   kube::ElectorHandlers handlers;
   handlers.started = [this] {
     base::log(base::Level::kInfo, "scheduler", "leads");
+    // One that has waited may not have seen the last that was written before it leads.
+    if (watches_ != nullptr && watches_->synced()) watches_->catch_up();
     soon();
   };
   // A leader that lost its lease has writes under way that it cannot take back: it starts anew.

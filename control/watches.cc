@@ -195,6 +195,11 @@ bool Watches::synced() const {
          all_->namespaces->synced();
 }
 
+void Watches::catch_up() {
+  all_->claims->list_anew();
+  all_->leases->list_anew();
+}
+
 const kube::Reflector<QueueFacts>& Watches::queues() const { return *all_->queues; }
 
 }  // namespace flexai::control

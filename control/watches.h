@@ -28,6 +28,9 @@ class Watches {
   ~Watches();
 
   bool synced() const;
+  // Who leads from now on must know all that the one before has written: claims and leases are
+  // listed once more, and synced() is false until they are.
+  void catch_up();
   const kube::Reflector<QueueFacts>& queues() const;
 
  private:

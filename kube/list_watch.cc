@@ -146,6 +146,15 @@ void ListWatch::stop() {
       [self = shared_from_this()] { self->client_.transport().cancel(self->open_); });
 }
 
+void ListWatch::list_anew() {
+  client_.transport().io().post([self = shared_from_this()] {
+    if (self->stopped_) return;
+    ++self->turn_;
+    self->client_.transport().cancel(self->open_);
+    self->list();
+  });
+}
+
 std::function<void()> ListWatch::taken(size_t bytes) {
   Transport* transport = &client_.transport();
   return [transport, id = open_, bytes] {
@@ -154,9 +163,10 @@ std::function<void()> ListWatch::taken(size_t bytes) {
 }
 
 void ListWatch::later(base::Nanos pause, void (ListWatch::*what)()) {
-  client_.transport().io().at(base::monotonic_now() + pause, [self = shared_from_this(), what] {
-    if (!self->stopped_) ((*self).*what)();
-  });
+  client_.transport().io().at(base::monotonic_now() + pause,
+                              [self = shared_from_this(), turn = turn_, what] {
+                                if (!self->stopped_ && self->turn_ == turn) ((*self).*what)();
+                              });
 }
 
 void ListWatch::list() {

@@ -53,6 +53,8 @@ class ListWatch : public std::enable_shared_from_this<ListWatch> {
                                          std::shared_ptr<ChangeSink> sink);
   void start();
   void stop();  // the sink is not called any more once the client's thread has seen it
+  // Lists once more, from now: a watch may be behind what others have written already. Any thread.
+  void list_anew();
   const ListWatchCounts& counts() const { return counts_; }
 
  private:
@@ -83,6 +85,7 @@ class ListWatch : public std::enable_shared_from_this<ListWatch> {
   Random random_;
   Backoff backoff_, relist_backoff_;
   Transport::Id open_ = 0;
+  uint64_t turn_ = 0;  // what was put off in an earlier one is not done any more
   std::string version_;
   std::string continue_;
   int expired_lists_ = 0, fruitless_ = 0;

@@ -7,6 +7,7 @@
 // and loop outlive it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,6 +52,14 @@ class Reflector {
   Reflector(const Reflector&) = delete;
   Reflector& operator=(const Reflector&) = delete;
 
+  // What others have written before this call is known when synced() is true again; it is not until
+  // then.
+  void list_anew() {
+    state_->synced = false;
+    ++state_->asked;
+    watch_->list_anew();
+  }
+
   const Store<T>& store() const { return state_->store; }
   bool synced() const { return state_->synced; }
   const ListWatchCounts& counts() const { return watch_->counts(); }
@@ -63,6 +72,7 @@ class Reflector {
     uint64_t uid = 0;
     std::optional<T> value;
     Failure failure;
+    uint64_t asked = 0;  // kListBegins: it knows what was written before so many questions
   };
   using Batch = std::vector<Change>;
 
@@ -71,7 +81,11 @@ class Reflector {
         : loop(loop), project(std::move(project)), handlers(std::move(handlers)) {}
 
     // On the client's thread.
-    void list_begins() override { batch.push_back({Change::What::kListBegins}); }
+    void list_begins() override {
+      Change change{Change::What::kListBegins};
+      change.asked = asked;
+      batch.push_back(std::move(change));
+    }
     void list_ends() override { batch.push_back({Change::What::kListEnds}); }
     void trouble(const Failure& failure) override {
       batch.push_back({Change::What::kTrouble, false, "", "", 0, std::nullopt, failure});
@@ -122,6 +136,7 @@ class Reflector {
       switch (change.what) {
         case Change::What::kListBegins:
           ++list;
+          answers = change.asked;
           return;
         case Change::What::kListEnds:
           return sweep();
@@ -165,6 +180,7 @@ class Reflector {
         if (here->second.listed != list) remove(here);
         if (!alive) return;
       }
+      if (answers != asked) return;  // another list is under way
       synced = true;
       if (handlers.synced) handlers.synced();
     }
@@ -172,13 +188,14 @@ class Reflector {
     base::Loop& loop;
     const Project project;
     const Handlers handlers;
-    Batch batch;  // the client's thread
+    std::atomic<uint64_t> asked{0};  // lists, by list_anew()
+    Batch batch;                     // the client's thread
     base::Mutex mutex;
     std::vector<std::pair<Batch, std::function<void()>>> waiting FLEXAI_GUARDED_BY(mutex);
     bool posted FLEXAI_GUARDED_BY(mutex) = false;
     // The loop's thread, from here.
     Store<T> store;
-    uint64_t list = 0;
+    uint64_t list = 0, answers = 0;
     bool synced = false, alive = true;
   };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -94,10 +95,25 @@ class Watcher {
     return troubles_;
   }
   const kube::ListWatchCounts& counts() const { return reflector_->counts(); }
+  // On the loop; whether it counts as synced right after.
+  bool list_anew() {
+    return on_loop([this] {
+      reflector_->list_anew();
+      return reflector_->synced();
+    });
+  }
+  bool synced() {
+    return on_loop([this] { return reflector_->synced(); });
+  }
   std::atomic<base::Nanos> slowness{0};
   static inline std::atomic<int> projected{0};  // objects read
 
  private:
+  bool on_loop(std::function<bool()> what) {
+    std::promise<bool> answer;
+    loop_->post([&] { answer.set_value(what()); });
+    return answer.get_future().get();
+  }
   static base::Result<std::optional<int>> project(const kube::Meta&, kube::ObjectText text) {
     ++projected;
     json parsed = json::parse(text.json, nullptr, false);
@@ -140,6 +156,51 @@ TEST(Reflector, ListsInPagesAndThenWatchesFromTheirVersion) {
   Watcher watcher(server);
   EXPECT_EQ(watcher.until("+n/d:10"),
             (Told{"+n/a:1", "+n/b:2", "+n/c:3", "synced", "=n/a:8", "-n/b:2", "+n/d:10"}));
+}
+
+// A watch that lags says nothing of what has been written since.
+TEST(Reflector, WhatOthersHaveWrittenIsListedAnew) {
+  std::atomic<int> lists{0}, watches{0};
+  FaultServer server([&](const SeenRequest& seen, AnswerPtr answer) {
+    if (is_watch(seen)) {
+      EXPECT_EQ(parameter(seen, "resourceVersion"), watches++ == 0 ? "7" : "9");
+      return answer->begin(200);
+    }
+    if (lists++ == 0) return answer->whole(200, list(7, {object("a", 1), object("b", 2)}));
+    answer->whole(200, list(9, {object("a", 8), object("c", 9)}));
+  });
+  Watcher watcher(server);
+  watcher.until("synced");
+  EXPECT_TRUE(watcher.synced());
+  EXPECT_FALSE(watcher.list_anew());
+  while (!watcher.synced()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(watcher.until("-n/b:2"),
+            (Told{"+n/a:1", "+n/b:2", "synced", "=n/a:8", "+n/c:9", "-n/b:2", "synced"}));
+}
+
+// While a cut watch waits for its time to begin again: then there is one watch, not two.
+TEST(Reflector, AListAnewTakesThePlaceOfWhatWasPutOff) {
+  std::atomic<int> lists{0}, watches{0};
+  FaultServer server([&](const SeenRequest& seen, AnswerPtr answer) {
+    if (!is_watch(seen)) {
+      const int now = ++lists;
+      return answer->whole(200, list(now, {object("a", now)}));
+    }
+    // The first end at once, so that the next is put off.
+    if (lists < 4) return answer->whole(200, "");
+    ++watches;
+    answer->begin(200);
+  });
+  Watcher watcher(server);
+  for (int i = 0; i < 3; ++i) {
+    while (!watcher.synced()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_FALSE(watcher.list_anew());
+  }
+  watcher.until("=n/a:4");
+  while (!watcher.synced()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(watches, 1);
+  EXPECT_EQ(lists, 4);
 }
 
 // A server with a log of changes: a watch gets those after its version, in pieces, and is broken
