@@ -30,6 +30,7 @@ constexpr int kMostMoves = 64;    // since it was last asked
 constexpr int kSessionWait = 40;  // seconds: a worker starts
 constexpr int kLinkWait = 12;
 constexpr int kWordWait = 5;
+constexpr base::Nanos kReturning = 30 * base::kSecond, kMoment = base::kSecond / 2;
 constexpr base::Nanos kWord = base::kSecond;  // for a program to say what it wants
 
 std::string text_in(const json& object, const char* key) {
@@ -43,6 +44,7 @@ LentDoor::LentDoor(HostLink link, std::string run, Doors doors, base::Nanos peri
     : link_(std::move(link)), run_(std::move(run)), doors_(std::move(doors)), period_(period) {}
 
 void LentDoor::serve(int held) {
+  held_ = held;
   base::Nanos next = base::monotonic_now() + period_;
   bool over = false;
   while (!over || !clients_.empty()) {
@@ -156,6 +158,12 @@ base::Status LentDoor::link_to(const remote::LinkRequest& wanted) {
   return made.ok() ? base::Status() : base::Status(made.error());
 }
 
+// For a moment; false: this door closes, or the program has gone.
+bool LentDoor::waits(int program) {
+  pollfd ends[2] = {{held_, POLLIN, 0}, {program, POLLRDHUP, 0}};
+  return ::poll(ends, 2, static_cast<int>(kMoment / base::kMillisecond)) == 0;
+}
+
 void LentDoor::answer() {
   Fd program(::accept4(doors_.sessions.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!program.valid()) return;
@@ -165,6 +173,17 @@ void LentDoor::answer() {
   auto introduction = introduce(&process.session);
   if (!introduction.ok() && introduction.error().code == Code::kNotFound && attend())
     introduction = introduce(&process.session);
+  // The other host's agent may be about to come back, and so may the run there.
+  const base::Nanos end = base::monotonic_now() + kReturning;
+  const auto passing = [&] {
+    return !introduction.ok() && (introduction.error().code == Code::kUnavailable ||
+                                  introduction.error().code == Code::kNotFound);
+  };
+  while (ask_again && passing() && base::monotonic_now() < end && waits(program.get())) {
+    introduction = introduce(&process.session);
+    if (!introduction.ok() && introduction.error().code == Code::kNotFound && attend())
+      introduction = introduce(&process.session);
+  }
   const bool there = remote::answer_knock(program.get(), introduction);
   if (!introduction.ok()) return;
   if (there && process.pidfd.valid()) return clients_.push_back(std::move(process));

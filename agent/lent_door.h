@@ -49,6 +49,7 @@ class LentDoor {
   bool attend_once();
   bool follow(const nlohmann::json& moved);
   void wait(int held, base::Nanos until, bool* over);
+  bool waits(int program);
   void answer();
   void answer_link();
   base::Status link_to(const remote::LinkRequest& wanted);
@@ -58,6 +59,7 @@ class LentDoor {
   std::string run_;
   const Doors doors_;
   const base::Nanos period_;
+  int held_ = -1;  // serve()'s
   std::vector<Process> clients_;
 };
 

@@ -22,6 +22,9 @@ namespace {
 constexpr std::string_view kPrefix = "door:", kFolder = "doors:", kError = "error ",
                            kGood = "introduction\n";
 constexpr size_t kMostAnswer = 256 << 10;
+// A door without anybody behind it is that of an agent which ended a moment ago and comes back.
+constexpr base::Nanos kReturning = 30 * base::kSecond;
+constexpr base::Nanos kFirstPause = 50 * base::kMillisecond, kLongestPause = base::kSecond;
 
 base::Result<std::string> read_answer(int fd, base::Nanos deadline) {
   std::string answer;
@@ -38,6 +41,17 @@ base::Result<std::string> read_answer(int fd, base::Nanos deadline) {
     wire::wait_socket(fd, POLLIN, -1, deadline);
   }
   return fail(Code::kCorrupt, "an answer without end");
+}
+
+// What was said; empty: nobody was there, or whoever was ended before the end of the word.
+base::Result<std::string> ask_once(const std::string& path, base::Nanos deadline) {
+  auto door = wire::connect_socket({wire::Carrier::kUnix, path, 0, ""}, deadline);
+  if (!door.ok() && door.error().code == Code::kNotFound && ::access(path.c_str(), F_OK) == 0)
+    return std::string();
+  FLEXAI_TRY(door);
+  auto answer = read_answer(door->get(), deadline);
+  if (!answer.ok() && answer.error().code == Code::kUnavailable) return std::string();
+  return answer;
 }
 
 }  // namespace
@@ -63,15 +77,22 @@ std::vector<std::string> doors_of(const std::string& endpoint) {
 
 base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline) {
   const std::string path = endpoint.substr(kPrefix.size());
-  FLEXAI_TRY_ASSIGN(Fd door, wire::connect_socket({wire::Carrier::kUnix, path, 0, ""}, deadline));
-  auto answer = read_answer(door.get(), deadline);
+  const base::Nanos end = std::min(deadline, base::monotonic_now() + kReturning);
+  base::Result<std::string> answer = ask_once(path, deadline);
+  for (base::Nanos pause = kFirstPause;
+       answer.ok() && answer->empty() && base::monotonic_now() + pause < end;
+       pause = std::min(2 * pause, kLongestPause)) {
+    ::usleep(static_cast<unsigned>(pause / base::kMicrosecond));
+    answer = ask_once(path, deadline);
+  }
   if (!answer.ok()) return std::move(answer).with_context(endpoint).error();
   if (answer->starts_with(kError)) {
     std::string text = answer->substr(kError.size());
     if (const size_t end = text.find('\n'); end != std::string::npos) text.resize(end);
     return fail(Code::kUnavailable, text.empty() ? endpoint + " says no, and not why" : text);
   }
-  if (!answer->starts_with(kGood)) return fail(Code::kUnavailable, endpoint + " said nothing");
+  if (!answer->starts_with(kGood))
+    return fail(Code::kUnavailable, endpoint + " said nothing; is the agent of this host running?");
   return decode_introduction(wire::bytes_of(*answer).subspan(kGood.size()));
 }
 

@@ -14,7 +14,8 @@
 
 namespace flexai::remote {
 
-// What the door at `endpoint` ("door:PATH") answers.
+// What the door at `endpoint` ("door:PATH") answers. Where nobody is behind it now, somebody is
+// waited for, at most 30 s.
 base::Result<Introduction> knock(const std::string& endpoint, base::Nanos deadline);
 bool is_door(const std::string& endpoint);
 // Every door below the folder of "doors:FOLDER", by name: FOLDER/NAME/door. Other endpoints are

@@ -58,6 +58,28 @@ TEST(Knock, AnErrorIsToldInItsOwnWords) {
   EXPECT_FALSE(knock("door:/nowhere/door", base::monotonic_now() + base::kSecond).ok());
 }
 
+// As when an agent has ended: its socket lies there, or it hangs up before it has said a word.
+TEST(Knock, WaitsForADoorThatComesBack) {
+  std::string folder = (std::filesystem::temp_directory_path() / "flexai-test-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const wire::Endpoint at{wire::Carrier::kUnix, folder + "/door", 0, ""};
+  { auto gone = wire::listen_socket(at); }
+  ASSERT_EQ(::access(at.place.c_str(), F_OK), 0);
+  std::thread agent([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    auto listener = wire::listen_socket(at);
+    for (const bool speaks : {false, true}) {
+      auto one = wire::accept_socket(listener->get(), base::monotonic_now() + 20 * base::kSecond);
+      if (one.ok() && speaks) answer_knock(one->get(), sample());
+    }
+  });
+  auto got = knock("door:" + at.place, base::monotonic_now() + 20 * base::kSecond);
+  agent.join();
+  std::filesystem::remove_all(folder);
+  ASSERT_TRUE(got.ok()) << got.error().message;
+  EXPECT_EQ(got->endpoint, "tls:gpu1:7700/00ff");
+}
+
 TEST(Appointment, RecordsReadBackAndBadOnesAreRefused) {
   Appointment made{"00ff", "client-1", {"c", "k", "a"}, {}, std::vector(5, std::byte{9})};
   made.issuer[31] = std::byte{3};

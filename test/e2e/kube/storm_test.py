@@ -110,6 +110,14 @@ class StormTest:
             self.cluster.on(node, "kill", "-9", pid, code=None)
         return bool(pids)
 
+    def begin_anew(self):
+        """What an administrator does with pods that the kubelet lets wait for having ended often."""
+        pods = insist(lambda: self.api.items("/api/v1/namespaces/flexai-system/pods"))
+        for pod in pods:
+            for status in pod["status"].get("containerStatuses", []):
+                if status["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff":
+                    insist(lambda pod=pod: self.api.delete(f"/api/v1/namespaces/flexai-system/pods/{pod['metadata']['name']}"))
+
     def server(self, name, chance):
         self.cluster.door("kill", name, code=None)
         time.sleep(chance.uniform(0, 2))
@@ -144,6 +152,7 @@ class StormTest:
         chance, killed, end = random.Random(SEED), [], time.monotonic() + 1200
         while not self.all_made.wait(chance.uniform(*PAUSE)):
             expect(time.monotonic() < end and maker.is_alive(), f"{self.done} of {COUNT} pods are done, failed: {self.failed[:5]}: {self.phases()}")
+            self.begin_anew()
             killed.append(self.fault(chance))
         print(f"      {len(killed)} faults: {', '.join(f'{what} {killed.count(what)}' for what in sorted(set(killed)))}; "
               f"{self.done} of {COUNT} pods have their result; the card was lent to {self.most / 10:.0f} % at most", flush=True)
