@@ -64,12 +64,13 @@ const kube::Requirement kNeeds{
     "slices of cards", 1, 36, {kube::kResourceClaims, kube::kResourceClaimTemplates}};
 
 int run(const Options& options, const sigset_t& signals) {
+  // First, so that it is there until the client has answered all that is open.
+  auto loop = base::Loop::make();
+  if (!loop.ok()) return complain(loop.error());
   auto credentials = kube::find_credentials(options.kubeconfig);
   if (!credentials.ok()) return complain(credentials.error());
   auto client = kube::Client::make(*credentials, {});
   if (!client.ok()) return complain(client.error());
-  auto loop = base::Loop::make();
-  if (!loop.ok()) return complain(loop.error());
   auto certificate = keep_certificate(**client, options.place());
   if (!certificate.ok()) return complain(certificate.error());
   Caches caches(**client, **loop);

@@ -46,12 +46,13 @@ const kube::Requirement kNeeds{
     "slices of cards", 1, 36, {kube::kResourceClaims, kube::kResourceSlices, kube::kDeviceClasses}};
 
 int run(const Options& options, const sigset_t& signals) {
+  // First, so that it is there until the client has answered all that is open.
+  auto loop = base::Loop::make();
+  if (!loop.ok()) return complain(loop.error());
   auto credentials = kube::find_credentials(options.kubeconfig);
   if (!credentials.ok()) return complain(credentials.error());
   auto client = kube::Client::make(*credentials, options.client);
   if (!client.ok()) return complain(client.error());
-  auto loop = base::Loop::make();
-  if (!loop.ok()) return complain(loop.error());
   control::Scheduler scheduler(**client, **loop, options.scheduler);
   auto pages = control::Pages::make(options.listen, **loop, scheduler);
   if (!pages.ok()) return complain(pages.error());
