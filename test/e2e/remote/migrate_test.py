@@ -259,7 +259,7 @@ class Tests:
             wait_until("it works", lambda: sum(s["attached"] for s in first.sessions()) == 2)
             name = next(s["slices"][0] for s in first.sessions() if not s["host"])
             done = first.cli("slice", "migrate", name, "--to", "gpu2", env=first.card_env)
-            expect(done.returncode != 0 and "flexai run --host" in done.stderr, done.stderr)
+            expect(done.returncode != 0 and "is flexaid --listen running there?" in done.stderr, done.stderr)
             end(here)
             first.here("slice", "create", "idle", "--compute", "10%", "--memory", "64MiB")
             done = first.cli("slice", "migrate", "idle", "--to", "gpu2", env=first.card_env)
