@@ -1,6 +1,6 @@
 # What others install: an image for clusters, a package for hosts. Both of the release preset, unless FLEXAI_PRESET says otherwise.
-dev_built() {  # the programs and their pages, in build/$1
-  dev_setup && dev_build "$1" programs && dev_build "$1" flexai_pages
+dev_built() {  # what is installed, in build/$1
+  dev_setup && dev_build "$1" product
 }
 
 dev_image() {  # [--out FILE] [--name REFERENCE] [--rootfs FOLDER]
