@@ -12,6 +12,6 @@ dev_deb() {  # [FOLDER]
   local preset="${FLEXAI_PRESET:-release}" out="${1:-.}"
   # shellcheck disable=SC2046  # names are words
   dev_built "$preset" && mkdir -p "$out" && out="$(cd "$out" && pwd)" &&
-    (cd "build/$preset" && cpack -B "$PWD/package" >package.log || { tail -20 package.log >&2; exit 1; }) &&
+    (cd "build/$preset" && cpack -B "$PWD/package" >package.log 2>&1 || { tail -20 package.log >&2; exit 1; }) &&
     cp "build/$preset"/package/*.deb "$out/" && ls "$out"/flexai_*.deb
 }

@@ -155,8 +155,8 @@ class BareDebian(unittest.TestCase):
         shutil.copy("/etc/resolv.conf", cls.root / "etc/resolv.conf")
 
     def inside(self, script):
-        """In a machine of its own: what it starts ends with it."""
-        mounts = f"mount -t proc none {self.root}/proc && mount --rbind /dev {self.root}/dev && mount -t tmpfs none {self.root}/run"
+        """In a machine of its own: what it starts ends with it. PoCL finds memory and processors in /sys."""
+        mounts = f"mount -t proc none {self.root}/proc && mount --rbind /sys {self.root}/sys && mount --rbind /dev {self.root}/dev && mount -t tmpfs none {self.root}/run"
         return run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", f"{mounts} && exec chroot {self.root} sh -ec '{script}'",
                    env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}, seconds=900)
 
