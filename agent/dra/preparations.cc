@@ -305,6 +305,9 @@ base::Status Preparations::open_doors(const WorkPtr& work) {
 
 base::Status Preparations::write_down(const WorkPtr& work) {
   FLEXAI_TRY_ASSIGN(const auto variables, around_.injection->served(work->apis));
+  const std::string& check = config_.image_check;
+  if (!check.empty() && ::access(check.c_str(), X_OK) != 0)
+    return fail(Code::kUnavailable, check + " is missing; reinstall Flexai");
   std::vector<CdiSlice> slices;
   for (const PreparedResult& result : work->record.results) {
     const std::string slice = kube::slice_name(work->record.uid, result.index);
@@ -315,7 +318,7 @@ base::Status Preparations::write_down(const WorkPtr& work) {
   if (known == prepared_.end() || !(known->second == work->record))
     FLEXAI_TRY(write_file(file_of(work->record.uid), write(work->record), 0600));
   prepared_[work->record.uid] = work->record;
-  return write_cdi(config_.cdi, work->record.uid, cdi_text(slices, variables));
+  return write_cdi(config_.cdi, work->record.uid, cdi_text(slices, variables, check));
 }
 
 // What was made for nothing goes; what was there before stays.

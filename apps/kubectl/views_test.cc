@@ -122,7 +122,11 @@ TEST(Views, ObjectsOfOtherShapesHarmNobody) {
        {json(), json(5), json::array({1}), json{{"spec", 5}},
         json{{"spec", {{"driver", "xpu.flexai.io"}, {"devices", "none"}}}},
         json{{"spec", {{"driver", "xpu.flexai.io"}, {"devices", {1, {{"name", 2}}}}}}},
-        json{{"status", {{"conditions", "x"}, {"used", -5}, {"phase", 3}}}}}) {
+        json{{"status",
+              {{"containerStatuses", {1, {{"state", {{"waiting", {{"message", 5}}}}}}}},
+               {"conditions", "x"},
+               {"used", -5},
+               {"phase", 3}}}}}) {
     devices_view({strange}, {strange});
     EXPECT_TRUE(slices_view({strange}).rows.empty());
     EXPECT_EQ(queues_view({strange}).rows.size(), 1u);
@@ -154,6 +158,30 @@ TEST(Explain, EveryReasonHasItsOwnAdvice) {
     EXPECT_FALSE(told.advice.empty()) << word;
     EXPECT_TRUE(advices.insert(told.advice).second) << word << " has another's advice";
   }
+}
+
+TEST(Explain, AContainerThatCannotStartSaysWhy) {
+  const std::string said =
+      "failed to create containerd task: OCI runtime create failed: error running hook: exit "
+      "status "
+      "1, stdout: , stderr: flexai: ImageUnfit: the C library is musl; take another\n: unknown";
+  const auto pod = [&](const char* phase, const char* when, const char* state) {
+    json made{{"spec", {{"nodeName", "gpu1"}}}, {"status", {{"phase", phase}}}};
+    made["status"]["containerStatuses"] =
+        json::array({json{{"state", json::object()}}, json::object()});
+    made["status"]["containerStatuses"][1][when][state]["message"] = said;
+    return made;
+  };
+  for (const json& one : {pod("Failed", "state", "terminated"), pod("Pending", "state", "waiting"),
+                          pod("Pending", "lastState", "terminated")}) {
+    const Explained told = explain_pod(one, {});
+    EXPECT_EQ(told.reason, "ImageUnfit");
+    EXPECT_EQ(told.message, "the C library is musl; take another");
+    EXPECT_EQ(told.advice, advice_for("ImageUnfit"));
+    EXPECT_FALSE(told.advice.empty());
+  }
+  EXPECT_EQ(explain_pod(pod("Running", "lastState", "terminated"), {}).reason, "Running");
+  EXPECT_EQ(kube::start_reason_in("ImageUnfitness: no, ImageUnfit"), "");
 }
 
 TEST(Explain, WordsThatAreNoReasonDecideNothing) {

@@ -176,10 +176,14 @@ class Policies(unittest.TestCase):
 
 class Examples(unittest.TestCase):
     def test_they_use_the_image_that_is_deployed(self):
-        for path in (render.ROOT / "examples").glob("*.yaml"):
+        containers = 0
+        for path in (render.ROOT / "examples").rglob("*.yaml"):
             for one in render.yaml.safe_load_all(path.read_text(encoding="utf-8")):
-                for container in one["spec"].get("containers", []):
+                spec = one.get("spec", {})
+                for container in spec.get("template", {}).get("spec", spec).get("containers", []):
                     self.assertEqual(container["image"], "docker.io/flexai/flexai:latest", path)
+                    containers += 1
+        self.assertEqual(containers, 6)
 
 
 if __name__ == "__main__":
