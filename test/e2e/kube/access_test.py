@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from scheduling import DRA, DRIVER, GI, ROOT, Cluster, slice_of, wait
+from scheduling import DRA, DRIVER, GI, ROOT, XPU, Cluster, slice_of, wait
 
 CLUSTER = None
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -147,6 +147,11 @@ class Queues(Case):
         wait(lambda: [event["note"] for event in self.api.items(f"/apis/events.k8s.io/v1/namespaces/{self.ns}/events")
                       if event["regarding"]["name"] == "refused" and "job-controller nor the pod's service account default" in event["note"]])
         self.assertEqual(pods("refused"), [])
+
+    def test_the_example_of_a_queue_gets_its_pods(self):
+        self.addCleanup(self.api.delete, f"{XPU}/xpuqueues/small")
+        CLUSTER.kubectl("-n", self.ns, "apply", "-f", str(ROOT / "examples/more/queue.yaml"))
+        wait(lambda: len(self.api.items(f"/api/v1/namespaces/{self.ns}/pods?labelSelector=job-name%3Dqueue")) == 2, 60)
 
     def test_templates_are_warned_of(self):
         template = {"metadata": {"labels": {f"{DRIVER}/queue": "research", "app": "a"}}, "spec": self.pod_spec()}
