@@ -48,6 +48,18 @@ class OtherRelease:
         self.folder.cleanup()
 
 
+class Here(Group):
+    """With it goes its keeper, which outlives an agent that was killed or could not start."""
+
+    def __exit__(self, *what):
+        super().__exit__(*what)
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if words[0].endswith("/flexai-keeper") and words[1:2] == [f"{self.place}/state"]:
+                    os.kill(int(entry.name), signal.SIGTERM)
+
+
 class Tests:
     def __init__(self, build):
         self.build = build
@@ -62,7 +74,7 @@ class Tests:
         expect(time.monotonic() - began < 20, f"it took {time.monotonic() - began:.0f} s to be told")
 
     def case_a_host_of_another_release_refuses_with_the_reason(self):
-        with OtherRelease(self.build) as other, Group(self.build) as group:
+        with OtherRelease(self.build) as other, Here(self.build) as group:
             group.stop()
             group.build = other.build
             group.start()
@@ -74,7 +86,7 @@ class Tests:
     def case_what_runs_goes_on_under_an_agent_of_another_release(self):
         """A program of before computes on when its card's agent is replaced by one that its own release cannot talk to; a new program of the
         new release is served; a new one of the old release is told."""
-        with OtherRelease(self.build) as other, Group(self.build) as group:
+        with OtherRelease(self.build) as other, Here(self.build) as group:
             words = [group.tool("gemm-clblast"), "--n", "128", "--seconds", "14"]
             with group.popen(words, "--compute", "30%", "--memory", "256MiB") as running:
                 group.working()
@@ -97,7 +109,7 @@ class Tests:
         group.start()
 
     def case_hosts_whose_clocks_differ_by_half_an_hour_work_together(self):
-        with Group(self.build) as group:
+        with Here(self.build) as group:
             for shift in (1800, -1800):
                 self.at(group, shift)
                 done = group.run([group.tool("gemm-clblast"), "--n", "64", "--repeat", "2"])
@@ -106,7 +118,7 @@ class Tests:
 
     def case_a_clock_that_is_days_wrong_is_named(self):
         """Its own certificate does not hold by such a clock: the agent ends, and says so."""
-        with Group(self.build) as group:
+        with Here(self.build) as group:
             for shift, word in ((-3 * 86400, "not valid yet; check this host's clock"), (4000 * 86400, "expired; enroll the host again")):
                 with contextlib.suppress(Different):
                     self.at(group, shift)
