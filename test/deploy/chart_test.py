@@ -10,6 +10,7 @@ import render
 WRITES = {"create", "update", "patch", "delete", "deletecollection", "*"}
 # Value -> what it changes; with these, every template is rendered both ways.
 SWITCHES = [{"webhook": {"enabled": False}}, {"networkPolicy": {"enabled": False}}, {"crds": {"install": False}}, {"crds": {"keep": True}},
+            {"access": {"enabled": False}}, {"access": {"defaultQueue": False}}, {"access": {"highPriority": False}},
             {"serviceMonitor": {"enabled": True, "agents": True, "labels": {"release": "prometheus"}}}, {"namespace": {"create": True}},
             {"imagePullSecrets": [{"name": "registry"}]}, {"image": {"tag": "0.2.0", "pullPolicy": "Always"}},
             {"agent": {"kubeletFolder": "/data/kubelet", "nodeSelector": {"pool": "xpu"}, "extraArguments": ["--tenant-cache=1GiB"]}}]
@@ -59,6 +60,10 @@ class Same(unittest.TestCase):
             self.assertNotEqual(render.differences(plain, render.chart(values)), [], f"{values} changes nothing")
         self.assertFalse([key for key in render.chart({"webhook": {"enabled": False}}) if "webhook" in key[2] and key[0] != "NetworkPolicy"])
         self.assertFalse([key for key in render.chart({"networkPolicy": {"enabled": False}}) if key[0] == "NetworkPolicy"])
+        everybody = {name: [rule["resources"][0] for rule in rules_of(render.chart({"access": {"defaultQueue": one, "highPriority": other}}), "ClusterRole", "flexai:everybody") or []]
+                     for name, one, other in (("all", True, True), ("queue", True, False), ("card", False, True), ("none", False, False))}
+        self.assertEqual(everybody, {"all": ["xpuqueues", "cardpriorities"], "queue": ["xpuqueues"], "card": ["cardpriorities"], "none": []})
+        self.assertFalse([key for key in render.chart({"access": {"enabled": False}}) if key[2].endswith("-use") or key[2] == "flexai:everybody"])
         kept = render.chart({"crds": {"keep": True}})
         self.assertTrue(all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for key, one in kept.items()
                             if key[0] == "CustomResourceDefinition"))
@@ -127,6 +132,16 @@ class Rights(unittest.TestCase):
         self.assertEqual(self.may("flexai:hi-scheduler", "resourceclaims/status"), {"patch"})
         self.assertEqual(self.may("flexai:hi-scheduler", "resourceclaims/binding"), {"patch", "update"})
         self.assertFalse(self.may("flexai:hi-scheduler", "pods") & {"delete", "create"})
+
+    def test_everybody_may_use_the_default_queue_and_no_other(self):
+        rules = rules_of(self.objects, "ClusterRole", "flexai:everybody")
+        self.assertEqual([(rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in rules],
+                         [(["xpuqueues"], ["default"], ["use"]), (["cardpriorities"], ["high"], ["use"])])
+
+    def test_what_guards_use_fails_closed(self):
+        for (kind, _, name), one in self.objects.items():
+            if kind == "ValidatingAdmissionPolicy" and name.endswith("-use"):
+                self.assertEqual(one["spec"]["failurePolicy"], "Fail", name)
 
     def test_pods_but_the_agent_s_are_unprivileged(self):
         for one in workloads(self.objects):

@@ -28,16 +28,18 @@ class Api:
         self.context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         self.local = threading.local()
 
-    def call(self, method, path, body=None, kind="application/json", expect=True):
+    def call(self, method, path, body=None, kind="application/json", expect=True, as_user=None):
+        headers = {"Content-Type": kind, **({"Impersonate-User": as_user} if as_user else {})}
         data = None if body is None else json.dumps(body, sort_keys=True, separators=(",", ":"))
         for attempt in (0, 1):
             connection = getattr(self.local, "connection", None)
             if connection is None:
                 connection = self.local.connection = http.client.HTTPSConnection(self.host, context=self.context, timeout=30)
             try:
-                connection.request(method, path, data, {"Content-Type": kind})
+                connection.request(method, path, data, headers)
                 answer = connection.getresponse()
                 text = answer.read()
+                self.local.warnings = answer.headers.get_all("Warning") or []
                 break
             except (OSError, http.client.HTTPException):
                 self.local.connection = None
@@ -48,6 +50,10 @@ class Api:
             assert answer.status < 300, f"{method} {path}: {answer.status} {text.decode()[:600]}"
             return parsed
         return answer.status, parsed
+
+    def warnings(self):
+        """What came with the last answer."""
+        return self.local.warnings
 
     def get(self, path):
         return self.call("GET", path)
