@@ -76,7 +76,10 @@ class Scheduler {
   void explain_all(const sched::Plan& plan);
   void report();
   void take_queues();
+  int64_t now_ms() const;  // by the API server's clock, as what objects say
+  void look_at_clock();
   void write_queues();
+  void write_pools();
   void count_hours();
   bool leading() const;
 
@@ -104,7 +107,10 @@ class Scheduler {
   };
   std::map<std::string, Hours> hours_;
   bool queues_dirty_ = true, stopping_ = false;
-  base::Nanos explained_ = 0, queues_written_ = 0;
+  std::map<std::string, std::string> written_pools_;
+  int64_t told_ahead_ms_ = 0;
+  uint64_t pools_seen_ = 0;  // World::changes() then
+  base::Nanos explained_ = 0, queues_written_ = 0, pools_next_ = 0;
   base::Loop::TimerId timer_ = 0;
   base::Nanos timer_at_ = 0;
 };

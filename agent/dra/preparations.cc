@@ -50,6 +50,7 @@ Preparations::Preparations(const Surroundings& around, std::shared_ptr<kube::Cli
       grants_(grants),
       config_(config),
       folder_(around.state + "/claims"),
+      status_(client_.get(), around.loop, config.node),
       errands_(around.loop) {}
 
 base::Status Preparations::open() {
@@ -127,6 +128,9 @@ void Preparations::refuse(const WorkPtr& work, const base::Error& why) {
     return;
   }
   busy_.erase(work->name.uid);
+  // Of what it was given here; another claim of that name, or another node's, is not ours to judge.
+  const kube::Claim& claim = work->claim;
+  if (claim.uid == work->name.uid && claim.node == config_.node) status_.tell(claim, why.message);
   base::log(Level::kWarn, "dra", "not prepared",
             {{"claim", work->name.ns + "/" + work->name.name}, {"why", why.message}});
   work->done({why.message, {}});
@@ -274,6 +278,7 @@ void Preparations::finish(const WorkPtr& work) {
             {{"claim", work->name.ns + "/" + work->name.name},
              {"us", std::to_string(took / base::kMicrosecond)}});
   work->done(std::move(answer));
+  status_.tell(work->claim, "");
 }
 
 base::Status Preparations::open_doors(const WorkPtr& work) {
@@ -334,6 +339,7 @@ void Preparations::undo(const WorkPtr& work) {
 }
 
 void Preparations::unprepare(const ClaimName& name, Done done) {
+  status_.forget(name.uid);
   auto it = prepared_.find(name.uid);
   if (it == prepared_.end()) {
     // Of one that was cut half-way, perhaps.

@@ -241,6 +241,43 @@ View queues_view(const Objects& queues) {
   return view;
 }
 
+View pools_view(const Objects& pools) {
+  View view{{{"POOL"},
+             {"NODES", true},
+             {"CARDS", true},
+             {"USED", true},
+             {"FREE", true},
+             {"LARGEST", true},
+             {"FREE MEMORY", true},
+             {"SLICES", true},
+             {"HEALTH"}},
+            {}};
+  for (const json& pool : pools) {
+    const std::string name = text(pool, {"metadata", "name"});
+    json fact = {{"pool", name}, {"models", at(pool, {"status", "models"})}};
+    for (const char* key : {"nodes", "cards", "sick", "drained", "compute", "used", "free",
+                            "largest", "memory", "memoryFree", "ncu", "slices"})
+      fact[key] = number(pool, {"status", key});
+    std::string health = "not looked at yet";
+    const json& conditions = at(pool, {"status", "conditions"});
+    for (const json& one : conditions.is_array() ? conditions : json::array())
+      if (text(one, {"type"}) == "Ready") {
+        const std::string message = text(one, {"message"});
+        health = text(one, {"status"}) == "True" ? "ok" : text(one, {"reason"});
+        if (!message.empty()) health += ": " + message;
+      }
+    fact["health"] = health;
+    view.rows.push_back(
+        {name, std::to_string(fact["nodes"].get<uint64_t>()),
+         std::to_string(fact["cards"].get<uint64_t>()), thousandths(fact["used"].get<uint64_t>()),
+         thousandths(fact["free"].get<uint64_t>()), format_milli(fact["largest"].get<uint64_t>()),
+         model::format_bytes(fact["memoryFree"].get<uint64_t>()),
+         std::to_string(fact["slices"].get<uint64_t>()), health});
+    view.facts.push_back(std::move(fact));
+  }
+  return view;
+}
+
 View usage_view(const Objects& queues) {
   View view{{{"QUEUE"}, {"NCU NOW", true}, {"NCU WAITING", true}, {"NCU-HOURS", true}}, {}};
   for (const json& queue : queues) {

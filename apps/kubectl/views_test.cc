@@ -96,6 +96,27 @@ TEST(Views, QueuesAndTheirUse) {
   EXPECT_EQ(use.rows[1], (Row{"new", "-", "-", "-"})) << "not counted is not nothing";
 }
 
+TEST(Views, PoolsAndWhatIsFreeOfThem) {
+  const json pool =
+      as_read({{"metadata", {{"name", "gold"}}},
+               {"status",
+                {{"nodes", 2},
+                 {"cards", 3},
+                 {"used", 1300},
+                 {"free", 700},
+                 {"largest", 500},
+                 {"memoryFree", 1 << 30},
+                 {"slices", 4},
+                 {"conditions", json::array({{{"type", "Ready"},
+                                              {"status", "True"},
+                                              {"message", "1 of its cards are sick"}}})}}}});
+  EXPECT_EQ(pools_view({pool}).rows[0], (Row{"gold", "2", "3", "1.300", "0.700", "50%", "1GiB", "4",
+                                             "ok: 1 of its cards are sick"}));
+  const View fresh = pools_view({json{{"metadata", {{"name", "new"}}}}});
+  EXPECT_EQ(fresh.rows[0][8], "not looked at yet");
+  EXPECT_EQ(fresh.facts[0]["cards"], 0);
+}
+
 TEST(Views, ObjectsOfOtherShapesHarmNobody) {
   for (const json& strange :
        {json(), json(5), json::array({1}), json{{"spec", 5}},
@@ -109,6 +130,7 @@ TEST(Views, ObjectsOfOtherShapesHarmNobody) {
     devices_view({strange}, {strange});
     EXPECT_TRUE(slices_view({strange}).rows.empty());
     EXPECT_EQ(queues_view({strange}).rows.size(), 1u);
+    EXPECT_EQ(pools_view({strange}).rows.size(), 1u);
     EXPECT_EQ(usage_view({strange}).rows[0][1], "-");
     EXPECT_EQ(explain_pod(strange, {strange}).reason, "Pending");
     EXPECT_TRUE(leavers({strange}, "gpu1").empty());

@@ -124,9 +124,12 @@ class Rights(unittest.TestCase):
     def test_agents_write_neither_claims_nor_pods(self):
         for resource in ("resourceclaims", "pods", "nodes"):
             self.assertFalse(self.may("flexai-agent", resource) & WRITES, resource)
-        # Of the parts of a claim's status that 1.36 guards by verbs of their own, agents write none.
-        for part in ("status", "driver", "binding"):
-            self.assertFalse(self.may("flexai-agent", f"resourceclaims/{part}"))
+        # Of a claim's status, which 1.36 guards by verbs of their own: the devices of our driver, of claims of the agent's own node.
+        self.assertEqual(self.may("flexai-agent", "resourceclaims/status"), {"patch"})
+        self.assertEqual(self.may("flexai-agent", "resourceclaims/driver"), {"associated-node:patch"})
+        self.assertEqual([rule["resourceNames"] for rule in rules_of(self.objects, "ClusterRole", "flexai-agent")
+                          if "resourceclaims/driver" in rule["resources"]], [["xpu.flexai.io"]])
+        self.assertFalse(self.may("flexai-agent", "resourceclaims/binding"))
 
     def test_the_scheduler_may_write_allocations(self):
         self.assertEqual(self.may("flexai:hi-scheduler", "resourceclaims/status"), {"patch"})

@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from scheduling import DRA, DRIVER, GI, ROOT, Cluster, slice_of, wait
+from scheduling import DRA, DRIVER, GI, ROOT, XPU, Cluster, slice_of, wait
 
 CLUSTER = None
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -148,6 +148,11 @@ class Queues(Case):
                       if event["regarding"]["name"] == "refused" and "job-controller nor the pod's service account default" in event["note"]])
         self.assertEqual(pods("refused"), [])
 
+    def test_the_example_of_a_queue_gets_its_pods(self):
+        self.addCleanup(self.api.delete, f"{XPU}/xpuqueues/small")
+        CLUSTER.kubectl("-n", self.ns, "apply", "-f", str(ROOT / "examples/more/queue.yaml"))
+        wait(lambda: len(self.api.items(f"/api/v1/namespaces/{self.ns}/pods?labelSelector=job-name%3Dqueue")) == 2, 60)
+
     def test_templates_are_warned_of(self):
         template = {"metadata": {"labels": {f"{DRIVER}/queue": "research", "app": "a"}}, "spec": self.pod_spec()}
         self.api.call("POST", f"/apis/batch/v1/namespaces/{self.ns}/cronjobs", {"metadata": {"name": "c"}, "spec": {
@@ -214,6 +219,75 @@ class Priorities(Case):
             wait(lambda: [one for one in self.api.items(f"{DRA}/namespaces/{self.ns}/resourceclaims") if one["metadata"].get("generateName")], 15)
         finally:
             self.api.merge(path, {"rules": rules})
+
+
+class Agents(Case):
+    """What an agent may write of a claim: the devices of its own driver, of claims of its own node; by the server's own check, and by our
+    policy where that is switched off."""
+
+    def setUp(self):
+        super().setUp()
+        for file in ("agent-rbac.yaml", "agent-policy.yaml"):
+            CLUSTER.kubectl("apply", "-f", str(ROOT / "deploy/kustomize" / file))
+        for node in ("card", "plain"):
+            CLUSTER.node(node)
+            self.addCleanup(self.api.delete, f"/api/v1/nodes/{node}")
+            self.api.create("/api/v1/namespaces/flexai-system/pods", {"metadata": {"name": f"agent-{node}"}, "spec": {
+                "nodeName": node, "serviceAccountName": "flexai-agent", "terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "none"}]}})
+            self.addCleanup(self.api.delete, f"/api/v1/namespaces/flexai-system/pods/agent-{node}?gracePeriodSeconds=0")
+        self.share = "2f4c0a51-96d2-4a7d-8c0f-6a5d2fd0e7b1"
+        self.path = f"{DRA}/namespaces/{self.ns}/resourceclaims/c/status"
+        CLUSTER.claim(self.ns, "c", {"requests": [{"name": name, "exactly": {"deviceClassName": DRIVER}} for name in ("xpu", "other")]})
+        self.api.merge(f"{DRA}/namespaces/{self.ns}/resourceclaims/c", {"metadata": {"finalizers": ["resource.kubernetes.io/delete-protection"]}})
+        self.api.merge(self.path, {"status": {"allocation": {
+            "devices": {"results": [{"request": "xpu", "driver": DRIVER, "pool": "card", "device": "card-1", "shareID": self.share},
+                                    {"request": "other", "driver": "else.io", "pool": "card", "device": "d"}]},
+            "nodeSelector": {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["plain"]}]}]}}}})
+        self.tokens = {node: CLUSTER.kubectl("-n", "flexai-system", "create", "token", "flexai-agent", "--bound-object-kind", "Pod", "--bound-object-name",
+                                             f"agent-{node}").strip() for node in ("card", "plain")}
+
+    def clear(self):
+        self.api.call("PATCH", self.path, {"status": {"allocation": None, "devices": None}}, "application/merge-patch+json", expect=False)
+        self.api.delete(f"{DRA}/namespaces/{self.ns}/resourceclaims/c")
+        super().clear()
+
+    def said(self, driver=DRIVER, status="True"):
+        return {"driver": driver, "pool": "card", "device": "card-1" if driver == DRIVER else "d", **({"shareID": self.share} if driver == DRIVER else {}),
+                "conditions": [{"type": "Ready", "status": status, "reason": "Prepared", "message": "", "lastTransitionTime": "2026-01-02T03:04:05Z"}]}
+
+    def write(self, node, **status):
+        return self.api.call("PATCH", self.path, {"status": status}, "application/merge-patch+json", expect=False, token=self.tokens[node])
+
+    def applied(self, node):
+        """As the agent does it."""
+        body = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "c", "namespace": self.ns}, "status": {
+            "devices": [self.said()]}}
+        return self.api.call("PATCH", f"{self.path}?fieldManager=flexaid&force=true", body, "application/apply-patch+yaml", expect=False,
+                             token=self.tokens[node])
+
+    def test_an_agent_tells_of_its_own_devices_alone(self):
+        wait(lambda: self.applied("plain")[0] == 200, 10, 0.3)
+        self.assertEqual(self.api.get(self.path)["status"]["devices"][0]["device"], "card-1")
+        wait(lambda: self.write("card", devices=[self.said(status="False")])[0] in (403, 422), 10, 0.3)
+        for node, status in (("card", {"devices": []}), ("plain", {"devices": [self.said(), self.said("else.io")]}), ("plain", {"allocation": None}),
+                             ("plain", {"reservedFor": [{"resource": "pods", "name": "p", "uid": "1"}]})):
+            self.assertIn(self.write(node, **status)[0], (403, 422), (node, status))
+        self.assertEqual(len(self.api.get(self.path)["status"]["devices"]), 1)
+
+    def test_our_policy_holds_where_the_server_does_not_look(self):
+        """An agent with all of the server's own rights for parts of a status: as where it does not ask for them."""
+        rules = [{"apiGroups": ["resource.k8s.io"], "resources": ["resourceclaims/driver"], "verbs": ["arbitrary-node:patch", "associated-node:patch"]},
+                 {"apiGroups": ["resource.k8s.io"], "resources": ["resourceclaims/binding"], "verbs": ["patch", "update"]}]
+        self.api.create(f"{RBAC}/clusterroles", {"metadata": {"name": "test-all-of-a-status"}, "rules": rules})
+        self.addCleanup(self.api.delete, f"{RBAC}/clusterroles/test-all-of-a-status")
+        self.api.create(f"{RBAC}/clusterrolebindings", {
+            "metadata": {"name": "test-all-of-a-status"}, "subjects": [{"kind": "ServiceAccount", "namespace": "flexai-system", "name": "flexai-agent"}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "test-all-of-a-status"}})
+        self.addCleanup(self.api.delete, f"{RBAC}/clusterrolebindings/test-all-of-a-status")
+        wait(lambda: "and this agent is of another one" in str(self.write("card", devices=[self.said()])), 15, 0.3)
+        for status in ({"devices": [self.said(), self.said("else.io")]}, {"allocation": None}, {"reservedFor": [{"resource": "pods", "name": "p", "uid": "1"}]}):
+            wait(lambda status=status: "of the driver xpu.flexai.io, nothing else" in str(self.write("plain", **status)), 10, 0.3)
+        wait(lambda: self.write("plain", devices=[self.said()])[0] == 200, 10, 0.3)
 
 
 if __name__ == "__main__":
