@@ -77,7 +77,8 @@ class Scheduler {
   void report();
   void take_queues();
   void write_queues();
-  void count_hours();
+  void begin_counting();
+  void go_on_counting();
   bool leading() const;
 
   kube::Client& client_;
@@ -96,13 +97,16 @@ class Scheduler {
   std::vector<model::Queue> known_queues_;
   std::map<std::string, std::string> written_status_;
   Accounts accounts_;
-  bool counting_ = false;
-  struct Hours {         // thousandths of NCU-hours of a queue
-    int64_t before = 0;  // that others had counted
+  bool watching_ = false, counting_ = false;  // leases; and queues, because it leads
+  struct Hours {                              // thousandths of NCU-hours of a queue
+    double used = 0;
+    base::Nanos until = 0;
     int64_t said = 0;
+    std::string said_until;
     base::Nanos when = 0;  // it was said
   };
   std::map<std::string, Hours> hours_;
+  Hours hours_of(const QueueFacts& queue, base::Nanos now) const;
   bool queues_dirty_ = true, stopping_ = false;
   base::Nanos explained_ = 0, queues_written_ = 0;
   base::Loop::TimerId timer_ = 0;
