@@ -44,9 +44,9 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   base::set_log(STDERR_FILENO, base::Level::kInfo);
   static const std::map<std::string, int (*)(kube::Client&, const test::Words&)> kCommands = {
-      {"call", test::call}, {"watch", test::watch}, {"elect", test::elect}, {"storm", test::storm},
-      {"hold", test::hold}, {"fill", test::fill},   {"lag", test::lag},
-      {"shapes", test::shapes}, {"packed", test::packed}};
+      {"call", test::call},   {"watch", test::watch},   {"elect", test::elect},
+      {"storm", test::storm}, {"hold", test::hold},     {"fill", test::fill},
+      {"lag", test::lag},     {"shapes", test::shapes}, {"packed", test::packed}};
   test::Words words(argv + 1, argv + argc);
   std::string kubeconfig;
   kube::ClientOptions options;
