@@ -109,6 +109,7 @@ class Api {
   void post_arrival(const Request&, const Reply&);
   void delete_arrival(const Request&, const Reply&);
   base::Result<Run*> migrates(const SliceEntry& entry) const;
+  void hand_on(const Departure& departure, const Migrated& done);
   void migrated(const std::shared_ptr<Departure>& departure, const base::Result<Migrated>& done);
   base::Result<std::string> equal_card(const model::Device& card) const;
   void arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::Place> place);

@@ -65,13 +65,12 @@ base::Result<Run*> Api::migrates(const SliceEntry& entry) const {
   const auto users = runs_->users_of(entry.id);
   Run* run = users.size() == 1 ? runs_->by_id(users[0]) : nullptr;
   if (run == nullptr || run->draining || run->sessions == 0)
-    return fail(Code::kConflict, "no program of another host works in slice " + name +
+    return fail(Code::kConflict, "no program that could go along works in slice " + name +
                                      "; make a slice there instead");
-  if (run->stored.host.empty())
-    return fail(Code::kUnsupported,
-                "the program in slice " + name +
-                    " is one of this host, and stays; one that was started with `flexai run "
-                    "--host` can be moved");
+  if (run->stored.host.empty() && !run->stored.claim.empty())
+    return fail(Code::kUnsupported, "slice " + name +
+                                        " is of a pod of this node, and stays; delete the pod, and "
+                                        "the cluster finds it another card");
   for (const std::string& session : sessions_->of_slice(entry.id))
     if (!attachments_->attached(sessions_->all().at(session).pid))
       return fail(Code::kConflict,
@@ -102,12 +101,12 @@ void Api::post_migrate(const Request& call, const Reply& reply) {
   for (const std::string& name : sessions_->of_slice((*entry)->id))
     plan.sessions.emplace_back(name, sessions_->orders_of(name));
   plan.pki = sessions_->config().pki;
-  plan.wanted = json{{"card", model::to_json(slices_->card_of(**entry)->device)},
-                     {"slice", terms},
-                     {"host", (*run)->stored.host},
-                     {"command", (*run)->stored.command},
-                     {"sessions", plan.sessions.size()}}
-                    .dump(-1, ' ', false, json::error_handler_t::replace);
+  json wanted = {{"card", model::to_json(slices_->card_of(**entry)->device)},
+                 {"slice", terms},
+                 {"command", (*run)->stored.command},
+                 {"sessions", plan.sessions.size()}};
+  if (!(*run)->stored.host.empty()) wanted["host"] = (*run)->stored.host;
+  plan.wanted = wanted.dump(-1, ' ', false, json::error_handler_t::replace);
   sound = slices_->begin_move(*entry, model::Residency::kCard);
   if (!sound.ok()) return reply->finish(sound.error());
   auto departure = std::make_shared<Departure>();
@@ -127,14 +126,12 @@ void Api::migrated(const std::shared_ptr<Departure>& departure,
     if (entry != nullptr) slices_->end_move(entry, model::Residency::kCard);
     return departure->reply->finish(done.error());
   }
-  Gone gone{departure->host, done->to, done->run, done->sessions};
-  gone_.insert_or_assign(departure->run, std::move(gone));
-  while (gone_.size() > kMostGone) gone_.erase(gone_.begin());
   const double took = static_cast<double>(base::monotonic_now() - departure->began) / 1e6;
   const std::string from = entry == nullptr ? "a slice" : entry->slice.name;
   events_->add("slice-migrated", from, "goes on as " + done->slice + " of " + done->to);
-  // Its workers end when their clients have come there, and take the slice with them.
-  runs_->finish(departure->run);
+  hand_on(*departure, *done);
+  if (entry = slices_->by_id(departure->slice); entry != nullptr && !entry->slice.ephemeral)
+    slices_->end_move(entry, model::Residency::kCard);
   departure->reply->finish(Answer{200, "", "",
                                   json{{"name", from},
                                        {"to", done->to},
@@ -143,6 +140,18 @@ void Api::migrated(const std::shared_ptr<Departure>& departure,
                                        {"sessions", done->sessions.size()},
                                        {"moved_bytes", done->bytes},
                                        {"took_ms", took}}});
+}
+
+// Its workers end when their clients have come there, and take the slice with them.
+void Api::hand_on(const Departure& departure, const Migrated& done) {
+  if (departure.host.empty()) {
+    Run* run = runs_->by_id(departure.run);
+    if (run != nullptr) sessions_->send_away(run, {done.to, done.run}, done.sessions);
+    return;
+  }
+  gone_.insert_or_assign(departure.run, Gone{departure.host, done.to, done.run, done.sessions});
+  while (gone_.size() > kMostGone) gone_.erase(gone_.begin());
+  runs_->finish(departure.run);
 }
 
 // The id of a card that a program could not tell from that one.
@@ -161,7 +170,7 @@ void Api::post_arrival(const Request& call, const Reply& reply) {
   model::JsonReader fields(call->body);
   const json* card_json = fields.object("card");
   const json* slice_json = fields.object("slice");
-  const std::string host = fields.text("host", 256).value_or("");
+  const std::string host = fields.text("host", 256).value_or(call->host);  // whose program
   const std::string command = fields.text("command", 4096).value_or("").substr(0, 200);
   const std::string address = fields.text("address", 253).value_or("");
   const uint64_t sessions = fields.number("sessions", kMostMoved).value_or(0);

@@ -29,7 +29,8 @@ CREATE TABLE slices (
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, grant_text TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
   start INTEGER NOT NULL, command TEXT NOT NULL, host TEXT NOT NULL DEFAULT '',
-  claim TEXT NOT NULL DEFAULT '', tenant TEXT NOT NULL DEFAULT '');
+  claim TEXT NOT NULL DEFAULT '', tenant TEXT NOT NULL DEFAULT '',
+  away_host TEXT NOT NULL DEFAULT '', away_run INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE run_slices (
   run INTEGER NOT NULL, slice INTEGER NOT NULL, PRIMARY KEY (run, slice)) WITHOUT ROWID;
 )sql";
@@ -39,7 +40,9 @@ constexpr const char* kUpgrades[] = {
     "ALTER TABLE slices ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE slices ADD COLUMN residency TEXT NOT NULL DEFAULT 'card';",
     "ALTER TABLE runs ADD COLUMN claim TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';"};
+    "ALTER TABLE runs ADD COLUMN tenant TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE runs ADD COLUMN away_host TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE runs ADD COLUMN away_run INTEGER NOT NULL DEFAULT 0;"};
 
 // One prepared statement; binds by position from 1.
 class Statement {
@@ -223,8 +226,8 @@ base::Result<Stored> Checkpoint::load() {
   }
   if (rc != SQLITE_DONE) return error("reading checkpoint");
   Statement runs(db_.get(),
-                 "SELECT id,grant_text,uid,pid,start,command,host,claim,tenant FROM runs ORDER BY "
-                 "id");
+                 "SELECT id,grant_text,uid,pid,start,command,host,claim,tenant,away_host,away_run "
+                 "FROM runs ORDER BY id");
   while ((rc = runs.step()) == SQLITE_ROW) {
     StoredRun run{runs.number(0),
                   runs.text(1),
@@ -235,7 +238,8 @@ base::Result<Stored> Checkpoint::load() {
                   {},
                   runs.text(6),
                   runs.text(7),
-                  runs.text(8)};
+                  runs.text(8),
+                  {runs.text(9), runs.number(10)}};
     Statement members(db_.get(), "SELECT slice FROM run_slices WHERE run=? ORDER BY slice");
     members.bind(run.id);
     while (members.step() == SQLITE_ROW) run.slices.push_back(members.number(0));
@@ -260,9 +264,10 @@ base::Status Checkpoint::put_slice(const StoredSlice& stored) {
 }
 
 base::Status Checkpoint::put_run(const StoredRun& run) {
-  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?,?,?,?)");
+  Statement row(db_.get(), "INSERT OR REPLACE INTO runs VALUES(?,?,?,?,?,?,?,?,?,?,?)");
   row.bind(run.id).bind(run.grant).bind(run.uid).bind(static_cast<int64_t>(run.pid));
   row.bind(run.start).bind(run.command).bind(run.host).bind(run.claim).bind(run.tenant);
+  row.bind(run.away.host).bind(run.away.run);
   if (!row.done()) return error("writing checkpoint");
   for (uint64_t slice : run.slices) {
     Statement member(db_.get(), "INSERT OR REPLACE INTO run_slices VALUES(?,?)");

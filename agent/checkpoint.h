@@ -31,6 +31,13 @@ struct StoredSlice {
   bool operator==(const StoredSlice&) const = default;
 };
 
+// Where the programs of a run go on that has no slice here any more; no host: nowhere.
+struct StoredAway {
+  std::string host = {};  // gpu2:7700
+  uint64_t run = 0;       // its number there
+  bool operator==(const StoredAway&) const = default;
+};
+
 struct StoredRun {
   uint64_t id = 0;
   std::string grant;
@@ -44,6 +51,7 @@ struct StoredRun {
   // do; pid and start are 0.
   std::string claim = {};
   std::string tenant = {};  // of a pod: its namespace, whose workers share what they keep
+  StoredAway away = {};
   bool operator==(const StoredRun&) const = default;
 };
 
@@ -64,7 +72,7 @@ struct Change {
 
 class Checkpoint {
  public:
-  static constexpr int kVersion = 4;
+  static constexpr int kVersion = 5;
 
   static base::Result<std::unique_ptr<Checkpoint>> open(const std::string& path);
   ~Checkpoint();

@@ -73,6 +73,24 @@ TEST_F(CheckpointTest, BringsBackSlicesAndRunsAsTheyWere) {
   EXPECT_EQ(stored->last_id, 7u);
 }
 
+TEST_F(CheckpointTest, ARunThatGoesOnElsewhereHasNoSlicesAnyMore) {
+  StoredRun run{7, std::string(32, 'a'), 1000, 4242, 99, "python train.py", {3}};
+  StoredRun left = run;
+  left.id = 8;
+  left.grant = "b";
+  auto checkpoint = Checkpoint::open(path_);
+  Change change = put(slice(3, "one"));
+  change.put_runs = {run};
+  ASSERT_TRUE((*checkpoint)->save(change).ok());
+  run.slices.clear();
+  run.away = {"gpu2:7700", 5};
+  Change gone;
+  gone.drop_runs = {run.id};
+  gone.put_runs = {run, left};
+  ASSERT_TRUE((*checkpoint)->save(gone).ok());
+  EXPECT_EQ((*checkpoint)->load()->runs, (std::vector<StoredRun>{run, left}));
+}
+
 TEST_F(CheckpointTest, BringsBackCardsAndKnowsNoneWhenTheyCannotBeRead) {
   model::Device card;
   card.id = "fake-0";
@@ -134,6 +152,8 @@ TEST_F(CheckpointTest, BringsVersion1Up) {
   execute(path_, "ALTER TABLE runs DROP COLUMN host");
   execute(path_, "ALTER TABLE runs DROP COLUMN claim");
   execute(path_, "ALTER TABLE runs DROP COLUMN tenant");
+  execute(path_, "ALTER TABLE runs DROP COLUMN away_host");
+  execute(path_, "ALTER TABLE runs DROP COLUMN away_run");
   execute(path_, "ALTER TABLE slices DROP COLUMN paused");
   execute(path_, "ALTER TABLE slices DROP COLUMN residency");
   execute(path_, "PRAGMA user_version=1");

@@ -43,6 +43,10 @@ std::string text_in(const json& object, const char* key) {
 LentDoor::LentDoor(HostLink link, std::string run, Doors doors, base::Nanos period)
     : link_(std::move(link)), run_(std::move(run)), doors_(std::move(doors)), period_(period) {}
 
+void LentDoor::take(Fd process, std::string session) {
+  clients_.push_back({std::move(process), std::move(session)});
+}
+
 void LentDoor::serve(int held) {
   held_ = held;
   base::Nanos next = base::monotonic_now() + period_;

@@ -4,6 +4,7 @@
 // serve() blocks; what it is given belongs to that thread from then on.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -28,8 +29,12 @@ class LentDoor {
 
   // When the run is gone there, this asks for another one; without it the door closes then.
   std::function<base::Result<std::string>()> ask_again;
-  // Set: serve() ends as soon as `held` does, and leaves run and sessions alone.
-  bool leaves_at_once = false;
+  // Set: serve() ends as soon as `held` does, and leaves run and sessions alone. From any thread
+  // before `held` ends.
+  std::atomic<bool> leaves_at_once{false};
+
+  // A process that has that session already. Before serve().
+  void take(base::Fd process, std::string session);
 
   // Until `held` is readable or closed and the last process with a session has ended; then the run
   // is given back.

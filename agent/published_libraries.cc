@@ -54,9 +54,10 @@ base::Status publish_libraries(const std::string& from, const std::string& to) {
   size_t count = 0;
   for (auto it = fs::directory_iterator(from, error); !error && it != fs::directory_iterator();
        it.increment(error)) {
-    if (it->path().extension() != ".so") continue;
+    const bool library = it->path().extension() == ".so";
+    if (!library && !it->path().filename().string().starts_with("flexai-")) continue;
     FLEXAI_TRY(publish(it->path(), fs::path(to) / it->path().filename()));
-    ++count;
+    count += library ? 1 : 0;
   }
   if (error) return fail(Code::kUnavailable, "cannot list " + from + ": " + error.message());
   if (count == 0)

@@ -29,11 +29,13 @@ class PublishedLibrariesTest : public testing::Test {
   const std::string from_ = folder_.path() + "/from", to_ = folder_.path() + "/a/to";
 };
 
-TEST_F(PublishedLibrariesTest, OnlyLibrariesForEverybodyToRead) {
+TEST_F(PublishedLibrariesTest, OnlyLibrariesAndHooksForEverybodyToRead) {
   put("one.so", "1");
+  put("flexai-check", "2");
   put("notes.txt", "x");
   ASSERT_TRUE(publish_libraries(from_, to_).ok());
   EXPECT_EQ(there("one.so"), "1");
+  EXPECT_EQ(there("flexai-check"), "2");
   EXPECT_FALSE(fs::exists(to_ + "/notes.txt"));
   struct stat facts {};
   ASSERT_EQ(::stat((to_ + "/one.so").c_str(), &facts), 0);
@@ -70,6 +72,7 @@ TEST_F(PublishedLibrariesTest, ErrorsNameWhatIsMissing) {
   ASSERT_FALSE(none.ok());
   EXPECT_NE(none.error().message.find(from_), std::string::npos);
   put("notes.txt", "x");
+  put("flexai-check", "no library");
   EXPECT_FALSE(publish_libraries(from_, to_).ok());
 }
 

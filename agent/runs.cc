@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hex.h"
 #include "base/log.h"
@@ -101,6 +102,32 @@ base::Result<Run*> Runs::place(std::unique_ptr<Run> run) {
   FLEXAI_TRY(checkpoint_->save(change));
   Run* placed = run.get();
   runs_.emplace(placed->stored.id, std::move(run));
+  return placed;
+}
+
+Run* Runs::send_away(Run* run, StoredAway there, const std::string& host) {
+  auto left = std::make_unique<Run>();
+  left->stored = run->stored;
+  left->stored.id = slices_->take_id();
+  left->stored.host = host;
+  left->stored.pid = 0;
+  left->stored.start = 0;
+  left->stored.grant += "-" + std::to_string(left->stored.id);  // no process has it
+  left->attended = base::monotonic_now();
+  left->sessions = std::exchange(run->sessions, 0);
+  run->stored.slices.clear();
+  run->stored.away = std::move(there);
+  Change change;
+  change.drop_runs.push_back(run->stored.id);  // with its slices
+  change.put_runs = {run->stored, left->stored};
+  base::Status saved = checkpoint_->save(change);
+  // It has happened: an agent that starts anew finds the slice with nobody in it.
+  if (!saved.ok())
+    base::log(base::Level::kError, "runs", "that a run has moved is not written",
+              {{"why", saved.error().message}});
+  events_->add("run-away", run_name(run->stored.id), "goes on at " + run->stored.away.host);
+  Run* placed = left.get();
+  runs_.emplace(placed->stored.id, std::move(left));
   return placed;
 }
 

@@ -60,6 +60,10 @@ class Runs {
                           std::vector<uint64_t> slices);
   // For a pod: `wanted` says claim, tenant, command, slices, and the pod's host when it is another.
   base::Result<Run*> hold(StoredRun wanted);
+  // The run's programs go on at another host: it has no slices any more. What serves them until
+  // they have come there, and the slices, belong to the run that is returned, which is called
+  // `host`'s and ends with those sessions: finish() it.
+  Run* send_away(Run* run, StoredAway there, const std::string& host);
   // The owner says it is over, or wants it to be: same as the end of its process.
   void finish(uint64_t id);
   // Ends runs that are draining and have nothing left; called after members or attachments changed.

@@ -106,7 +106,8 @@ Sessions::~Sessions() {
     base::MutexLock lock(reach_->mutex);
     reach_->loop = nullptr;
   }
-  for (auto& [run, door] : doors_) loop_->unwatch(door.listener.get());
+  for (auto& [run, door] : doors_)
+    if (door.listener.valid()) loop_->unwatch(door.listener.get());
 }
 
 bool Sessions::is_name(const std::string& text) {
@@ -325,6 +326,7 @@ base::Result<std::string> Sessions::open_door(Run* run) {
   FLEXAI_TRY_ASSIGN(door.listener, listen_for(door.path, SOCK_STREAM, owner));
   run->door = "door:" + door.path;
   FLEXAI_TRY(watch_door(id, std::move(door)));
+  if (!run->stored.away.host.empty()) lead_away(*run, {});
   return run->door;
 }
 
@@ -348,8 +350,12 @@ base::Status Sessions::watch_door(uint64_t run, Door door) {
 void Sessions::drop_door(uint64_t run) {
   auto it = doors_.find(run);
   if (it == doors_.end()) return;
-  loop_->unwatch(it->second.listener.get());
+  if (it->second.listener.valid()) loop_->unwatch(it->second.listener.get());
   ::unlink(it->second.path.c_str());
+  if (it->second.away != nullptr) {
+    it->second.away->end();
+    ending_.push_back(std::move(it->second.away));
+  }
   doors_.erase(it);
 }
 
@@ -539,8 +545,10 @@ void Sessions::tick() {
   }
   std::vector<uint64_t> over;
   for (const auto& [run, door] : doors_)
-    if (runs_->by_id(run) == nullptr) over.push_back(run);
+    if (runs_->by_id(run) == nullptr || (door.away != nullptr && door.away->ended()))
+      over.push_back(run);
   for (uint64_t run : over) drop_door(run);
+  std::erase_if(ending_, [](const auto& door) { return door->ended(); });
   if (now - renewed_ >= config_.lease / 3) renew();
   loop_->at(now + base::kSecond, [this] { tick(); });
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "agent/attachments.h"
+#include "agent/away_door.h"
 #include "agent/events.h"
 #include "agent/injection.h"
 #include "agent/outside.h"
@@ -96,6 +97,12 @@ class Sessions {
   // The run's host is there.
   void attend(Run* run) { run->attended = base::monotonic_now(); }
 
+  // The run's sessions go on at another host, `names` says as which there, and so do processes that
+  // knock from now on. The workers here end when their programs have come there; then what the run
+  // had here is free.
+  void send_away(Run* run, const StoredAway& there,
+                 const std::map<std::string, std::string>& names);
+
   void end(const std::string& name, const std::string& why);
   void end_run(uint64_t run, const std::string& why);
   const std::map<std::string, ServedSession>& all() const { return sessions_; }
@@ -128,8 +135,9 @@ class Sessions {
   };
   struct Reach;  // of the threads that wait for workers
   struct Door {
-    base::Fd listener;
+    base::Fd listener;  // not valid when it leads away
     std::string path;
+    std::unique_ptr<AwayDoor> away;
   };
 
   std::string door_of(const Run& run) const;
@@ -140,6 +148,7 @@ class Sessions {
   void restore_doors();
   base::Status watch_door(uint64_t run, Door door);
   void drop_door(uint64_t run);
+  void lead_away(const Run& run, std::vector<AwayDoor::Program> programs);
   void answer_door(uint64_t run);
   void watch_client(const std::string& name, int connection);
   base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer,
@@ -175,6 +184,7 @@ class Sessions {
   std::map<std::string, ServedSession> sessions_;
   std::map<std::string, Starting> starting_;  // no line from them yet
   std::map<uint64_t, Door> doors_;
+  std::vector<std::unique_ptr<AwayDoor>> ending_;  // they give back what there is elsewhere
   std::shared_ptr<Reach> reach_;
   base::Nanos renewed_ = 0;
   mutable base::Mutex mutex_;

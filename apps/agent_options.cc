@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "agent/discovery.h"
+#include "agent/dra/image_check.h"
 #include "agent/dra/node_driver.h"
 #include "agent/published_libraries.h"
 #include "agent/published_programs.h"
@@ -101,6 +102,7 @@ void AgentOptions::complete(bool idle_given) {
   if (kubernetes) {
     if (cluster.plugin.empty()) cluster.plugin = here.program("flexai-dra");
     if (cluster.node.empty()) cluster.node = host_name();
+    cluster.image_check = c.libdir + "/" + agent::dra::kImageCheck;
     c.companion = [chosen = cluster](const agent::Surroundings& around) {
       return agent::dra::make_node_driver(around, chosen);
     };

@@ -1,5 +1,6 @@
 // flexai-webhook: gives new pods that ask for cards the gate which the hi-scheduler opens.
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -10,6 +11,7 @@
 #include "control/webhook/server.h"
 #include "control/webhook/template_maker.h"
 #include "kube/credentials.h"
+#include "kube/requirement.h"
 
 using namespace flexai;
 using namespace flexai::control::webhook;
@@ -58,13 +60,17 @@ void keep(kube::Client& client, const ServingPlace& place, Server& server,
   }
 }
 
+const kube::Requirement kNeeds{
+    "slices of cards", 1, 36, {kube::kResourceClaims, kube::kResourceClaimTemplates}};
+
 int run(const Options& options, const sigset_t& signals) {
+  // First, so that it is there until the client has answered all that is open.
+  auto loop = base::Loop::make();
+  if (!loop.ok()) return complain(loop.error());
   auto credentials = kube::find_credentials(options.kubeconfig);
   if (!credentials.ok()) return complain(credentials.error());
   auto client = kube::Client::make(*credentials, {});
   if (!client.ok()) return complain(client.error());
-  auto loop = base::Loop::make();
-  if (!loop.ok()) return complain(loop.error());
   auto certificate = keep_certificate(**client, options.place());
   if (!certificate.ok()) return complain(certificate.error());
   Caches caches(**client, **loop);
@@ -78,6 +84,12 @@ int run(const Options& options, const sigset_t& signals) {
     keep(**client, options.place(), **server, signals);
     (*loop)->stop();
   });
+  int code = 0;
+  kube::check(**client, **loop, kNeeds, [&](const base::Status& served) {
+    if (served.ok()) return;
+    code = complain(served.error());
+    ::kill(::getpid(), SIGTERM);  // for keep(), which the loop ends with
+  });
   std::function<void()> look = [&] {
     ready = caches.synced();
     if (!ready) (*loop)->at(base::monotonic_now() + 100 * base::kMillisecond, look);
@@ -85,7 +97,7 @@ int run(const Options& options, const sigset_t& signals) {
   look();
   (*loop)->run();
   keeper.join();
-  return 0;
+  return code;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control/pages.h"
 #include "control/scheduler.h"
+#include "kube/requirement.h"
 #include "kube/retry.h"
 
 using namespace flexai;
@@ -41,13 +42,17 @@ int complain(const base::Error& error) {
   return 1;
 }
 
+const kube::Requirement kNeeds{
+    "slices of cards", 1, 36, {kube::kResourceClaims, kube::kResourceSlices, kube::kDeviceClasses}};
+
 int run(const Options& options, const sigset_t& signals) {
+  // First, so that it is there until the client has answered all that is open.
+  auto loop = base::Loop::make();
+  if (!loop.ok()) return complain(loop.error());
   auto credentials = kube::find_credentials(options.kubeconfig);
   if (!credentials.ok()) return complain(credentials.error());
   auto client = kube::Client::make(*credentials, options.client);
   if (!client.ok()) return complain(client.error());
-  auto loop = base::Loop::make();
-  if (!loop.ok()) return complain(loop.error());
   control::Scheduler scheduler(**client, **loop, options.scheduler);
   auto pages = control::Pages::make(options.listen, **loop, scheduler);
   if (!pages.ok()) return complain(pages.error());
@@ -55,6 +60,13 @@ int run(const Options& options, const sigset_t& signals) {
   base::log(base::Level::kInfo, "scheduler", "started",
             {{"server", (*credentials).server.authority()},
              {"listen", std::to_string((*pages)->port())}});
+  // Before it has led: what a server does not have will not come while it runs.
+  int code = 0;
+  kube::check(**client, **loop, kNeeds, [&](const base::Status& served) {
+    if (served.ok()) return;
+    code = complain(served.error());
+    scheduler.stop([&] { (*loop)->stop(); });
+  });
   std::thread waiter([&] {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -63,7 +75,7 @@ int run(const Options& options, const sigset_t& signals) {
   (*loop)->run();
   ::pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();
-  return 0;
+  return code;
 }
 
 }  // namespace

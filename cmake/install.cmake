@@ -20,9 +20,14 @@ add_custom_command(OUTPUT ${pages}/man/man1/kubectl-flexai.1 ${pages}/completion
   DEPENDS kubectl-flexai VERBATIM)
 add_custom_target(flexai_pages ALL DEPENDS ${pages}/man/man1/flexai.1 ${pages}/man/man1/kubectl-flexai.1)
 
+# What is installed, and nothing of the tests.
+add_custom_target(product DEPENDS flexai_pages
+  flexai flexai-example-pi flexaid flexai-webhook hi-scheduler hi-sim kubectl-flexai
+  flexai-dra flexai-keeper flexai-outside flexai-probe-opencl flexai-worker flexai_opencl flexai_opencl_layer flexai-image-check)
 install(TARGETS flexai flexai-example-pi flexaid flexai-webhook hi-scheduler hi-sim kubectl-flexai RUNTIME DESTINATION bin)
 install(TARGETS flexai-dra flexai-keeper flexai-outside flexai-probe-opencl flexai-worker RUNTIME DESTINATION libexec/flexai)
 install(TARGETS flexai_opencl flexai_opencl_layer LIBRARY DESTINATION lib/flexai)
+install(TARGETS flexai-image-check RUNTIME DESTINATION lib/flexai)
 install(DIRECTORY deploy/inject DESTINATION share/flexai FILES_MATCHING PATTERN "*.json")
 install(FILES docs/api/openapi.json DESTINATION share/flexai)
 # kubectl asks a program of this name what can follow `kubectl flexai`.

@@ -63,6 +63,12 @@ cel::Value seen(const Card& card) {
   for (const auto& [name, capacity] : card.capacities) capacities[name] = {capacity.whole};
   auto attributes = card.attributes;
   attributes[qualified(kube::kReservedAttribute, kube::kDriverName)] = {true};
+  // What is published in our own domain of pools is nobody's word.
+  std::erase_if(attributes, [](const auto& one) {
+    return one.first.starts_with(std::string(kube::kPoolDomain) + "/");
+  });
+  for (const std::string& pool : card.pools)
+    attributes[std::string(kube::kPoolDomain) + "/" + pool] = {true};
   cel::Map device;
   device.entries = {{{std::string("driver")}, {std::string(kube::kDriverName)}},
                     {{std::string("attributes")}, by_domain(attributes)},
@@ -142,6 +148,13 @@ std::vector<std::shared_ptr<const Card>> cards_of(const std::vector<const CardSl
   std::sort(cards.begin(), cards.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });
   return cards;
+}
+
+std::shared_ptr<const Card> in_pools(const Card& card, std::set<std::string> pools) {
+  auto made = std::make_shared<Card>(card);
+  made->pools = std::move(pools);
+  made->seen = seen(*made);
+  return made;
 }
 
 std::optional<Amount> taken_of(const Capacity& c, const std::optional<Amount>& asked) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,8 @@ struct Card {
   std::map<std::string, cel::Value> attributes;
   std::map<std::string, Capacity> capacities;
   std::vector<Taint> taints;
-  bool shared = false;  // allowMultipleAllocations
+  std::set<std::string> pools;  // XpuPools that it is in
+  bool shared = false;          // allowMultipleAllocations
   // What it cannot be used for here, and why; empty: nothing.
   std::string foreign;
   cel::Value seen;       // as selectors see it, with the attribute that says it is us who ask
@@ -62,6 +64,9 @@ base::Result<std::optional<CardSlice>> read_slice(std::string_view text);
 // The cards of a pool whose slices are these: of the newest generation, nothing when some of that
 // are missing; sorted by name.
 std::vector<std::shared_ptr<const Card>> cards_of(const std::vector<const CardSlice*>& slices);
+
+// The same card in these XpuPools; selectors see them as attributes of kPoolDomain.
+std::shared_ptr<const Card> in_pools(const Card& card, std::set<std::string> pools);
 
 // The amount that is taken when `asked` is asked for (nullopt: nothing is): rounded up as the
 // policy says. nullopt: so much cannot be had.

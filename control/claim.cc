@@ -16,19 +16,6 @@ using base::fail;
 
 constexpr size_t kMostWays = 8, kMostRequests = 32;  // the API's own bounds
 
-base::Result<std::vector<Selector>> selectors_of(const Json& list) {
-  std::vector<Selector> selectors;
-  if (list.size() > kMostRequests) return fail(Code::kInvalid, "too many selectors");
-  for (const Json& one : list) {
-    if (!at(one, "cel").is_object())
-      return fail(Code::kUnsupported, "a selector of a kind that is not known here");
-    auto parsed = cel::parse(text_at(at(one, "cel"), "expression"));
-    if (!parsed.ok()) return fail(Code::kUnsupported, "selector, " + parsed.error().message);
-    selectors.push_back(*parsed);
-  }
-  return selectors;
-}
-
 base::Result<Amounts> amounts_of(const Json& object) {
   Amounts amounts;
   for (const auto& [name, value] : object.items()) {
@@ -129,7 +116,38 @@ bool reserves(const cel::Part& p) {
          field.text == "attributes" && field.children[0].text == "device";
 }
 
+// Cards of the pool alone, besides what selectors say. Errors of a configuration are found by
+// config_for() when it is used.
+Selector only_in(const std::string& pool) {
+  auto parsed = cel::parse("\"" + pool + "\" in device.attributes[\"" + kube::kPoolDomain + "\"]");
+  return parsed.ok() ? *parsed : nullptr;
+}
+
+void keep_to_pools(ClaimFacts* claim) {
+  for (auto& ways : claim->requests)
+    for (Request& way : ways) {
+      const auto config = config_for(ClassFacts{}, *claim, way);
+      if (!config.ok() || config->pool.empty()) continue;
+      way.pool = config->pool;
+      way.selectors.push_back(only_in(way.pool));
+      claim->wishes += way.name + "@" + way.pool;
+    }
+}
+
 }  // namespace
+
+base::Result<std::vector<Selector>> selectors_of(const Json& list) {
+  std::vector<Selector> selectors;
+  if (list.size() > kMostRequests) return fail(Code::kInvalid, "too many selectors");
+  for (const Json& one : list) {
+    if (!at(one, "cel").is_object())
+      return fail(Code::kUnsupported, "a selector of a kind that is not known here");
+    auto parsed = cel::parse(text_at(at(one, "cel"), "expression"));
+    if (!parsed.ok()) return fail(Code::kUnsupported, "selector, " + parsed.error().message);
+    selectors.push_back(*parsed);
+  }
+  return selectors;
+}
 
 base::Result<ClaimFacts> read_facts(std::string_view text) {
   FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
@@ -150,6 +168,7 @@ base::Result<ClaimFacts> read_facts(std::string_view text) {
     claim.wrong = done.error().message;
   claim.config = dump(list_at(devices, "config"));
   claim.wishes = dump(Json::array({list_at(devices, "requests"), list_at(devices, "constraints")}));
+  keep_to_pools(&claim);
   if (claim.allocated) read_given(at(json, "status", "allocation"), &claim);
   return claim;
 }
@@ -167,6 +186,12 @@ base::Result<ClassFacts> read_class(std::string_view text) {
   of.config = dump(list_at(spec, "config"));
   of.wishes = dump(list_at(spec, "selectors"));
   for (const Selector& selector : of.selectors) of.ours = of.ours || reserves(*selector);
+  const auto config = config_for(of, ClaimFacts{}, Request{});
+  if (config.ok() && !config->pool.empty()) {
+    of.pool = config->pool;
+    of.selectors.push_back(only_in(of.pool));
+    of.wishes += "@" + of.pool;
+  }
   return of;
 }
 

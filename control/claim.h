@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct Request {
   std::string device_class;
   std::vector<Selector> selectors;
   std::vector<Toleration> tolerations;
+  std::string pool;  // that the claim's configuration names for it
   Amounts asked;
   int64_t count = 1;
   bool all = false;
@@ -68,8 +70,12 @@ struct ClassFacts {
   std::string wrong;
   std::string config;  // JSON list of spec.config
   std::string wishes;
+  std::string pool;   // that its configuration names
   bool ours = false;  // says in its selectors that only we place what asks for it
 };
+
+// A list of {cel: {expression}}. kUnsupported, with the position.
+base::Result<std::vector<Selector>> selectors_of(const nlohmann::json& list);
 
 base::Result<ClaimFacts> read_facts(std::string_view text);
 base::Result<ClassFacts> read_class(std::string_view text);

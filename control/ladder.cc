@@ -34,7 +34,7 @@ void Ladder::send(kube::Call call, std::function<void(kube::Reply)> then) {
 }
 
 int64_t Ladder::until_ms(base::Nanos pause) const {
-  return kube::unix_ms() + pause / base::kMillisecond;
+  return client_.server_clock().now_ms() + pause / base::kMillisecond;
 }
 
 void Ladder::refuse(const std::string& pod, const std::string& why) {

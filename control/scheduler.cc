@@ -16,6 +16,8 @@ namespace {
 constexpr base::Nanos kGather = 2 * base::kMillisecond;     // facts that come together
 constexpr base::Nanos kExplain = 300 * base::kMillisecond;  // between explanations
 constexpr base::Nanos kQueues = base::kSecond;              // between writes of status
+constexpr base::Nanos kPools = base::kSecond;               // between looks at pools
+constexpr int kPoolsPart = 50;                              // of the time, one goes into that
 constexpr base::Nanos kHours = 60 * base::kSecond;          // between those for the hours alone
 constexpr int kMostRounds = 32;
 constexpr int64_t kFirstAvoidance = 10'000;  // ms; doubled each time
@@ -151,7 +153,7 @@ void Scheduler::taken_back(const ClaimFacts& before, const ClaimFacts& now) {
   const PodFacts* pod = world_.pod(key);
   if (pod == nullptr || pod->uid != before.reserved.front().uid || !pod->node.empty()) return;
   const int again = std::min(stumbles_[key]++, 5);
-  world_.avoid(key, before.node, kube::unix_ms() + (kFirstAvoidance << again));
+  world_.avoid(key, before.node, now_ms() + (kFirstAvoidance << again));
   base::log(base::Level::kInfo, "scheduler", "kube-scheduler could not bind a pod",
             {{"pod", key},
              {"node", before.node},
@@ -170,9 +172,18 @@ void Scheduler::at(base::Nanos when) {
   });
 }
 
+int64_t Scheduler::now_ms() const { return client_.server_clock().now_ms(); }
+
+void Scheduler::look_at_clock() {
+  const std::string warning =
+      kube::clock_warning(client_.server_clock().ahead_ms(), &told_ahead_ms_);
+  if (!warning.empty()) base::log(base::Level::kWarn, "scheduler", warning);
+}
+
 void Scheduler::cycle() {
   figures_.synced = watches_ != nullptr && watches_->synced();
   if (!figures_.synced || stopping_) return;
+  look_at_clock();
   if (std::exchange(queues_dirty_, false)) take_queues();
   if (!watching_) begin_counting();
   if (leading() && !counting_) go_on_counting();
@@ -185,12 +196,12 @@ void Scheduler::cycle() {
   if (leading()) binder_.requeue(world_.overdue());
   report();
   if (const int64_t next = world_.next_ms(); next != 0)
-    at(base::monotonic_now() + std::max<int64_t>(1, next - kube::unix_ms()) * base::kMillisecond);
+    at(base::monotonic_now() + std::max<int64_t>(1, next - now_ms()) * base::kMillisecond);
   if (world_.dirty()) soon();
 }
 
 bool Scheduler::decide() {
-  if (!world_.refresh(kube::unix_ms())) return false;
+  if (!world_.refresh(now_ms())) return false;
   const base::Nanos began = base::monotonic_now();
   const bool explains = began - explained_ >= kExplain;
   sched::Plan plan =
@@ -278,6 +289,7 @@ void Scheduler::report() {
   if (!reasons_.empty()) at(std::max(now + kGather, explained_ + kExplain));
   if (reporter_.tell(reasons_, now)) at(now + 200 * base::kMillisecond);
   write_queues();
+  write_pools();
 }
 
 void Scheduler::take_queues() {
@@ -355,6 +367,22 @@ void Scheduler::write_queues() {
     written_status_[name] = status;
     client_.send(write_status(facts, status, hours.said_until, kube::now_text(false)), nullptr,
                  [](kube::Reply) {});
+  }
+}
+
+// Every card is looked at, so it is done the less often the longer that takes.
+void Scheduler::write_pools() {
+  const base::Nanos now = base::monotonic_now();
+  if (world_.pools().empty() || world_.changes() == pools_seen_) return;
+  if (now < pools_next_) return at(pools_next_);
+  pools_seen_ = world_.changes();
+  const auto use = world_.pool_use();
+  pools_next_ = now + std::max(kPools, kPoolsPart * (base::monotonic_now() - now));
+  for (const auto& [name, pool] : world_.pools()) {
+    const std::string status = status_of(pool, use.at(name));
+    if (status == pool.status || written_pools_[name] == status) continue;
+    written_pools_[name] = status;
+    client_.send(write_status(pool, status, kube::now_text(false)), nullptr, [](kube::Reply) {});
   }
 }
 

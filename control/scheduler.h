@@ -76,9 +76,12 @@ class Scheduler {
   void explain_all(const sched::Plan& plan);
   void report();
   void take_queues();
+  int64_t now_ms() const;  // by the API server's clock, as what objects say
+  void look_at_clock();
   void write_queues();
   void begin_counting();
   void go_on_counting();
+  void write_pools();
   bool leading() const;
 
   kube::Client& client_;
@@ -108,7 +111,10 @@ class Scheduler {
   std::map<std::string, Hours> hours_;
   Hours hours_of(const QueueFacts& queue, base::Nanos now) const;
   bool queues_dirty_ = true, stopping_ = false;
-  base::Nanos explained_ = 0, queues_written_ = 0;
+  std::map<std::string, std::string> written_pools_;
+  int64_t told_ahead_ms_ = 0;
+  uint64_t pools_seen_ = 0;  // World::changes() then
+  base::Nanos explained_ = 0, queues_written_ = 0, pools_next_ = 0;
   base::Loop::TimerId timer_ = 0;
   base::Nanos timer_at_ = 0;
 };

@@ -89,6 +89,18 @@ struct Watches::All {
                                                 std::move(project), std::move(h));
   }
 
+  void reflect_pools() {
+    kube::ReflectorHandlers<PoolFacts> pool = handlers<PoolFacts>("pools", &World::pool);
+    // Of an installation that is older, or its rights: there are none then.
+    pool.trouble = [this](const kube::Failure& failure) {
+      no_pools = failure.http == 404 || failure.http == 403;
+      base::log(no_pools ? base::Level::kDebug : base::Level::kWarn, "watches", "pools",
+                {{"error", failure.message}});
+      on.changed();
+    };
+    pools = reflect<PoolFacts>(kube::kXpuPools, project<PoolFacts, read_pool>, std::move(pool));
+  }
+
   void start() {
     using P = const PodFacts*;
     auto pod = handlers<PodFacts>("pods",
@@ -166,6 +178,7 @@ struct Watches::All {
         handlers<VolumeClaimFacts>("volume claims", &World::volume_claim));
     queues =
         reflect<QueueFacts>(kube::kXpuQueues, project<QueueFacts, read_queue>, std::move(queue));
+    reflect_pools();
     namespaces = reflect<bool>(kube::kNamespaces, project_namespace, std::move(ns));
   }
 
@@ -182,6 +195,8 @@ struct Watches::All {
   std::unique_ptr<kube::Reflector<VolumeFacts>> volumes;
   std::unique_ptr<kube::Reflector<VolumeClaimFacts>> volume_claims;
   std::unique_ptr<kube::Reflector<QueueFacts>> queues;
+  std::unique_ptr<kube::Reflector<PoolFacts>> pools;
+  bool no_pools = false;
   std::unique_ptr<kube::Reflector<bool>> namespaces;
 };
 
@@ -195,7 +210,7 @@ bool Watches::synced() const {
   return all_->pods->synced() && all_->claims->synced() && all_->nodes->synced() &&
          all_->slices->synced() && all_->classes->synced() && all_->leases->synced() &&
          all_->volumes->synced() && all_->volume_claims->synced() && all_->queues->synced() &&
-         all_->namespaces->synced();
+         (all_->pools->synced() || all_->no_pools) && all_->namespaces->synced();
 }
 
 void Watches::catch_up() {

@@ -19,6 +19,7 @@
 #include "control/claim.h"
 #include "control/fitting.h"
 #include "control/pod.h"
+#include "control/pool.h"
 #include "kube/lease.h"
 #include "sched/planner.h"
 
@@ -76,6 +77,7 @@ class World {
   void volume_claim(const std::string& key, const VolumeClaimFacts* now);
   void queues(std::vector<model::Queue> queues, std::map<std::string, std::string> wrong);
   void direct_allowed(const std::string& ns, bool allowed);
+  void pool(const std::string& name, const PoolFacts* now);
 
   // Brings the planner up to date. False: there is nothing to plan for (no nodes).
   bool refresh(int64_t now_ms);
@@ -185,6 +187,9 @@ class World {
     int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
   };
   std::map<std::string, QueueUse> queue_use() const;  // as of the last refresh()
+  const std::map<std::string, PoolFacts>& pools() const { return pools_; }
+  std::map<std::string, PoolUse> pool_use() const;  // looks at every card
+  uint64_t changes() const { return changes_; }
   const std::vector<model::Queue>& known_queues() const { return queues_; }
   int64_t whole_ncu() const { return whole_ncu_; }  // milli-NCU of all cards
 
@@ -260,6 +265,15 @@ class World {
                                    const std::set<std::string>& making_way = {},
                                    const std::string& without = "") const;
 
+  // world_pools.cc
+  std::shared_ptr<const Card> with_pools(const std::shared_ptr<const Card>& card,
+                                         const NodeFacts& node) const;
+  void find_pools(const std::string& node);
+  base::Status check_pool(const std::string& name) const;
+  void add_card(const std::string& node, const CardState& state, bool away,
+                const std::map<std::pair<std::string, std::string>, int64_t>& leases,
+                std::set<std::string>* here, std::map<std::string, PoolUse>* all) const;
+
   // world_units.cc
   std::vector<model::Workload> wanted(const std::string& unit);
   void add_waiting(const std::string& unit, std::vector<std::string> pods,
@@ -319,6 +333,7 @@ class World {
   std::unordered_map<std::string, std::set<std::string>> slices_of_;  // by pool
   std::unordered_map<std::string, ClaimFacts> claims_;
   std::map<std::string, ClassFacts> classes_;
+  std::map<std::string, PoolFacts> pools_;
   std::unordered_map<std::string, kube::Lease> leases_;
   std::map<std::string, VolumeFacts> volumes_;
   std::map<std::string, VolumeClaimFacts> volume_claims_;

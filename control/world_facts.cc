@@ -158,6 +158,7 @@ void World::node(const std::string& name, const NodeFacts* now) {
   site.known = now != nullptr;
   site.facts = now == nullptr ? NodeFacts{} : *now;
   dirty_sites_.insert(name);
+  if (!pools_.empty()) find_pools(name);
   if (now == nullptr && site.cards.empty()) sites_.erase(name);
 }
 
@@ -192,6 +193,7 @@ void World::slice(const std::string& name, const CardSlice* now) {
     structure_ = structure_ || !same;
     site.cards = std::move(cards);
     dirty_sites_.insert(pool);
+    if (!pools_.empty()) find_pools(pool);
     if (!site.known && site.cards.empty()) sites_.erase(pool);
   }
 }

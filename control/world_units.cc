@@ -222,6 +222,9 @@ base::Result<std::vector<Asking>> World::asking_of(const PodFacts& p) const {
           return fail(Code::kUnsupported,
                       what + "request " + way.name + " is of class " + of->name +
                           ", which Flexai does not place; put it into a claim of its own");
+        for (const std::string* pool : {&of->pool, &way.pool})
+          if (const base::Status there = check_pool(*pool); !there.ok())
+            return fail(there.error().code, what + there.error().message);
         a.classes.back().push_back(of);
       }
     }

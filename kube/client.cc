@@ -81,6 +81,8 @@ class Client::Answer final : public Exchange {
 
 base::Result<std::unique_ptr<Client>> Client::make(Credentials credentials, ClientOptions options) {
   FLEXAI_TRY(check(credentials));
+  if (options.transport.limits.clock == nullptr)
+    options.transport.limits.clock = std::make_shared<ServerClock>();
   FLEXAI_TRY_ASSIGN(auto transport, Transport::make(credentials, options.transport));
   return std::unique_ptr<Client>(
       new Client(std::move(credentials), std::move(options), std::move(transport)));

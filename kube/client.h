@@ -18,6 +18,7 @@
 #include "kube/credentials.h"
 #include "kube/rate_limit.h"
 #include "kube/reply.h"
+#include "kube/server_clock.h"
 #include "kube/transport.h"
 
 namespace flexai::kube {
@@ -54,6 +55,7 @@ class Client {
   const ClientCounts& counts() const { return counts_; }
   const Credentials& credentials() const { return credentials_; }
   Transport& transport() { return *transport_; }
+  const ServerClock& server_clock() const { return *options_.transport.limits.clock; }
 
  private:
   struct Job;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "model/json.h"
 
@@ -37,6 +38,13 @@ base::Result<ServerVersion> version_of(std::string_view body) {
     return base::fail(Code::kCorrupt, "the server does not say its version");
   if (version.text.empty())
     version.text = "v" + std::to_string(version.major) + "." + std::to_string(version.minor);
+  const std::pair acts(leading_number(text_at(*root, "emulationMajor")),
+                       leading_number(text_at(*root, "emulationMinor")));
+  if (acts.first >= 0 && acts.second >= 0 && acts < std::pair(version.major, version.minor)) {
+    std::tie(version.major, version.minor) = acts;
+    version.text +=
+        ", which acts as " + std::to_string(acts.first) + "." + std::to_string(acts.second) + ",";
+  }
   return version;
 }
 

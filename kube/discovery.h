@@ -11,8 +11,8 @@
 namespace flexai::kube {
 
 struct ServerVersion {
-  int major = 0, minor = 0;
-  std::string text;  // v1.36.3
+  int major = 0, minor = 0;  // that it acts as (--emulated-version)
+  std::string text;          // v1.36.3
 };
 base::Result<ServerVersion> version_of(std::string_view body);  // of GET /version
 

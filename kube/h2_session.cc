@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kube/time_text.h"
+
 namespace flexai::kube {
 namespace {
 
@@ -52,6 +54,8 @@ struct H2Callbacks {
       stream->http = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
       stream->retry_after.clear();
     }
+    if (key == "date" && session(self).limits_.clock != nullptr)
+      session(self).limits_.clock->heard(text, unix_ms());
     if (key == "retry-after") stream->retry_after = text.substr(0, kLongestRetryAfter);
     return 0;
   }

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "kube/exchange.h"
+#include "kube/server_clock.h"
 
 struct nghttp2_session;
 
@@ -22,6 +23,7 @@ struct H2Limits {
   uint32_t stream_window = 1 << 20;       // bytes that wait for a slow exchange, at most
   uint32_t connection_window = 16 << 20;  // bytes under way together
   size_t most_streams = 200;              // less when the server says so
+  std::shared_ptr<ServerClock> clock;     // is told the Date of answers; may be null
 };
 
 class H2Session {

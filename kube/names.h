@@ -31,6 +31,8 @@ inline constexpr const char* kClaimFinalizer = "resource.kubernetes.io/delete-pr
 
 // Attributes and capacities of a card, without their domain.
 inline constexpr const char* kReservedAttribute = "hi";  // never published
+// Of attributes that only the hi-scheduler sees: the XpuPools that a card is in.
+inline constexpr const char* kPoolDomain = "pool.xpu.flexai.io";
 inline constexpr const char* kComputeCapacity = "compute";
 inline constexpr const char* kMemoryCapacity = "memory";
 

@@ -1,6 +1,6 @@
-// Why a pod waits, in one word: what the hi-scheduler writes before ": " in the condition and the
-// event that say it, and what programs and docs/kubernetes.md know it by. A word is never given
-// another meaning. Pure.
+// Why a pod waits, or does not start, in one word: what stands before ": " in the condition, the
+// event or the container's status that say it, and what programs and docs/kubernetes.md know it by.
+// A word is never given another meaning. Pure.
 #pragma once
 
 #include <algorithm>
@@ -29,6 +29,22 @@ inline std::string_view wait_reason_of(std::string_view message) {
   const bool known =
       std::find(std::begin(kWaitReasons), std::end(kWaitReasons), word) != std::end(kWaitReasons);
   return known ? word : "";
+}
+
+// Why a container of a pod that has been placed cannot start: within what the container runtime
+// says, which others have put words around.
+inline constexpr const char* kStartReasons[] = {
+    // Its C library cannot load ours.
+    "ImageUnfit"};
+
+// From the word on to the end of its line; empty when none of these is in `message`.
+inline std::string_view start_reason_in(std::string_view message) {
+  for (const std::string_view word : kStartReasons) {
+    const size_t at = message.find(std::string(word) + ": ");
+    if (at == std::string_view::npos) continue;
+    return message.substr(at, message.find('\n', at) - at);
+  }
+  return "";
 }
 
 }  // namespace flexai::kube

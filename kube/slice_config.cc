@@ -6,7 +6,7 @@
 namespace flexai::kube {
 namespace {
 
-constexpr size_t kWord = 32;
+constexpr size_t kWord = 32, kName = 63;
 
 struct Choice {
   const char* word;
@@ -38,6 +38,14 @@ void read_thousandths(model::JsonReader& fields, const char* name, uint32_t leas
                 " to 1000");
   else
     *out = static_cast<uint32_t>(*value);
+}
+
+// A DNS label, as the schema of XpuPool wants it.
+bool is_object_name(const std::string& name) {
+  if (name.empty() || name.size() > kName) return false;
+  for (const char c : name)
+    if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-') return false;
+  return name.front() != '-' && name.back() != '-';
 }
 
 }  // namespace
@@ -72,6 +80,10 @@ base::Status read_slice_config(const nlohmann::json& parameters, SliceConfig* co
   if (auto share = fields.truth("share")) made.share = *share;
   if (auto suspend = fields.truth("suspend")) made.suspend = *suspend;
   if (auto move = fields.truth("move")) made.move = *move;
+  if (const auto pool = fields.text("pool", kName)) {
+    made.pool = *pool;
+    if (!is_object_name(*pool)) fields.note("field \"pool\" is no name of an XpuPool");
+  }
   base::Status read = fields.finish();
   if (read.ok() && version != kGroupVersion)
     read = base::fail(base::Code::kInvalid,

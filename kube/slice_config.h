@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "base/result.h"
 #include "model/slice.h"
@@ -23,6 +24,7 @@ struct SliceConfig {
   bool share = false;        // may lose its guarantee
   bool suspend = false;
   bool move = false;
+  std::string pool;  // XpuPool whose cards will do; empty: all
   bool operator==(const SliceConfig&) const = default;
 };
 

@@ -27,7 +27,8 @@ TEST(SliceConfig, SaysWhatItSaysAndKeepsTheRest) {
                     {"leastCompute", 100u},
                     {"share", true},
                     {"suspend", true},
-                    {"move", true}};
+                    {"move", true},
+                    {"pool", "gold"}};
   const base::Status read = read_slice_config(all, &config);
   ASSERT_TRUE(read.ok()) << read.error().message;
   const SliceConfig wanted{model::Qos::kFixed,
@@ -38,7 +39,8 @@ TEST(SliceConfig, SaysWhatItSaysAndKeepsTheRest) {
                            100,
                            true,
                            true,
-                           true};
+                           true,
+                           "gold"};
   EXPECT_EQ(config, wanted);
   ASSERT_TRUE(read_slice_config(with("priority", "low"), &config).ok());
   EXPECT_EQ(config.priority, model::Priority::kLow);
@@ -47,10 +49,11 @@ TEST(SliceConfig, SaysWhatItSaysAndKeepsTheRest) {
 
 TEST(SliceConfig, RefusalsNameTheFieldAndChangeNothing) {
   const std::pair<const char*, json> cases[] = {
-      {"qos", "best"},     {"qos", 3},          {"ceiling", 0u},        {"ceiling", 1001u},
-      {"ceiling", "300"},  {"ceiling", -1},     {"priority", "urgent"}, {"isolation", "none"},
-      {"reach", "remote"}, {"share", "true"},   {"leastCompute", 1e9},  {"colour", "red"},
-      {"kind", "Slice"},   {"apiVersion", "v1"}};
+      {"qos", "best"},        {"qos", 3},           {"ceiling", 0u},        {"ceiling", 1001u},
+      {"ceiling", "300"},     {"ceiling", -1},      {"priority", "urgent"}, {"isolation", "none"},
+      {"reach", "remote"},    {"share", "true"},    {"leastCompute", 1e9},  {"colour", "red"},
+      {"kind", "Slice"},      {"apiVersion", "v1"}, {"pool", "a.b"},        {"pool", ""},
+      {"pool", "a\" || true"}};
   for (const auto& [field, value] : cases) {
     SliceConfig config;
     json body = with(field, value);

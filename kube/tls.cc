@@ -6,6 +6,7 @@
 
 #include "base/openssl.h"
 #include "kube/server_address.h"
+#include "kube/time_text.h"
 
 namespace flexai::kube {
 namespace {
@@ -89,8 +90,13 @@ base::Error handshake_error(ssl_st* ssl, const std::string& server) {
   unsigned long error = ERR_peek_error();
   base::Error failed = base::openssl_error(Code::kUnavailable, "TLS with " + server);
   if (verdict != X509_V_OK)
-    return base::fail(Code::kDenied, "the certificate of " + server + " is not accepted: " +
-                                         X509_verify_cert_error_string(verdict));
+    return base::fail(
+        Code::kDenied,
+        "the certificate of " + server +
+            " is not accepted: " + X509_verify_cert_error_string(verdict) +
+            (verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED
+                 ? "; check this host's clock, it is " + now_text(false)
+                 : ""));
   if (error == 0) return base::fail(Code::kUnavailable, server + " closed the TLS handshake");
   return failed;
 }

@@ -19,8 +19,8 @@ dev_cluster() {
     command -v go >/dev/null || python3 -B test/cluster/main.py build --check || dev_packages golang-go || return
   fi
   if [ "$flexai" = yes ] && [ -n "$wanted" ]; then
-    # Programs alone: the tests would take longer than all the rest.
-    dev_build "$preset" programs && dev_build "$preset" flexai_pages || return
+    # Without the tests, which would take longer than all the rest.
+    dev_build "$preset" product || return
     more=(--flexai "build/$preset")
   fi
   for word in "$@"; do  # --bare is ours

@@ -1,6 +1,6 @@
 # What others install: an image for clusters, a package for hosts. Both of the release preset, unless FLEXAI_PRESET says otherwise.
-dev_built() {  # the programs and their pages, in build/$1
-  dev_setup && dev_build "$1" programs && dev_build "$1" flexai_pages
+dev_built() {  # what is installed, in build/$1
+  dev_setup && dev_build "$1" product
 }
 
 dev_image() {  # [--out FILE] [--name REFERENCE] [--rootfs FOLDER]
@@ -12,6 +12,6 @@ dev_deb() {  # [FOLDER]
   local preset="${FLEXAI_PRESET:-release}" out="${1:-.}"
   # shellcheck disable=SC2046  # names are words
   dev_built "$preset" && mkdir -p "$out" && out="$(cd "$out" && pwd)" &&
-    (cd "build/$preset" && cpack -B "$PWD/package" >package.log || { tail -20 package.log >&2; exit 1; }) &&
+    (cd "build/$preset" && cpack -B "$PWD/package" >package.log 2>&1 || { tail -20 package.log >&2; exit 1; }) &&
     cp "build/$preset"/package/*.deb "$out/" && ls "$out"/flexai_*.deb
 }

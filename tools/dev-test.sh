@@ -34,7 +34,9 @@ cluster_tested() {  # the whole test cluster, and what talks to its API server; 
     python3 -B test/e2e/kube/dra_test.py build/dev && python3 -B test/e2e/kube/pods_test.py build/dev &&
     python3 -B test/e2e/kube/ladder_test.py build/dev && python3 -B test/e2e/kube/faults_test.py build/dev &&
     python3 -B test/e2e/kube/installed_test.py build/dev && python3 -B test/e2e/kube/helm_test.py build/dev &&
-    python3 -B test/e2e/kube/churn_test.py build/dev &&
+    python3 -B test/e2e/kube/churn_test.py build/dev && python3 -B test/e2e/kube/storm_test.py build/dev &&
+    python3 -B test/e2e/kube/first_user_test.py build/dev && python3 -B test/e2e/kube/access_test.py build/dev &&
+    python3 -B test/e2e/kube/clock_test.py build/dev && python3 -B test/e2e/kube/server_test.py build/dev &&
     FLEXAI_FULL=1 python3 -B test/e2e/kube/hi_test.py build/dev
 }
 
@@ -52,7 +54,7 @@ dev_test() {
     for preset in asan tsan; do
       served_sanitized "$preset" || { echo "dev: the served run under $preset failed" >&2; return 1; }
     done
-    dev_packages ffmpeg || return  # 90 packages, 157 MB on disk: too much for every run
+    dev_packages ffmpeg debootstrap || return  # ffmpeg: 90 packages, 157 MB on disk, too much for every run
     export FLEXAI_FUZZ_SECONDS="${FLEXAI_FUZZ_SECONDS:-60}" FLEXAI_FULL=1
     cluster_tested || { echo "dev: the test cluster failed; ./dev cluster status and its logs say more, ./dev cluster down ends it" >&2; return 1; }
     fuzzed || { echo "dev: a fuzz target failed; its input is in build/fuzz/found, add it to test/fuzz/corpus" >&2; return 1; }

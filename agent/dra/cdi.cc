@@ -24,6 +24,15 @@ json mount(const std::string& from, const std::string& to, bool runs) {
   return {{"hostPath", from}, {"containerPath", to}, {"options", options}};
 }
 
+// In the container's own namespaces, when its files are together and it runs nothing yet.
+json hook(const std::string& program) {
+  constexpr int kSeconds = 5;
+  return {{"hookName", "createContainer"},
+          {"path", program},
+          {"args", {program.substr(program.rfind('/') + 1)}},
+          {"timeout", kSeconds}};
+}
+
 }  // namespace
 
 std::string cdi_id(const std::string& slice) { return std::string(kCdiKind) + "=" + slice; }
@@ -32,7 +41,8 @@ std::string cdi_file(const std::string& folder, const std::string& claim_uid) {
   return folder + "/" + kPrefix + claim_uid + kSuffix;
 }
 
-std::string cdi_text(const std::vector<CdiSlice>& slices, const std::vector<Variable>& variables) {
+std::string cdi_text(const std::vector<CdiSlice>& slices, const std::vector<Variable>& variables,
+                     const std::string& image_check) {
   std::map<std::string, std::string> libraries;  // inside, here
   json env = json::array({std::string("FLEXAI_WORKER=doors:") + kPodDoors});
   for (const Variable& variable : variables) {
@@ -51,7 +61,9 @@ std::string cdi_text(const std::vector<CdiSlice>& slices, const std::vector<Vari
     devices.push_back(
         {{"name", slice.name}, {"containerEdits", {{"env", env}, {"mounts", mounts}}}});
   }
-  const json file = {{"cdiVersion", "0.3.0"}, {"kind", kCdiKind}, {"devices", devices}};
+  json file = {{"cdiVersion", "0.3.0"}, {"kind", kCdiKind}, {"devices", devices}};
+  // Once, however many of its slices a container is given.
+  if (!image_check.empty()) file["containerEdits"]["hooks"] = json::array({hook(image_check)});
   return file.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -18,7 +18,7 @@ TEST(Cdi, ADeviceASliceWithItsDoorAndLibraries) {
                                         {"MODE", "served", "set"}};
   const json file = json::parse(cdi_text({{"k-0b0c6a3e-0", "/run/flexai/doors/k-0b0c6a3e-0"},
                                           {"k-0b0c6a3e-1", "/elsewhere/k-0b0c6a3e-1"}},
-                                         variables));
+                                         variables, "/var/lib/flexai/lib/flexai-image-check"));
   EXPECT_EQ(file["kind"], "xpu.flexai.io/slice");
   EXPECT_EQ(file["cdiVersion"], "0.3.0");
   ASSERT_EQ(file["devices"].size(), 2u);
@@ -32,6 +32,19 @@ TEST(Cdi, ADeviceASliceWithItsDoorAndLibraries) {
   EXPECT_EQ(edits["mounts"][1]["containerPath"], "/run/flexai/doors/k-0b0c6a3e-1");
   for (const json& mount : edits["mounts"]) EXPECT_EQ(mount["options"][0], "ro");
   EXPECT_EQ(cdi_id("k-1"), "xpu.flexai.io/slice=k-1");
+}
+
+TEST(Cdi, TheImageIsCheckedOnceInTheContainersOwnNamespaces) {
+  const std::vector<CdiSlice> slices{{"k-1-0", "/doors/k-1-0"}, {"k-1-1", "/doors/k-1-1"}};
+  const json file = json::parse(cdi_text(slices, {}, "/usr/lib/flexai/flexai-image-check"));
+  const json wanted{{"hookName", "createContainer"},
+                    {"path", "/usr/lib/flexai/flexai-image-check"},
+                    {"args", {"flexai-image-check"}},
+                    {"timeout", 5}};
+  EXPECT_EQ(file["containerEdits"], (json{{"hooks", json::array({wanted})}}));
+  for (const json& device : file["devices"])
+    EXPECT_FALSE(device["containerEdits"].contains("hooks")) << "once is enough";
+  EXPECT_FALSE(json::parse(cdi_text(slices, {}, "")).contains("containerEdits"));
 }
 
 TEST(Cdi, FilesAreWrittenOnceFoundAndRemoved) {

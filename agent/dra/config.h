@@ -12,7 +12,8 @@ struct Config {
   std::string registry = "/var/lib/kubelet/plugins_registry";
   std::string plugins = "/var/lib/kubelet/plugins";
   std::string cdi = "/var/run/cdi";
-  int peer_port = 7700;  // of the agents of other nodes
+  std::string image_check;  // program of image_check.h, as the node sees it
+  int peer_port = 7700;     // of the agents of other nodes
 };
 
 }  // namespace flexai::agent::dra

@@ -8,12 +8,18 @@
 #include "agent/dra/publisher.h"
 #include "base/log.h"
 #include "kube/client.h"
+#include "kube/requirement.h"
 
 namespace flexai::agent::dra {
 
 namespace {
 
 constexpr base::Nanos kLook = 2 * base::kSecond;
+constexpr base::Nanos kServerAgain = 60 * base::kSecond;
+
+// What publishing and preparing cannot do without. Older servers drop what shared cards need, which
+// the publisher sees.
+const kube::Requirement kNeeds{"cards", 1, 34, {kube::kResourceClaims, kube::kResourceSlices}};
 
 class NodeDriver final : public Companion {
  public:
@@ -32,6 +38,7 @@ class NodeDriver final : public Companion {
     FLEXAI_TRY(preparations_.open());
     FLEXAI_TRY(plugin_.start());
     publisher_.start();
+    check_server();
     look();
     return {};
   }
@@ -40,14 +47,37 @@ class NodeDriver final : public Companion {
     requests_.post(call, reply);
   }
 
-  std::string waits_for() const override { return plugin_.waits_for(); }
+  std::string waits_for() const override { return lacks_.empty() ? plugin_.waits_for() : lacks_; }
 
  private:
   void look() {
     publisher_.look();
+    look_at_clock();
     grants_.look();
     plugin_.tell(health_of(config_.node, around_.cards->devices()));
     around_.loop->at(base::monotonic_now() + kLook, [this] { look(); });
+  }
+
+  void look_at_clock() {
+    const std::string warning =
+        kube::clock_warning(client_->server_clock().ahead_ms(), &told_ahead_ms_);
+    if (warning.empty()) return;
+    base::log(base::Level::kWarn, "dra", warning);
+    around_.events->add("clock", config_.node, warning);
+  }
+
+  // The cards of this host are lent to other hosts all the same, and pods that run are left alone.
+  void check_server() {
+    kube::check(*client_, *around_.loop, kNeeds, [this](const base::Status& served) {
+      const std::string lacks = served.ok() ? "" : served.error().message;
+      if (lacks != lacks_ && !lacks.empty()) {
+        base::log(base::Level::kError, "dra", "no cards for pods", {{"why", lacks}});
+        around_.events->add("server-too-old", config_.node, lacks);
+      }
+      lacks_ = lacks;
+      if (!lacks.empty())
+        around_.loop->at(base::monotonic_now() + kServerAgain, [this] { check_server(); });
+    });
   }
 
   // Answered when all of its claims are.
@@ -80,6 +110,8 @@ class NodeDriver final : public Companion {
   ClaimRequests requests_;
   Publisher publisher_;
   PluginLink plugin_;
+  int64_t told_ahead_ms_ = 0;
+  std::string lacks_;  // of the API server
 };
 
 }  // namespace

@@ -50,6 +50,7 @@ Preparations::Preparations(const Surroundings& around, std::shared_ptr<kube::Cli
       grants_(grants),
       config_(config),
       folder_(around.state + "/claims"),
+      status_(client_.get(), around.loop, config.node),
       errands_(around.loop) {}
 
 base::Status Preparations::open() {
@@ -127,6 +128,9 @@ void Preparations::refuse(const WorkPtr& work, const base::Error& why) {
     return;
   }
   busy_.erase(work->name.uid);
+  // Of what it was given here; another claim of that name, or another node's, is not ours to judge.
+  const kube::Claim& claim = work->claim;
+  if (claim.uid == work->name.uid && claim.node == config_.node) status_.tell(claim, why.message);
   base::log(Level::kWarn, "dra", "not prepared",
             {{"claim", work->name.ns + "/" + work->name.name}, {"why", why.message}});
   work->done({why.message, {}});
@@ -274,6 +278,7 @@ void Preparations::finish(const WorkPtr& work) {
             {{"claim", work->name.ns + "/" + work->name.name},
              {"us", std::to_string(took / base::kMicrosecond)}});
   work->done(std::move(answer));
+  status_.tell(work->claim, "");
 }
 
 base::Status Preparations::open_doors(const WorkPtr& work) {
@@ -300,6 +305,9 @@ base::Status Preparations::open_doors(const WorkPtr& work) {
 
 base::Status Preparations::write_down(const WorkPtr& work) {
   FLEXAI_TRY_ASSIGN(const auto variables, around_.injection->served(work->apis));
+  const std::string& check = config_.image_check;
+  if (!check.empty() && ::access(check.c_str(), X_OK) != 0)
+    return fail(Code::kUnavailable, check + " is missing; reinstall Flexai");
   std::vector<CdiSlice> slices;
   for (const PreparedResult& result : work->record.results) {
     const std::string slice = kube::slice_name(work->record.uid, result.index);
@@ -310,7 +318,7 @@ base::Status Preparations::write_down(const WorkPtr& work) {
   if (known == prepared_.end() || !(known->second == work->record))
     FLEXAI_TRY(write_file(file_of(work->record.uid), write(work->record), 0600));
   prepared_[work->record.uid] = work->record;
-  return write_cdi(config_.cdi, work->record.uid, cdi_text(slices, variables));
+  return write_cdi(config_.cdi, work->record.uid, cdi_text(slices, variables, check));
 }
 
 // What was made for nothing goes; what was there before stays.
@@ -331,6 +339,7 @@ void Preparations::undo(const WorkPtr& work) {
 }
 
 void Preparations::unprepare(const ClaimName& name, Done done) {
+  status_.forget(name.uid);
   auto it = prepared_.find(name.uid);
   if (it == prepared_.end()) {
     // Of one that was cut half-way, perhaps.

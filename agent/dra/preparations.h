@@ -15,6 +15,7 @@
 
 #include "agent/companion.h"
 #include "agent/dra/config.h"
+#include "agent/dra/device_status.h"
 #include "agent/dra/errands.h"
 #include "agent/dra/grants.h"
 #include "agent/dra/letter.h"
@@ -68,6 +69,7 @@ class Preparations {
   std::map<std::string, PreparedRecord> prepared_;  // by uid
   Doors doors_;                                     // by slice
   std::set<std::string> busy_;                      // uids
+  DeviceStatus status_;
   Errands errands_;
 };
 

@@ -125,6 +125,11 @@ void Plugin::add_to(CLI::App& app) {
             FLEXAI_TRY_ASSIGN(const Objects queues, all_of(client, kube::kXpuQueues));
             return show(queues_view(queues), "no XpuQueue; pods are of the queue default");
           });
+  command(app, "pools", "named sets of cards, what of them is free",
+          [this](kube::Client& client) -> base::Status {
+            FLEXAI_TRY_ASSIGN(const Objects pools, all_of(client, kube::kXpuPools));
+            return show(pools_view(pools), "no XpuPool; docs/kubernetes.md says how to make one");
+          });
   command(app, "usage", "NCU-hours of queues", [this](kube::Client& client) -> base::Status {
     FLEXAI_TRY_ASSIGN(const Objects queues, all_of(client, kube::kXpuQueues));
     return show(usage_view(queues), "no XpuQueue; use is counted by queue");

@@ -116,6 +116,7 @@ constexpr std::pair<std::string_view, const char*> kAdvice[] = {
      "their own"},
     {"Invalid", "mend the field that the message names"},
     {"Waiting", "wait: it is looked at again when something changes"},
+    {"ImageUnfit", "build the program on another base image, as the message says"},
 };
 
 // The newest warning about a pod that has been placed.
@@ -131,6 +132,22 @@ const json* last_warning(const Objects& events) {
     if (last == nullptr || at >= when) last = &event, when = at;
   }
   return last;
+}
+
+// What a container runtime said of a container that it could not start: "" of all others.
+std::string_view start_reason(const json& pod) {
+  for (const char* kind : {"initContainerStatuses", "containerStatuses"}) {
+    const json& all = at(pod, {"status", kind});
+    for (const json& one : all.is_array() ? all : json::array())
+      for (const auto& [when, state] :
+           {std::pair{"state", "waiting"}, {"state", "terminated"}, {"lastState", "terminated"}}) {
+        const json& message = at(one, {when, state, "message"});
+        if (!message.is_string()) continue;
+        const auto found = kube::start_reason_in(message.get_ref<const std::string&>());
+        if (!found.empty()) return found;
+      }
+  }
+  return "";
 }
 
 Explained explain_placed(const std::string& node, const Objects& events) {
@@ -224,6 +241,43 @@ View queues_view(const Objects& queues) {
   return view;
 }
 
+View pools_view(const Objects& pools) {
+  View view{{{"POOL"},
+             {"NODES", true},
+             {"CARDS", true},
+             {"USED", true},
+             {"FREE", true},
+             {"LARGEST", true},
+             {"FREE MEMORY", true},
+             {"SLICES", true},
+             {"HEALTH"}},
+            {}};
+  for (const json& pool : pools) {
+    const std::string name = text(pool, {"metadata", "name"});
+    json fact = {{"pool", name}, {"models", at(pool, {"status", "models"})}};
+    for (const char* key : {"nodes", "cards", "sick", "drained", "compute", "used", "free",
+                            "largest", "memory", "memoryFree", "ncu", "slices"})
+      fact[key] = number(pool, {"status", key});
+    std::string health = "not looked at yet";
+    const json& conditions = at(pool, {"status", "conditions"});
+    for (const json& one : conditions.is_array() ? conditions : json::array())
+      if (text(one, {"type"}) == "Ready") {
+        const std::string message = text(one, {"message"});
+        health = text(one, {"status"}) == "True" ? "ok" : text(one, {"reason"});
+        if (!message.empty()) health += ": " + message;
+      }
+    fact["health"] = health;
+    view.rows.push_back(
+        {name, std::to_string(fact["nodes"].get<uint64_t>()),
+         std::to_string(fact["cards"].get<uint64_t>()), thousandths(fact["used"].get<uint64_t>()),
+         thousandths(fact["free"].get<uint64_t>()), format_milli(fact["largest"].get<uint64_t>()),
+         model::format_bytes(fact["memoryFree"].get<uint64_t>()),
+         std::to_string(fact["slices"].get<uint64_t>()), health});
+    view.facts.push_back(std::move(fact));
+  }
+  return view;
+}
+
 View usage_view(const Objects& queues) {
   View view{{{"QUEUE"}, {"NCU NOW", true}, {"NCU WAITING", true}, {"NCU-HOURS", true}}, {}};
   for (const json& queue : queues) {
@@ -249,6 +303,11 @@ std::string advice_for(std::string_view reason) {
 
 Explained explain_pod(const json& pod, const Objects& events) {
   const std::string phase = text(pod, {"status", "phase"}), node = text(pod, {"spec", "nodeName"});
+  if (const auto said = start_reason(pod); !said.empty() && phase != "Running") {
+    const size_t end = said.find(": ");
+    return {std::string(said.substr(0, end)), std::string(said.substr(end + 2)),
+            advice_for(said.substr(0, end))};
+  }
   if (phase == "Running" || phase == "Succeeded" || phase == "Failed")
     return {phase, "it is placed on node " + node, ""};
   if (!node.empty()) return explain_placed(node, events);

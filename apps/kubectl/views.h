@@ -21,6 +21,8 @@ using Objects = std::vector<nlohmann::json>;
 View devices_view(const Objects& slices, const Objects& leases);
 View slices_view(const Objects& leases);
 View queues_view(const Objects& queues);
+// XpuPools, as the hi-scheduler says of them.
+View pools_view(const Objects& pools);
 // What queues have used since they were made; "-" where the hi-scheduler has not counted yet.
 View usage_view(const Objects& queues);
 

@@ -96,15 +96,41 @@ TEST(Views, QueuesAndTheirUse) {
   EXPECT_EQ(use.rows[1], (Row{"new", "-", "-", "-"})) << "not counted is not nothing";
 }
 
+TEST(Views, PoolsAndWhatIsFreeOfThem) {
+  const json pool =
+      as_read({{"metadata", {{"name", "gold"}}},
+               {"status",
+                {{"nodes", 2},
+                 {"cards", 3},
+                 {"used", 1300},
+                 {"free", 700},
+                 {"largest", 500},
+                 {"memoryFree", 1 << 30},
+                 {"slices", 4},
+                 {"conditions", json::array({{{"type", "Ready"},
+                                              {"status", "True"},
+                                              {"message", "1 of its cards are sick"}}})}}}});
+  EXPECT_EQ(pools_view({pool}).rows[0], (Row{"gold", "2", "3", "1.300", "0.700", "50%", "1GiB", "4",
+                                             "ok: 1 of its cards are sick"}));
+  const View fresh = pools_view({json{{"metadata", {{"name", "new"}}}}});
+  EXPECT_EQ(fresh.rows[0][8], "not looked at yet");
+  EXPECT_EQ(fresh.facts[0]["cards"], 0);
+}
+
 TEST(Views, ObjectsOfOtherShapesHarmNobody) {
   for (const json& strange :
        {json(), json(5), json::array({1}), json{{"spec", 5}},
         json{{"spec", {{"driver", "xpu.flexai.io"}, {"devices", "none"}}}},
         json{{"spec", {{"driver", "xpu.flexai.io"}, {"devices", {1, {{"name", 2}}}}}}},
-        json{{"status", {{"conditions", "x"}, {"used", -5}, {"phase", 3}}}}}) {
+        json{{"status",
+              {{"containerStatuses", {1, {{"state", {{"waiting", {{"message", 5}}}}}}}},
+               {"conditions", "x"},
+               {"used", -5},
+               {"phase", 3}}}}}) {
     devices_view({strange}, {strange});
     EXPECT_TRUE(slices_view({strange}).rows.empty());
     EXPECT_EQ(queues_view({strange}).rows.size(), 1u);
+    EXPECT_EQ(pools_view({strange}).rows.size(), 1u);
     EXPECT_EQ(usage_view({strange}).rows[0][1], "-");
     EXPECT_EQ(explain_pod(strange, {strange}).reason, "Pending");
     EXPECT_TRUE(leavers({strange}, "gpu1").empty());
@@ -132,6 +158,30 @@ TEST(Explain, EveryReasonHasItsOwnAdvice) {
     EXPECT_FALSE(told.advice.empty()) << word;
     EXPECT_TRUE(advices.insert(told.advice).second) << word << " has another's advice";
   }
+}
+
+TEST(Explain, AContainerThatCannotStartSaysWhy) {
+  const std::string said =
+      "failed to create containerd task: OCI runtime create failed: error running hook: exit "
+      "status "
+      "1, stdout: , stderr: flexai: ImageUnfit: the C library is musl; take another\n: unknown";
+  const auto pod = [&](const char* phase, const char* when, const char* state) {
+    json made{{"spec", {{"nodeName", "gpu1"}}}, {"status", {{"phase", phase}}}};
+    made["status"]["containerStatuses"] =
+        json::array({json{{"state", json::object()}}, json::object()});
+    made["status"]["containerStatuses"][1][when][state]["message"] = said;
+    return made;
+  };
+  for (const json& one : {pod("Failed", "state", "terminated"), pod("Pending", "state", "waiting"),
+                          pod("Pending", "lastState", "terminated")}) {
+    const Explained told = explain_pod(one, {});
+    EXPECT_EQ(told.reason, "ImageUnfit");
+    EXPECT_EQ(told.message, "the C library is musl; take another");
+    EXPECT_EQ(told.advice, advice_for("ImageUnfit"));
+    EXPECT_FALSE(told.advice.empty());
+  }
+  EXPECT_EQ(explain_pod(pod("Running", "lastState", "terminated"), {}).reason, "Running");
+  EXPECT_EQ(kube::start_reason_in("ImageUnfitness: no, ImageUnfit"), "");
 }
 
 TEST(Explain, WordsThatAreNoReasonDecideNothing) {

@@ -1,5 +1,6 @@
 """etcd, API server, controller manager and scheduler, each as its project ships it."""
 import dataclasses
+import os
 import pathlib
 
 from api_server import ApiServer
@@ -85,8 +86,10 @@ class ControlPlane:
         self.processes.wait("kube-controller-manager", "it made the service account default",
                             lambda: self.api.ask("/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 60)
 
-    def _start(self, name, *options):
-        words = [self.servers.program(name), *options]
+    def _start(self, name, *options, instead=()):
+        """`instead`: options that take the place of those of the same name, for trying a server that lacks something."""
+        given = {option.split("=")[0] for option in instead}
+        words = [self.servers.program(name), *(one for one in options if one.split("=")[0] not in given), *instead]
         if self.machine:
             self.machine.start(name, words)
         else:
@@ -124,7 +127,7 @@ class ControlPlane:
                     # Webhooks are called at their pods: service addresses are known on nodes only.
                     "--enable-aggregator-routing=true", "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                     f"--service-account-key-file={a.public_key}", f"--service-account-signing-key-file={a.key('service-accounts')}",
-                    f"--cert-dir={self.place / 'apiserver'}")
+                    f"--cert-dir={self.place / 'apiserver'}", instead=os.environ.get("FLEXAI_API_SERVER", "").split())
 
     def _client(self, name, port):
         """How `name` reaches the API server, and who may ask it for its metrics."""

@@ -70,7 +70,7 @@ class Flexai:
                 self.kubectl("rollout", "status", "-n", SYSTEM, workload, f"--timeout={READY_SECONDS}s")
             except Failed as why:
                 raise Failed(f"{workload} does not get ready: {why}; {self.reasons()}") from why
-        say("Flexai is ready; try: kubectl apply -f examples/")
+        say("Flexai is ready")
 
     def reasons(self):
         pods = json.loads(self.kubectl("get", "pods", "-n", SYSTEM, "-o", "json"))["items"]

@@ -116,7 +116,10 @@ def go_up(args, state, cache):
         one.up()
         if args.flexai:
             install(one, state, args.flexai)
-        return tell(one.facts(), args.json)
+        code = tell(one.facts(), args.json)
+        if args.flexai:
+            say("next: kubectl apply -f examples/, then: kubectl flexai top")
+        return code
 
 
 def install(one, state, folder: pathlib.Path):

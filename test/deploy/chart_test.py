@@ -10,6 +10,7 @@ import render
 WRITES = {"create", "update", "patch", "delete", "deletecollection", "*"}
 # Value -> what it changes; with these, every template is rendered both ways.
 SWITCHES = [{"webhook": {"enabled": False}}, {"networkPolicy": {"enabled": False}}, {"crds": {"install": False}}, {"crds": {"keep": True}},
+            {"access": {"enabled": False}}, {"access": {"defaultQueue": False}}, {"access": {"highPriority": False}},
             {"serviceMonitor": {"enabled": True, "agents": True, "labels": {"release": "prometheus"}}}, {"namespace": {"create": True}},
             {"imagePullSecrets": [{"name": "registry"}]}, {"image": {"tag": "0.2.0", "pullPolicy": "Always"}},
             {"agent": {"kubeletFolder": "/data/kubelet", "nodeSelector": {"pool": "xpu"}, "extraArguments": ["--tenant-cache=1GiB"]}}]
@@ -59,6 +60,10 @@ class Same(unittest.TestCase):
             self.assertNotEqual(render.differences(plain, render.chart(values)), [], f"{values} changes nothing")
         self.assertFalse([key for key in render.chart({"webhook": {"enabled": False}}) if "webhook" in key[2] and key[0] != "NetworkPolicy"])
         self.assertFalse([key for key in render.chart({"networkPolicy": {"enabled": False}}) if key[0] == "NetworkPolicy"])
+        everybody = {name: [rule["resources"][0] for rule in rules_of(render.chart({"access": {"defaultQueue": one, "highPriority": other}}), "ClusterRole", "flexai:everybody") or []]
+                     for name, one, other in (("all", True, True), ("queue", True, False), ("card", False, True), ("none", False, False))}
+        self.assertEqual(everybody, {"all": ["xpuqueues", "cardpriorities"], "queue": ["xpuqueues"], "card": ["cardpriorities"], "none": []})
+        self.assertFalse([key for key in render.chart({"access": {"enabled": False}}) if key[2].endswith("-use") or key[2] == "flexai:everybody"])
         kept = render.chart({"crds": {"keep": True}})
         self.assertTrue(all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for key, one in kept.items()
                             if key[0] == "CustomResourceDefinition"))
@@ -119,14 +124,27 @@ class Rights(unittest.TestCase):
     def test_agents_write_neither_claims_nor_pods(self):
         for resource in ("resourceclaims", "pods", "nodes"):
             self.assertFalse(self.may("flexai-agent", resource) & WRITES, resource)
-        # Of the parts of a claim's status that 1.36 guards by verbs of their own, agents write none.
-        for part in ("status", "driver", "binding"):
-            self.assertFalse(self.may("flexai-agent", f"resourceclaims/{part}"))
+        # Of a claim's status, which 1.36 guards by verbs of their own: the devices of our driver, of claims of the agent's own node.
+        self.assertEqual(self.may("flexai-agent", "resourceclaims/status"), {"patch"})
+        self.assertEqual(self.may("flexai-agent", "resourceclaims/driver"), {"associated-node:patch"})
+        self.assertEqual([rule["resourceNames"] for rule in rules_of(self.objects, "ClusterRole", "flexai-agent")
+                          if "resourceclaims/driver" in rule["resources"]], [["xpu.flexai.io"]])
+        self.assertFalse(self.may("flexai-agent", "resourceclaims/binding"))
 
     def test_the_scheduler_may_write_allocations(self):
         self.assertEqual(self.may("flexai:hi-scheduler", "resourceclaims/status"), {"patch"})
         self.assertEqual(self.may("flexai:hi-scheduler", "resourceclaims/binding"), {"patch", "update"})
         self.assertFalse(self.may("flexai:hi-scheduler", "pods") & {"delete", "create"})
+
+    def test_everybody_may_use_the_default_queue_and_no_other(self):
+        rules = rules_of(self.objects, "ClusterRole", "flexai:everybody")
+        self.assertEqual([(rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in rules],
+                         [(["xpuqueues"], ["default"], ["use"]), (["cardpriorities"], ["high"], ["use"])])
+
+    def test_what_guards_use_fails_closed(self):
+        for (kind, _, name), one in self.objects.items():
+            if kind == "ValidatingAdmissionPolicy" and name.endswith("-use"):
+                self.assertEqual(one["spec"]["failurePolicy"], "Fail", name)
 
     def test_pods_but_the_agent_s_are_unprivileged(self):
         for one in workloads(self.objects):
@@ -158,10 +176,14 @@ class Policies(unittest.TestCase):
 
 class Examples(unittest.TestCase):
     def test_they_use_the_image_that_is_deployed(self):
-        for path in (render.ROOT / "examples").glob("*.yaml"):
+        containers = 0
+        for path in (render.ROOT / "examples").rglob("*.yaml"):
             for one in render.yaml.safe_load_all(path.read_text(encoding="utf-8")):
-                for container in one["spec"].get("containers", []):
+                spec = one.get("spec", {})
+                for container in spec.get("template", {}).get("spec", spec).get("containers", []):
                     self.assertEqual(container["image"], "docker.io/flexai/flexai:latest", path)
+                    containers += 1
+        self.assertEqual(containers, 6)
 
 
 if __name__ == "__main__":

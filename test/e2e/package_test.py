@@ -17,6 +17,9 @@ import unittest
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "e2e" / "kube"))
+import old_images  # noqa: E402
+
 PROGRAMS = ("flexai", "flexaid", "flexai-webhook", "hi-scheduler", "hi-sim", "kubectl-flexai", "kubectl_complete-flexai")
 PAGES = ("man/man1/flexai.1", "man/man1/kubectl-flexai.1", "man/man8/flexaid.8")
 COMPLETIONS = ("bash-completion/completions/flexai", "bash-completion/completions/kubectl-flexai", "zsh/site-functions/_flexai",
@@ -25,8 +28,8 @@ COMPLETIONS = ("bash-completion/completions/flexai", "bash-completion/completion
 ALONE = "export HOME=/tmp XDG_RUNTIME_DIR=/tmp/run XDG_STATE_HOME=/tmp/state; mkdir -pm700 /tmp/run; flexai devices"
 
 
-def run(*words, **how):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, timeout=300, **how)
+def run(*words, seconds=300, **how):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, timeout=seconds, **how)
     if done.returncode != 0:
         raise AssertionError(f"{words}: exit {done.returncode}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -80,7 +83,7 @@ class Package(unittest.TestCase):
         self.assertEqual(os.listdir(self.root), ["usr"])
         usr = self.root / "usr"
         for name in [*(f"bin/{one}" for one in PROGRAMS), *(f"share/{one}" for one in (*PAGES, *COMPLETIONS)), "libexec/flexai/flexai-worker",
-                     "libexec/flexai/flexai-keeper", "lib/flexai/libflexai_opencl.so", "lib/flexai/libflexai_opencl_layer.so",
+                     "libexec/flexai/flexai-keeper", "lib/flexai/libflexai_opencl.so", "lib/flexai/libflexai_opencl_layer.so", "lib/flexai/flexai-image-check",
                      "lib/sysusers.d/flexai.conf", "lib/tmpfiles.d/flexai.conf", "share/flexai/inject/opencl.json"]:
             self.assertGreater((usr / name).stat().st_size, 0, name)
         self.assertIn("ExecStart=/usr/bin/flexaid\n", (usr / "lib/systemd/system/flexaid.service").read_text())
@@ -137,6 +140,38 @@ class Package(unittest.TestCase):
         self.assertTrue(told.endswith("purged\n"), told)
 
 
+@unittest.skipUnless(os.environ.get("FLEXAI_FULL") and os.geteuid() == 0, "a whole Debian is fetched: FLEXAI_FULL=1, as root")
+class BareDebian(unittest.TestCase):
+    """A Debian 12 with nothing in it but what every one has, made by debootstrap."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="fxb-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", cls.folder / "made", cwd=BUILD)
+        cls.root = cls.folder / "root"
+        run("debootstrap", "--variant=minbase", "bookworm", cls.root, old_images.mirror(), seconds=900)
+        shutil.copy(next((cls.folder / "made").glob("*.deb")), cls.root / "flexai.deb")
+        shutil.copy("/etc/resolv.conf", cls.root / "etc/resolv.conf")
+
+    def inside(self, script):
+        """In a machine of its own: what it starts ends with it. PoCL finds memory and processors in /sys."""
+        mounts = f"mount -t proc none {self.root}/proc && mount --rbind /sys {self.root}/sys && mount --rbind /dev {self.root}/dev && mount -t tmpfs none {self.root}/run"
+        return run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", f"{mounts} && exec chroot {self.root} sh -ec '{script}'",
+                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}, seconds=900)
+
+    def test_apt_installs_it_and_it_limits_a_program(self):
+        self.inside("apt-get update -qq && apt-get install -y -qq --no-install-recommends /flexai.deb && getent group flexai")
+        # A card, and a program that uses one: PoCL makes one of the CPU.
+        self.inside("apt-get install -y -qq --no-install-recommends pocl-opencl-icd clinfo")
+        told = self.inside(f"{ALONE} && flexai run --compute 10% --memory 256MiB -- clinfo --raw && kubectl-flexai --help")
+        self.assertIn("pocl-0", told)
+        self.assertRegex(told, r"CL_DEVICE_GLOBAL_MEM_SIZE\s+268435456")
+        self.assertIn("explain", told)
+        told = self.inside("apt-get purge -y -qq flexai >/dev/null && ls -d /usr/bin/flexai* /usr/lib/flexai /usr/libexec/flexai /var/lib/flexai 2>/dev/null || true")
+        self.assertEqual(told, "")
+
+
 class Image(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -164,6 +199,10 @@ class Image(unittest.TestCase):
         for name in ("flexaid", "hi-scheduler", "flexai-webhook"):
             self.assertIn(f"opt/flexai/bin/{name}", names)
         self.assertFalse([name for name in names if name.endswith(("/sh", "/bash"))])
+
+    def test_the_check_of_images_needs_nothing_of_the_node(self):
+        program = self.folder / "rootfs" / "opt/flexai/lib/flexai/flexai-image-check"
+        self.assertIn("statically linked", run("ldd", program))
 
     def test_all_that_deploy_starts_is_in_it(self):
         for path in (ROOT / "deploy" / "kustomize").glob("*.yaml"):

@@ -68,14 +68,21 @@ cl_int handle_clCreateSubDevices(Incoming& call, cl_device_id in_device,
                                  cl_uint num_devices, const Values<ObjectId>& out_devices,
                                  Out<cl_uint>& num_devices_ret) {
   std::vector<cl_device_id> made(out_devices.there ? out_devices.count + 1 : 0);
-  const cl_int code = call.table().clCreateSubDevices(in_device, properties.data(), num_devices,
-                                                      out_devices.there ? made.data() : nullptr,
-                                                      num_devices_ret.data());
+  // A list of counts has an end of its own before that of the properties.
+  std::vector<cl_device_partition_property> list = properties.values;
+  list.push_back(0);
+  const cl_int code = call.table().clCreateSubDevices(
+      in_device, properties.there ? list.data() : nullptr, num_devices,
+      out_devices.there ? made.data() : nullptr, num_devices_ret.data());
   if (code != CL_SUCCESS || !out_devices.there) return code;
   for (size_t i = 0; i < out_devices.count; ++i) {
     cl_int kept = CL_SUCCESS;
     if (made[i] != nullptr) call.keep(out_devices.values[i], made[i], kept);
   }
+  std::erase(made, nullptr);
+  if (!made.empty())
+    call.worker().splits().add({in_device, std::move(list), std::move(made)},
+                               call.worker().handles());
   return code;
 }
 

@@ -13,7 +13,7 @@ using wire::Writer;
 
 namespace {
 
-constexpr uint16_t kVersion = 2;
+constexpr uint16_t kVersion = 3;
 constexpr size_t kMostText = 256u << 20, kMostList = 4096;
 
 template <typename T, typename WriteOne>
@@ -72,6 +72,24 @@ std::vector<uint64_t> read_u64s(Reader& reader, const char* what) {
   std::vector<uint64_t> list;
   read_all(reader, what, kMostList, list, [what](Reader& from) { return from.u64(what); });
   return list;
+}
+
+void write_split(const SplitFacts& split, Writer& writer) {
+  writer.u32(split.device);
+  write_u64s(split.properties, writer);
+  writer.u32(split.parts);
+}
+
+SplitFacts read_split(Reader& reader, size_t& devices) {
+  SplitFacts split;
+  split.device = read_index(reader, "parted device", devices);
+  split.properties = read_u64s(reader, "properties");
+  if (split.properties.empty() || split.properties.back() != 0)
+    reader.refuse("properties", "do not end");
+  split.parts = reader.u32("parts");
+  if (split.parts == 0 || split.parts > kMostList) reader.refuse("parts", "are none or too many");
+  if (reader.ok()) devices += split.parts;
+  return split;
 }
 
 std::string read_text(Reader& reader, const char* what) {
@@ -365,6 +383,7 @@ size_t Inventory::bytes() const {
 
 base::Status encode(const Inventory& all, Writer& writer) {
   writer.u16(kVersion);
+  write_all(all.splits, writer, write_split);
   write_all(all.devices, writer, [](const DeviceFacts& one, Writer& to) {
     write_known(one, to);
     to.u32(one.index);
@@ -390,6 +409,8 @@ base::Result<Inventory> decode_inventory(Bytes bytes, size_t devices) {
   Reader reader(bytes);
   Inventory all;
   if (reader.u16("version") != kVersion) reader.refuse("version", "is not known here");
+  read_all(reader, "splits", kMostList, all.splits,
+           [&devices](Reader& from) { return read_split(from, devices); });
   read_all(reader, "devices", kMostObjects, all.devices, [devices](Reader& from) {
     DeviceFacts one;
     read_known(from, one);

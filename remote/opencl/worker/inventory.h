@@ -28,13 +28,22 @@ struct Known {
   bool operator==(const Known&) const = default;
 };
 
+// A device that the program has parted. Devices are numbered: the worker's, then the parts of every
+// split, in their order.
+struct SplitFacts {
+  uint32_t device = 0;               // one that comes before
+  std::vector<uint64_t> properties;  // with the zero at the end
+  uint32_t parts = 0;
+  bool operator==(const SplitFacts&) const = default;
+};
+
 struct DeviceFacts : Known {
-  uint32_t index = 0;  // of the worker's devices
+  uint32_t index = 0;
   bool operator==(const DeviceFacts&) const = default;
 };
 
 struct ContextFacts : Known {
-  std::vector<uint32_t> devices;  // indexes of the worker's
+  std::vector<uint32_t> devices;
   std::vector<uint64_t> properties;
   bool operator==(const ContextFacts&) const = default;
 };
@@ -96,6 +105,7 @@ struct MappedFacts {
 };
 
 struct Inventory {
+  std::vector<SplitFacts> splits;
   std::vector<DeviceFacts> devices;
   std::vector<ContextFacts> contexts;
   std::vector<ProgramFacts> programs;

@@ -25,7 +25,7 @@ bool same(const ProgramFacts& a, const ProgramFacts& b) {
 
 std::vector<cl_device_id> Rebuild::devices(const std::vector<uint32_t>& indexes) const {
   std::vector<cl_device_id> all;
-  for (uint32_t index : indexes) all.push_back(granted_.devices[index]);
+  for (uint32_t index : indexes) all.push_back(devices_[index]);
   return all;
 }
 
@@ -88,9 +88,45 @@ base::Result<cl_program> Rebuild::program_for(const ProgramFacts& facts, cl_cont
   return make_one(facts, context);
 }
 
+// What was made beforehand and is of no use.
+void Rebuild::let_go() {
+  for (Ready& one : ready_)
+    if (!one.used) table_.clReleaseContext(one.context);
+  for (ReadyProgram& one : ready_programs_)
+    if (!one.used) table_.clReleaseProgram(one.program);
+  ready_.clear();
+  ready_programs_.clear();
+}
+
+// Parts that were made beforehand serve when all are the same: the numbers of others have changed.
+base::Status Rebuild::part(const std::vector<SplitFacts>& splits) {
+  if (splits == splits_) return {};
+  let_go();
+  for (const Split& split : made_splits_)
+    for (cl_device_id one : split.parts) table_.clReleaseDevice(one);
+  made_splits_.clear();
+  devices_ = granted_.devices;
+  splits_ = splits;
+  for (const SplitFacts& facts : splits) {
+    Split split;
+    split.device = devices_[facts.device];
+    split.properties.assign(facts.properties.begin(), facts.properties.end());
+    split.parts.resize(facts.parts);
+    cl_uint made = 0;
+    const cl_int code = table_.clCreateSubDevices(split.device, split.properties.data(),
+                                                  facts.parts, split.parts.data(), &made);
+    if (code != CL_SUCCESS || made != facts.parts)
+      return driver_failed("parting a device as it was", code);
+    devices_.insert(devices_.end(), split.parts.begin(), split.parts.end());
+    made_splits_.push_back(std::move(split));
+  }
+  return {};
+}
+
 base::Status Rebuild::foundations(const Inventory& inventory) {
   contexts_.clear();
   programs_.clear();
+  FLEXAI_TRY(part(inventory.splits));
   for (const ContextFacts& facts : inventory.contexts) {
     FLEXAI_TRY_ASSIGN(const cl_context made, context_for(facts));
     contexts_.push_back(made);
@@ -114,10 +150,7 @@ base::Status Rebuild::beforehand(const Inventory& inventory) {
 
 base::Status Rebuild::objects(const Inventory& inventory, wire::Transport& from) {
   FLEXAI_TRY(foundations(inventory));
-  for (Ready& one : ready_)
-    if (!one.used) table_.clReleaseContext(one.context);
-  for (ReadyProgram& one : ready_programs_)
-    if (!one.used) table_.clReleaseProgram(one.program);
+  let_go();
   FLEXAI_TRY(queues(inventory));
   FLEXAI_TRY(samplers(inventory));
   FLEXAI_TRY(kernels(inventory));
@@ -130,7 +163,7 @@ base::Status Rebuild::queues(const Inventory& inventory) {
     cl_int code = CL_SUCCESS;
     cl_command_queue made = nullptr;
     const cl_context context = contexts_[facts.context];
-    const cl_device_id device = granted_.devices[facts.device];
+    const cl_device_id device = devices_[facts.device];
     if (facts.properties.empty()) {
       made = table_.clCreateCommandQueue(context, device, facts.bits, &code);
     } else {
@@ -217,8 +250,17 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
     return {};
   };
   worker.take_listeners(listeners_);
-  for (const DeviceFacts& one : inventory.devices)
-    FLEXAI_TRY(keep(worker, one, kDevice, granted_.devices[one.index]));
+  // A part that the client names has a reference for that; the one it was made with goes at the
+  // end.
+  for (const DeviceFacts& one : inventory.devices) {
+    table_.clRetainDevice(devices_[one.index]);
+    FLEXAI_TRY(keep(worker, one, kDevice, devices_[one.index]));
+  }
+  for (Split& split : made_splits_) {
+    const std::vector<cl_device_id> parts = split.parts;
+    worker.splits().add(std::move(split), worker.handles());
+    for (cl_device_id one : parts) table_.clReleaseDevice(one);
+  }
   // What the client has given up is let go of when everything that needs it is there.
   FLEXAI_TRY(keep_all(inventory.samplers, samplers_, kSampler));
   FLEXAI_TRY(keep_all(inventory.memory, memory_, kMem));

@@ -14,7 +14,8 @@ namespace flexai::remote::opencl {
 
 class Rebuild {
  public:
-  explicit Rebuild(const Granted& granted) : granted_(granted), table_(granted.table) {}
+  explicit Rebuild(const Granted& granted)
+      : granted_(granted), table_(granted.table), devices_(granted.devices) {}
 
   base::Status beforehand(const Inventory& inventory);
   // The memory's contents come over `from`.
@@ -34,6 +35,8 @@ class Rebuild {
     cl_program program = nullptr;
     bool used = false;
   };
+  base::Status part(const std::vector<SplitFacts>& splits);
+  void let_go();
   base::Result<cl_context> context_for(const ContextFacts& facts);
   base::Result<cl_program> program_for(const ProgramFacts& facts, cl_context context);
   base::Result<cl_context> make_one(const ContextFacts& facts);
@@ -51,6 +54,9 @@ class Rebuild {
 
   const Granted& granted_;
   const Table table_;
+  std::vector<SplitFacts> splits_;
+  std::vector<Split> made_splits_;
+  std::vector<cl_device_id> devices_;  // the worker's, then the parts
   std::vector<Ready> ready_;
   std::vector<ReadyProgram> ready_programs_;
   std::unordered_map<uint32_t, ContextListener> listeners_;

@@ -212,6 +212,73 @@ TEST_F(RebuildTest, ObjectsKeepIdsReferencesAndFacts) {
   for (Side* side : {&here_, &there_}) side->worker->mappings().clear();
 }
 
+TEST_F(RebuildTest, APartedCardIsPartedAlike) {
+  const cl_device_id card = here_.granted.devices[0];
+  const std::vector<cl_device_partition_property> equally = {CL_DEVICE_PARTITION_EQUALLY, 1, 0, 0};
+  cl_uint count = 0;
+  ASSERT_EQ(table().clCreateSubDevices(card, equally.data(), 0, nullptr, &count), CL_SUCCESS);
+  if (count < 2) GTEST_SKIP() << "a card of one unit";
+  std::vector<cl_device_id> parts(count);
+  ASSERT_EQ(table().clCreateSubDevices(card, equally.data(), count, parts.data(), nullptr),
+            CL_SUCCESS);
+  here_.worker->splits().add({card, equally, parts}, here_.worker->handles());
+  // Two references of the client's to the second, none to the others.
+  const ObjectId part = add(kDevice, parts[1]);
+  ASSERT_TRUE(here_.worker->handles().retain(part, kDevice).ok());
+  table().clRetainDevice(parts[1]);
+  for (cl_uint i = 0; i < count; ++i)
+    if (i != 1) table().clReleaseDevice(parts[i]);
+  const cl_context context =
+      table().clCreateContext(nullptr, 1, &parts[1], nullptr, nullptr, nullptr);
+  const ObjectId of_part = add(kContext, context);
+  const ObjectId queue =
+      add(kCommandQueue, table().clCreateCommandQueue(context, parts[1], 0, nullptr));
+  auto moved = move();
+  ASSERT_TRUE(moved.ok()) << moved.error().message;
+  const auto there = there_.find<cl_device_id>(part);
+  // As this driver says it: some name the card where a part was given.
+  cl_device_id of = nullptr, here = nullptr, parent = nullptr;
+  table().clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof here, &here, nullptr);
+  table().clGetContextInfo(there_.find<cl_context>(of_part), CL_CONTEXT_DEVICES, sizeof of, &of,
+                           nullptr);
+  EXPECT_EQ(of, here == parts[1] ? there : there_.granted.devices[0]);
+  table().clGetCommandQueueInfo(here_.find<cl_command_queue>(queue), CL_QUEUE_DEVICE, sizeof here,
+                                &here, nullptr);
+  table().clGetCommandQueueInfo(there_.find<cl_command_queue>(queue), CL_QUEUE_DEVICE, sizeof of,
+                                &of, nullptr);
+  EXPECT_EQ(of, here == parts[1] ? there : there_.granted.devices[0]);
+  if (here != parts[1]) GTEST_LOG_(INFO) << "this driver names the card";
+  cl_uint units = 0;
+  table().clGetDeviceInfo(there, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, nullptr);
+  EXPECT_EQ(units, 1u);
+  table().clGetDeviceInfo(there, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, nullptr);
+  EXPECT_EQ(parent, there_.granted.devices[0]);
+  for (const auto& entry : there_.worker->handles().all(kDevice))
+    EXPECT_EQ(entry.references, entry.id == part ? 2u : 1u);
+  ASSERT_EQ(there_.worker->splits().all().size(), 1u);
+  EXPECT_EQ(there_.worker->splits().all()[0].parts[1], there);
+  EXPECT_EQ(there_.worker->splits().all()[0].properties, equally);
+}
+
+TEST_F(RebuildTest, PartsThatNobodyNamesAreForgottenWhenTheyAreMany) {
+  const cl_device_id card = here_.granted.devices[0];
+  const std::vector<cl_device_partition_property> equally = {CL_DEVICE_PARTITION_EQUALLY, 1, 0, 0};
+  for (size_t i = 0; i <= Splits::kMost; ++i) {
+    std::vector<cl_device_id> parts(64);
+    cl_uint count = 0;
+    if (table().clCreateSubDevices(card, equally.data(), 64, parts.data(), &count) != CL_SUCCESS)
+      GTEST_SKIP() << "a card that is not parted";
+    parts.resize(count);
+    if (i == 7) add(kDevice, parts[0]);
+    here_.worker->splits().add({card, equally, parts}, here_.worker->handles());
+    for (cl_device_id part : parts)
+      if (i != 7) table().clReleaseDevice(part);
+  }
+  ASSERT_EQ(here_.worker->splits().all().size(), 1u);
+  auto moved = move();
+  EXPECT_TRUE(moved.ok()) << moved.error().message;
+}
+
 TEST_F(RebuildTest, ImagesComeWithTheirPixels) {
   const cl_image_format format{CL_RGBA, CL_UNSIGNED_INT8};
   cl_image_desc desc{};
@@ -245,6 +312,19 @@ TEST_F(RebuildTest, ALieInAnInventoryIsFound) {
   EXPECT_FALSE(refused(good));
   Inventory bad = good;
   bad.devices[0].index = 1;
+  EXPECT_TRUE(refused(bad));
+  bad = good;
+  bad.splits.push_back({1, {1, 0}, 2});
+  EXPECT_TRUE(refused(bad)) << "a part of what is not there";
+  bad.splits[0] = {0, {1}, 2};
+  EXPECT_TRUE(refused(bad)) << "properties without an end";
+  bad.splits[0] = {0, {1, 0}, 0};
+  EXPECT_TRUE(refused(bad)) << "no part";
+  bad.splits[0] = {0, {1, 0}, 2};
+  EXPECT_FALSE(refused(bad));
+  bad.devices[0].index = 2;
+  EXPECT_FALSE(refused(bad)) << "the second part";
+  bad.devices[0].index = 3;
   EXPECT_TRUE(refused(bad));
   bad = good;
   bad.kernels[0].program = 7;

@@ -77,9 +77,11 @@ base::Result<Inventory> Stock::all() {
 base::Result<uint32_t> Stock::device(cl_device_id device) const {
   const auto& all = worker_.granted().devices;
   const auto at = std::find(all.begin(), all.end(), device);
-  if (at == all.end())
-    return fail(Code::kUnsupported, "the program uses parts of a card (sub-devices)");
-  return static_cast<uint32_t>(at - all.begin());
+  if (at != all.end()) return static_cast<uint32_t>(at - all.begin());
+  const auto part = std::find(parts_.begin(), parts_.end(), device);
+  if (part == parts_.end())
+    return fail(Code::kUnsupported, "the program has parted a card more often than is remembered");
+  return static_cast<uint32_t>(all.size() + static_cast<size_t>(part - parts_.begin()));
 }
 
 base::Result<std::vector<uint32_t>> Stock::device_list(
@@ -92,7 +94,20 @@ base::Result<std::vector<uint32_t>> Stock::device_list(
   return list;
 }
 
+base::Status Stock::splits() {
+  for (const Split& split : worker_.splits().all()) {
+    SplitFacts facts;
+    FLEXAI_TRY_ASSIGN(facts.device, device(split.device));
+    facts.properties.assign(split.properties.begin(), split.properties.end());
+    facts.parts = static_cast<uint32_t>(split.parts.size());
+    found_.splits.push_back(std::move(facts));
+    parts_.insert(parts_.end(), split.parts.begin(), split.parts.end());
+  }
+  return {};
+}
+
 base::Status Stock::devices() {
+  FLEXAI_TRY(splits());
   for (const auto& entry : worker_.handles().all(kDevice)) {
     DeviceFacts facts;
     static_cast<Known&>(facts) = known_of(entry);

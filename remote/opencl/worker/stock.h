@@ -24,6 +24,7 @@ class Stock {
 
  private:
   base::Status devices();
+  base::Status splits();
   base::Status contexts();
   base::Status programs();
   base::Status queues();
@@ -41,6 +42,7 @@ class Stock {
   Worker& worker_;
   const Table& table_;
   Inventory found_;
+  std::vector<cl_device_id> parts_;  // of found_.splits
   std::map<cl_context, uint32_t> contexts_;
   std::map<cl_program, uint32_t> programs_;
   std::vector<cl_mem> memory_;

@@ -25,6 +25,7 @@
 #include "remote/opencl/worker/mapping.h"
 #include "remote/opencl/worker/printed.h"
 #include "remote/opencl/worker/recordings.h"
+#include "remote/opencl/worker/splits.h"
 #include "remote/opencl/worker/staging.h"
 #include "remote/opencl/worker/watches.h"
 #include "remote/runner.h"
@@ -116,6 +117,7 @@ class Worker {
   void failed_later(ObjectId queue, uint16_t entry, cl_int code);
   DeferredErrors& deferred() { return deferred_; }
   Recordings& recordings() { return recordings_; }
+  Splits& splits() { return splits_; }
   std::unordered_map<ObjectId, Mapping>& mappings() { return mappings_; }
 
   // What arguments of kernels were set to last, by kernel and index.
@@ -136,6 +138,7 @@ class Worker {
   wire::Session& session_;
   Granted granted_;  // fixed once made
   HandleMap handles_{kMostObjects};
+  Splits splits_{granted_.table};
   DeferredErrors deferred_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<wire::Bulk> bulk_;

@@ -40,6 +40,7 @@ class DraCluster:
         return self.door("on", node, *words, code=code, seconds=seconds)
 
     def up(self):
+        self.door("down")  # what a run that was killed has left
         self.door("up")
         facts = json.loads(self.door("status", "--json"))
         self.kubectl_program, self.kubeconfig, self.server = facts["kubectl"], facts["kubeconfig"], facts["server"]

@@ -167,6 +167,32 @@ class DraTest(DraCluster):
         self.until("the lease is gone", lambda: name not in self.kubectl("get", "xpuleases", "-o", "name"))
         self.nothing_left()
 
+    def case_a_claim_says_what_became_of_its_devices(self):
+        def devices(name):
+            return self.get("resourceclaim", name).get("status", {}).get("devices", [])
+
+        def condition(name):
+            return next(iter(devices(name)), {}).get("conditions", [{}])[0]
+        for name, node in (("near", "card"), ("far", "plain")):
+            result = self.run(name, node, LONG)
+            self.running(name)
+            self.until("its device is told", lambda name=name: devices(name))
+            device = devices(name)[0]
+            expect([device[key] for key in ("driver", "pool", "device", "shareID")] == [DRIVER, "card", result["device"], result["shareID"]], f"{device}")
+            expect((condition(name)["type"], condition(name)["status"], condition(name)["reason"]) == ("Ready", "True", "Prepared"), f"{device}")
+            expect(device["data"] == {"slice": self.slice_of(name), "lease": f"{self.get('resourceclaim', name)['metadata']['uid']}-0", "host": "card",
+                                      "remote": node == "plain", "compute": 300, "memory": 512 << 20}, f"{device}")
+        before = self.get("resourceclaim", "near")["metadata"]["resourceVersion"]
+        time.sleep(3)
+        expect(self.get("resourceclaim", "near")["metadata"]["resourceVersion"] == before, "it is told again though nothing has changed")
+        self.remove("near", "far")
+        self.run("wrong", "card", LONG, config={"isolation": "direct"})
+        self.until("the refusal is told", lambda: condition("wrong").get("reason") == "NotPrepared")
+        expect("isolation direct is not there yet" in condition("wrong")["message"], f"{devices('wrong')}")
+        self.remove("wrong")
+        expect("devices of a claim not told" not in self.log("card") + self.log("plain"), "a write was refused")
+        self.nothing_left()
+
     def case_an_agent_may_no_more_than_its_part(self):
         plain = self.config_of("plain")
 
@@ -229,6 +255,9 @@ class DraTest(DraCluster):
         expect("was not given share" in ask(device="card-00000000"), "another device")
         expect("another one now" in ask(uid="1234"), "another uid")
         expect("error" in ask(name="../pods"), "a crooked name")
+        # The agent of a later release may say more than this one knows: it is told what.
+        expect("release" in ask(release="2") and "unknown" in ask(release="2"), ask(release="2"))
+        expect(self.phase("near") == "Running", "the pod was disturbed")
         expect("not found" in ask(name="none"), "no such claim")
         self.remove("near")
         self.nothing_left()

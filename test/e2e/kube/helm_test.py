@@ -111,7 +111,7 @@ class HelmTest:
         begun = time.monotonic()
         self.helm("install", "flexai", CHART, "-n", SYSTEM, "--create-namespace", "--wait", "--timeout=150s")
         installed = time.monotonic() - begun
-        expect({"xpuleases.xpu.flexai.io", "xpuqueues.xpu.flexai.io"} <= {one[0] for one in self.objects()}, "the kinds are not there")
+        expect({"xpuleases.xpu.flexai.io", "xpuqueues.xpu.flexai.io", "xpupools.xpu.flexai.io"} <= {one[0] for one in self.objects()}, "the kinds are not there")
         self.cluster.kubectl("apply", "-f", EXAMPLES)
         for pod in ("slice-30", "remote"):
             self.computes(pod)

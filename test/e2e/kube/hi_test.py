@@ -33,6 +33,7 @@ def tearDownModule():  # noqa: unittest's name
 class Case(unittest.TestCase):
     """A namespace, nodes and cards of its own; everything goes with it."""
     options = ()
+    before = ()  # words before the program's
     holding = ()  # pools whose agent does not answer
 
     def setUp(self):
@@ -64,7 +65,7 @@ class Case(unittest.TestCase):
         # Of one that was killed; nobody waits for it here.
         if not any(hi.process.poll() is None for hi in self.running):
             self.api.delete("/apis/coordination.k8s.io/v1/namespaces/flexai-system/leases/hi-scheduler")
-        self.hi = HiScheduler(BUILD, self.config, self.folder.name, "--verbose", *self.options, *options)
+        self.hi = HiScheduler(BUILD, self.config, self.folder.name, "--verbose", *self.options, *options, before=self.before)
         self.running.append(self.hi)
         self.addCleanup(self.stop, self.hi)
         return self.hi
@@ -436,6 +437,60 @@ class Queues(Case):
         self.bound("p")
 
 
+class Pools(Case):
+    def cluster(self):
+        self.node("one", {"brand": "Acme"}, {"brand": "Other"}, labels={"rack": "a"})
+        self.node("two", {"brand": "Acme"}, labels={"rack": "b"})
+
+    def pool(self, name, **spec):
+        self.api.create(f"{XPU}/xpupools", {"apiVersion": f"{DRIVER}/v1alpha1", "kind": "XpuPool", "metadata": {"name": name}, "spec": spec})
+        self.addCleanup(self.api.delete, f"{XPU}/xpupools/{name}")
+
+    def told(self, name, **wanted):
+        return wait(lambda: (one := self.api.get(f"{XPU}/xpupools/{name}").get("status", {})) and {key: one[key] for key in wanted} == wanted and one, 10)
+
+    def test_a_pool_says_what_it_has_and_claims_keep_to_it(self):
+        self.run_pod("early", slice_of(300, GI, {"pool": "acme"}))
+        wait(lambda: self.why("early") == "NotFound: claim early: pool acme is not there", 5)
+        self.pool("acme", selectors=[{"cel": {"expression": f'device.attributes["{DRIVER}"].brand == "Acme"'}}])
+        self.pool("rack-b", nodeSelector={"rack": "b"})
+        self.bound("early")
+        self.run_pod("p", slice_of(400, GI, {"pool": "rack-b"}))
+        self.bound("p")
+        self.assertEqual(self.results("p")[0]["pool"], "two")
+        status = self.told("rack-b", nodes=1, cards=1, slices=len([lease for lease in self.leases() if lease["spec"]["pool"] == "two"]))
+        self.assertEqual((status["used"] + status["free"], status["compute"], status["largest"]), (1000, 1000, status["free"]))
+        self.assertEqual(status["models"], [{"model": "Titan", "cards": 1}])
+        self.told("acme", nodes=2, cards=2, used=700, slices=2)
+        self.run_pod("more", slice_of(900, GI, {"pool": "rack-b"}))
+        wait(lambda: "0/2 nodes" in self.why("more"), 5)
+        self.api.merge("/api/v1/nodes/two", {"metadata": {"labels": {f"{DRIVER}/drained": "true"}}})
+        status = self.told("rack-b", drained=1, free=0, largest=0)
+        self.assertEqual([(one["type"], one["status"], one["reason"]) for one in status["conditions"]], [("Ready", "False", "NoCardTakesWork")])
+        self.api.merge("/api/v1/nodes/two", {"metadata": {"labels": {f"{DRIVER}/drained": None}}})
+        for name in ("early", "p"):
+            self.remove(name)
+        self.bound("more")
+        self.told("acme", used=900, free=1100, largest=1000, slices=1)
+        writes = self.api.get(f"{XPU}/xpupools/acme")["metadata"]["resourceVersion"]
+        time.sleep(3)
+        self.assertEqual(self.api.get(f"{XPU}/xpupools/acme")["metadata"]["resourceVersion"], writes, "written though nothing happens")
+
+    def test_what_makes_no_sense_is_told_or_refused(self):
+        self.pool("wrong", selectors=[{"cel": {"expression": "device.what("}}])
+        status = wait(lambda: self.api.get(f"{XPU}/xpupools/wrong").get("status"), 10)
+        self.assertIn("character", status["conditions"][0]["message"])
+        self.assertEqual(status["conditions"][0]["reason"], "Wrong")
+        self.pool("none", nodeSelector={"no": "where"})
+        self.assertEqual(wait(lambda: self.api.get(f"{XPU}/xpupools/none").get("status"), 10)["conditions"][0]["reason"], "Empty")
+        for name, spec, part in (("a.b", {}, "the name of a pool"), ("ok", {"selectors": [{}]}, "selectors[0].cel"),
+                                 ("ok", {"nodeSelector": {"a": 1}}, "nodeSelector.a")):
+            answer = self.api.call("POST", f"{XPU}/xpupools", {"apiVersion": f"{DRIVER}/v1alpha1", "kind": "XpuPool", "metadata": {"name": name},
+                                                               "spec": spec}, expect=False)
+            self.assertEqual(answer[0], 422, answer)
+            self.assertIn(part, str(answer[1]))
+
+
 class Ladder(Case):
     """What is done to pods that run, so that others may: leases first, eviction last, and never before the card's agent has let go."""
     def cluster(self):
@@ -542,7 +597,7 @@ class Gangs(Case):
         wait(lambda: "2 of 3 members are there" in self.why("m0"), 3)
         self.assertTrue(self.gated("m0"))
         self.member("m2", 3)
-        wait(lambda: self.why("m2").startswith("0/2 nodes"), 5)
+        wait(lambda: ": 0/2 nodes" in self.why("m2"), 5)
         self.assertEqual([bool(self.results(f"m{n}")) for n in range(3)], [False] * 3, "two would fit")
         self.node("more", {})
         for number in range(3):

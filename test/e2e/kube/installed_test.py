@@ -6,11 +6,14 @@ import atexit
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
+import old_images  # noqa: E402
 from cases import expect, run_cases  # noqa: E402
 from dra_cluster import DOOR, ROOT, DraCluster  # noqa: E402
 
@@ -55,6 +58,109 @@ class InstalledTest:
         for node in ("card", "plain"):
             for folder in ("/run/flexai/doors", "/var/run/cdi", "/var/lib/flexai/state/grants"):
                 self.cluster.until(f"{folder} of {node} is empty", lambda: not self.cluster.on(node, "ls", "-A", folder, code=None).split())
+
+    def case_page(self):
+        """The API server takes each object that docs/kubernetes.md shows."""
+        blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8"), re.M | re.S)
+        expect(len(blocks) >= 2, f"{blocks}")
+        for block in blocks:
+            self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", given=block)
+
+    # Those of examples/more, each by itself.
+
+    def more(self, name):
+        file = ROOT / "examples" / "more" / f"{name}.yaml"
+        self.cluster.kubectl("apply", "-f", str(file))
+        return file
+
+    def leases(self, namespace="default"):
+        return [one for one in self.cluster.get("xpuleases", "-n", namespace)["items"] if "deletionTimestamp" not in one["metadata"]]
+
+    def job_done(self, name, namespace="default"):
+        self.cluster.until(f"the job {name} is done", lambda: any(
+            one["type"] == "Complete" and one["status"] == "True" for one in self.cluster.get("job", name, "-n", namespace)["status"].get("conditions", [])), 180)
+
+    def taken_away(self, file):
+        self.cluster.kubectl("delete", "-f", str(file), "--wait=true")
+        self.cluster.until("claims and leases are gone", lambda: not self.cluster.get("resourceclaims,xpuleases", "-A")["items"], 90)
+
+    def case_more_whole_card(self):
+        """The whole card's time and all of its memory."""
+        file = self.more("whole-card")
+        self.computes("whole-card")
+        lease, card = self.leases()[0], self.cluster.device()
+        expect(lease["spec"]["compute"] == 1000 and f"{lease['spec']['memory'] >> 20}Mi" == card["capacity"]["memory"]["value"], f"{lease['spec']} of {card}")
+        self.taken_away(file)
+
+    def case_more_gang(self):
+        """Both, at the same time."""
+        file = self.more("gang")
+        self.cluster.until("both run", lambda: sum(one["status"]["phase"] == "Running" for one in self.cluster.get("pods")["items"]) == 2, 120)
+        expect(len(self.leases()) == 2, f"{self.leases()}")
+        self.job_done("gang")
+        self.taken_away(file)
+
+    def case_more_queue(self):
+        """One computes, the other waits with the reason, and has its turn."""
+        file = self.more("queue")
+
+        def waits():
+            said = [condition.get("message", "") for one in self.cluster.get("pods")["items"] for condition in one["status"].get("conditions", [])]
+            return any(one.startswith("QueueLimit: ") and "queue small is at its limit" in one for one in said)
+        self.cluster.until("one waits", waits, 60)
+        self.cluster.until("the other computes", lambda: len(self.leases()) == 1, 60)
+        self.job_done("queue")
+        self.taken_away(file)
+
+    def case_more_fraction(self):
+        """A quarter of the card by the words of KAI."""
+        file = self.more("fraction")
+        self.cluster.until("it has a lease", lambda: self.leases("fraction"), 60)
+        expect(self.leases("fraction")[0]["spec"]["compute"] == 250, f"{self.leases('fraction')}")
+        self.job_done("fraction", "fraction")
+        self.taken_away(file)
+
+    def case_more_all_are_tried(self):
+        """Each file of examples/more is the subject of a case here."""
+        files = {path.stem.replace("-", "_") for path in (ROOT / "examples" / "more").glob("*.yaml")}
+        expect(files == {name[10:] for name in dir(self) if name.startswith("case_more_")} - {"all_are_tried"}, f"{files}")
+
+    # Images of other C libraries.
+
+    def load(self, make, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            made = make(pathlib.Path(folder), *words)
+            archive = self.cluster.state / "other.tar"
+            archive.write_bytes(made[0] if isinstance(made, tuple) else made)
+        self.cluster.door("load", str(archive))
+        archive.unlink()
+        return made
+
+    def case_old_glibc(self):
+        """A program in an image with an old C library computes, from the node without cards, by the library that it is given."""
+        _, version = self.load(old_images.old, self.cluster.build / "bin" / "flexai-example-pi-old")
+        expect(2.28 <= float(version) < 2.34, f"glibc {version} is not old")
+        self.cluster.claim("old", compute=200, memory="256Mi")
+        self.cluster.pod("old", ["/bin/flexai-example-pi-old", "3"], gated=False, image="old", nodeSelector={"kubernetes.io/hostname": "plain"})
+        told = self.cluster.output("old", 180)
+        expect(told.splitlines()[0] == f"glibc {version}" and ", 256 MiB" in told.splitlines()[1] and told.splitlines()[-1].startswith("done: 3.14"), told)
+        print(f"      on glibc {version}")
+        self.cluster.remove("old")
+
+    def case_musl(self):
+        """An image with musl is refused before its program starts; pod, events and plugin say why."""
+        self.load(old_images.musl)
+        self.cluster.claim("musl", compute=200, memory="256Mi")
+        self.cluster.pod("musl", ["/bin/sleep", "600"], gated=False, image="musl")
+        self.cluster.until("it is refused", lambda: self.cluster.phase("musl") in ("Failed", "Running"), 120)
+        expect(self.cluster.phase("musl") == "Failed", "it runs, and would find no card")
+        line = "ImageUnfit: the image's C library is musl (/lib/ld-musl-x86_64.so.1)"
+        expect(line in json.dumps(self.cluster.get("pod", "musl")["status"]), f"{self.cluster.get('pod', 'musl')['status']}")
+        self.cluster.until("an event says it", lambda: line in self.cluster.events("musl"), 20)
+        told = self.explained("musl")
+        expect(told["reason"] == "ImageUnfit" and "glibc 2.28 or later" in told["message"] and told["advice"], f"{told}")
+        self.cluster.remove("musl")
+        self.cluster.until("claims and leases are gone", lambda: not self.cluster.get("resourceclaims,xpuleases", "-A")["items"])
 
     def case_names_of_others(self):
         """HAMi's resources in a namespace that takes them; elsewhere, and what cannot be honoured, not."""

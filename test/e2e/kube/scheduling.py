@@ -25,19 +25,24 @@ class Api:
         self.host = server.removeprefix("https://")
         pki = pathlib.Path(folder) / "pki"
         self.context = ssl.create_default_context(cafile=pki / "ca.crt")
+        self.nobody = ssl.create_default_context(cafile=pki / "ca.crt")
         self.context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         self.local = threading.local()
 
-    def call(self, method, path, body=None, kind="application/json", expect=True):
+    def call(self, method, path, body=None, kind="application/json", expect=True, as_user=None, token=None):
+        headers = {"Content-Type": kind, **({"Impersonate-User": as_user} if as_user else {})}
+        if token:
+            return self.once(method, path, body, {**headers, "Authorization": f"Bearer {token}"})
         data = None if body is None else json.dumps(body, sort_keys=True, separators=(",", ":"))
         for attempt in (0, 1):
             connection = getattr(self.local, "connection", None)
             if connection is None:
                 connection = self.local.connection = http.client.HTTPSConnection(self.host, context=self.context, timeout=30)
             try:
-                connection.request(method, path, data, {"Content-Type": kind})
+                connection.request(method, path, data, headers)
                 answer = connection.getresponse()
                 text = answer.read()
+                self.local.warnings = answer.headers.get_all("Warning") or []
                 break
             except (OSError, http.client.HTTPException):
                 self.local.connection = None
@@ -48,6 +53,19 @@ class Api:
             assert answer.status < 300, f"{method} {path}: {answer.status} {text.decode()[:600]}"
             return parsed
         return answer.status, parsed
+
+    def once(self, method, path, body, headers):
+        """Over a connection of its own, without the administrator's certificate: (status, answer)."""
+        connection = http.client.HTTPSConnection(self.host, context=self.nobody, timeout=30)
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer.status, json.loads(text)
+
+    def warnings(self):
+        """What came with the last answer."""
+        return self.local.warnings
 
     def get(self, path):
         return self.call("GET", path)
@@ -94,9 +112,10 @@ class Cluster:
     def install(self):
         namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: flexai-system}\n"
         self.kubectl("apply", "-f", "-", stdin=namespace)
-        for file in ("crds/xpulease.yaml", "crds/xpuqueue.yaml", "kustomize/deviceclass.yaml", "kustomize/claim-policy.yaml", "kustomize/hi-scheduler-rbac.yaml"):
+        for file in ("crds/xpulease.yaml", "crds/xpupool.yaml", "crds/xpuqueue.yaml", "kustomize/deviceclass.yaml", "kustomize/claim-policy.yaml", "kustomize/hi-scheduler-rbac.yaml"):
             self.kubectl("apply", "-f", str(ROOT / "deploy" / file))
-        self.kubectl("wait", "--for=condition=Established", "crd/xpuleases.xpu.flexai.io", "crd/xpuqueues.xpu.flexai.io", "--timeout=20s")
+        self.kubectl("wait", "--for=condition=Established", "crd/xpuleases.xpu.flexai.io", "crd/xpuqueues.xpu.flexai.io",
+                     "crd/xpupools.xpu.flexai.io", "--timeout=20s")
 
     def identity(self, folder, account="hi-scheduler"):
         """A kubeconfig of its service account: a token, no more."""
@@ -217,9 +236,9 @@ class Agents:
 
 
 class HiScheduler:
-    def __init__(self, build, kubeconfig, folder, *options):
+    def __init__(self, build, kubeconfig, folder, *options, before=()):
         self.log = open(f"{folder}/hi-{time.monotonic_ns()}.log", "w+", encoding="utf-8")
-        self.process = subprocess.Popen([f"{build}/bin/hi-scheduler", "--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", *options],
+        self.process = subprocess.Popen([*before, f"{build}/bin/hi-scheduler", "--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", *options],
                                         stderr=self.log)
         end = time.monotonic() + 20
         while "listen=" not in self.text():

@@ -3,8 +3,9 @@
 // of memory is written, copied and read back. Prints one line: what was counted, or the first error
 // and how long the call that reported it took.
 //
-// usage: opencl-counter [--launches N] [--mib N] [--pause-us N] [--recorded 1]
+// usage: opencl-counter [--launches N] [--mib N] [--pause-us N] [--recorded 1] [--part 1]
 // --recorded: the kernels are launched from command buffers, one for each number.
+// --part: on the last of the parts of one unit each that the card is parted into.
 #include <CL/cl.h>
 #include <CL/cl_ext.h>
 
@@ -92,12 +93,23 @@ void record(Card& card, cl_uint most) {
   }
 }
 
-Card open() {
+cl_device_id part_of(cl_device_id card) {
+  const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+  cl_uint count = 0;
+  need(clCreateSubDevices(card, equally, 0, nullptr, &count), "clCreateSubDevices");
+  std::vector<cl_device_id> parts(count);
+  need(clCreateSubDevices(card, equally, count, parts.data(), nullptr), "clCreateSubDevices");
+  for (cl_uint i = 0; i + 1 < count; ++i) need(clReleaseDevice(parts[i]), "clReleaseDevice");
+  return parts.back();
+}
+
+Card open(bool part) {
   Card card;
   cl_platform_id platform = nullptr;
   cl_int code = CL_SUCCESS;
   need(clGetPlatformIDs(1, &platform, nullptr), "clGetPlatformIDs");
   need(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &card.device, nullptr), "clGetDeviceIDs");
+  if (part) card.device = part_of(card.device);
   card.context = clCreateContext(nullptr, 1, &card.device, nullptr, nullptr, &code);
   need(code, "clCreateContext");
   card.queue = clCreateCommandQueueWithProperties(card.context, card.device, nullptr, &code);
@@ -182,17 +194,18 @@ void carry(const Card& card, size_t bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int launches = 256, mib = 1, pause = 0, recorded = 0;
+  int launches = 256, mib = 1, pause = 0, recorded = 0, part = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
     int* value = name == "--launches"   ? &launches
                  : name == "--mib"      ? &mib
                  : name == "--recorded" ? &recorded
+                 : name == "--part"     ? &part
                                         : &pause;
     *value = std::atoi(argv[i + 1]);
   }
   g_before = Clock::now();
-  Card card = open();
+  Card card = open(part != 0);
   if (recorded != 0) record(card, 7);
   const cl_uint sum = launch(card, launches, pause);
   if (mib != 0) carry(card, static_cast<size_t>(mib) << 20);

@@ -97,6 +97,89 @@ class Tests:
             self.finished(program)
             first.nothing_left(5)
 
+    def case_parted(self):
+        """A card that the program has parted is parted there in the same way."""
+        with self.two() as (first, second):
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", "--part", "1")
+            self.migrate(first, second)
+            time.sleep(0.3)
+            self.migrate(second, first)
+            self.finished(program)
+            first.nothing_left(5)
+
+    # Programs of the card's own host.
+
+    @staticmethod
+    def own(group, command, *more):
+        words = [group.tool("flexai"), "run", "--isolation", "served", *(more or ("--compute", "50%", "--memory", "256MiB")), "--", *command]
+        return subprocess.Popen(words, env=group.card_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def sent_away(self, a, b):
+        told = a.here("slice", "migrate", self.at_work(a), "--to", b.host())
+        wait_until("nothing of it is left here", lambda: not a.sessions() and not a.slices(), 5)
+        there = b.sessions()
+        expect(len(there) == told["sessions"] and all(one["host"] == "gpu1" for one in there), str(there))
+        return told
+
+    def counting(self, group, *more):
+        return [group.tool("opencl-counter"), "--launches", str(LAUNCHES), "--pause-us", "300", *more]
+
+    def case_own(self):
+        """A program of the card's host goes on at another one, comes back, and goes there once more."""
+        with self.two() as (first, second):
+            program = self.own(first, self.counting(first))
+            told = self.sent_away(first, second)
+            time.sleep(0.3)
+            second.here("slice", "migrate", second.sessions()[0]["slices"][0], "--to", first.host())
+            second.nothing_left(5)
+            time.sleep(0.3)
+            first.here("slice", "migrate", first.sessions()[0]["slices"][0], "--to", second.host())
+            self.finished(program)
+            second.nothing_left(5)
+            first.nothing_left(5)
+            return f"{told['moved_bytes']} bytes, {told['took_ms']:.0f} ms"
+
+    def case_own_slice(self):
+        """A slice with a name stays, empty; more processes of the program find their card where it is now."""
+        with self.two() as (first, second):
+            first.here("slice", "create", "trainer", "--compute", "50%", "--memory", "256MiB")
+            line = " ".join(self.counting(first))
+            program = self.own(first, ["sh", "-c", f"{line}; {line.replace(str(LAUNCHES), '200')}"], "--slice", "trainer")
+            self.at_work(first)
+            first.here("slice", "migrate", "trainer", "--to", second.host())
+            wait_until("its workers have ended", lambda: not first.sessions(), 5)
+            wait_until("its memory is free", lambda: first.here("top", "--once")["slices"][0]["memory_used_bytes"] == 0, 5)
+            other = self.own(first, [first.tool("opencl-counter"), "--launches", "100"], "--slice", "trainer")
+            out, errors = other.communicate(timeout=60)
+            expect(other.returncode == 0 and counted(100) in out, out + errors)
+            out, errors = program.communicate(timeout=100)
+            expect(program.returncode == 0 and counted(LAUNCHES) in out and counted(200) in out, out + errors)
+            second.nothing_left(5)
+            first.here("slice", "delete", "trainer")
+
+    def case_own_agent(self):
+        """The agent of the program's host is killed and comes back: the program, and what comes after it, do not notice."""
+        with self.two() as (first, second):
+            line = " ".join(self.counting(first))
+            program = self.own(first, ["sh", "-c", f"{line}; {line.replace(str(LAUNCHES), '200')}"])
+            self.sent_away(first, second)
+            first.stop(signal.SIGKILL)
+            time.sleep(1)
+            first.start()
+            out, errors = program.communicate(timeout=100)
+            expect(program.returncode == 0 and counted(LAUNCHES) in out and counted(200) in out, out + errors)
+            second.nothing_left(5)
+            first.nothing_left(5)
+
+    def case_own_killed(self):
+        """A program that is killed leaves nothing at either host."""
+        with self.two() as (first, second):
+            program = self.own(first, self.counting(first))
+            self.sent_away(first, second)
+            subprocess.run(["pkill", "-KILL", "-P", str(program.pid)], check=False)
+            program.communicate(timeout=30)
+            second.nothing_left(5)
+
     def case_training(self):
         """The losses of a training that has moved are those of one that has not."""
         with self.two() as (first, second):
@@ -176,7 +259,7 @@ class Tests:
             wait_until("it works", lambda: sum(s["attached"] for s in first.sessions()) == 2)
             name = next(s["slices"][0] for s in first.sessions() if not s["host"])
             done = first.cli("slice", "migrate", name, "--to", "gpu2", env=first.card_env)
-            expect(done.returncode != 0 and "flexai run --host" in done.stderr, done.stderr)
+            expect(done.returncode != 0 and "is flexaid --listen running there?" in done.stderr, done.stderr)
             end(here)
             first.here("slice", "create", "idle", "--compute", "10%", "--memory", "64MiB")
             done = first.cli("slice", "migrate", "idle", "--to", "gpu2", env=first.card_env)
