@@ -360,18 +360,36 @@ void Binder::mend() {
       });
     });
   }
-  for (const std::string& key : world_.stale_leases()) {
-    const kube::Lease* lease = world_.lease(key);
-    if (lease == nullptr || lease->deleting || !busy_.insert("drop " + key).second) continue;
-    send(drop_lease(*lease), [this, key](kube::Reply reply) {
-      if (!reply.ok() && reply.failure->http != 404)
-        base::log(base::Level::kWarn, "binder", "a lease could not be dropped",
-                  {{"lease", key}, {"error", reply.failure->message}});
-      loop_.at(base::monotonic_now() + 10 * kPause, [this, alive = alive_, key] {
-        if (*alive) busy_.erase("drop " + key);
-      });
-    });
-  }
+  for (const std::string& key : world_.stale_leases())
+    if (const kube::Lease* lease = world_.lease(key); lease != nullptr) drop(*lease);
+  for (const std::string& key : world_.orphans())
+    if (const kube::Lease* lease = world_.lease(key); lease != nullptr) look_after_orphan(*lease);
+}
+
+void Binder::drop(const kube::Lease& lease) {
+  const std::string key = lease.ns + "/" + lease.name;
+  if (lease.deleting || !busy_.insert("drop " + key).second) return;
+  send(drop_lease(lease), [this, key](kube::Reply reply) {
+    if (!reply.ok() && reply.failure->http != 404)
+      base::log(base::Level::kWarn, "binder", "a lease could not be dropped",
+                {{"lease", key}, {"error", reply.failure->message}});
+    later(10 * kPause, [this, key] { busy_.erase("drop " + key); });
+  });
+}
+
+// The watch of the claims may be far behind: only the server itself can say that one is gone.
+void Binder::look_after_orphan(const kube::Lease& orphan) {
+  const std::string key = orphan.ns + "/" + orphan.name, uid = orphan.spec.claim.uid;
+  send(kube::get_object(kube::kResourceClaims, {orphan.ns, orphan.spec.claim.name}),
+       [this, key, uid](const kube::Reply& reply) {
+         const auto claim =
+             reply.ok() ? read_facts(reply.body) : base::Result<ClaimFacts>(reply.failure->error());
+         const bool gone =
+             claim.ok() ? claim->uid != uid : !reply.ok() && reply.failure->http == 404;
+         const kube::Lease* lease = world_.lease(key);
+         if (gone && lease != nullptr && lease->spec.claim.uid == uid && handlers_.may_write())
+           drop(*lease);
+       });
 }
 
 }  // namespace flexai::control

@@ -66,6 +66,8 @@ class Binder {
   void later(base::Nanos pause, std::function<void()> then);
   void finish(const std::string& pod);
   void look_for(const std::string& lease);
+  void drop(const kube::Lease& lease);
+  void look_after_orphan(const kube::Lease& lease);
   void fail(const TaskPtr& task, const kube::Failure& failure);
   void send(kube::Call call, std::function<void(kube::Reply)> then);
   bool ready(const std::string& pod) const;

@@ -1,8 +1,9 @@
 // fitting: which cards of one node, and how much of each, satisfy the claims of a pod: the
 // allocation rules of dynamic resource allocation (KEP-4381, 5075 consumable capacity, 4816
-// prioritised lists, 5055 taints), searched with backtracking. Bounded: a search that is too long
-// is given up and says so. Source: the semantics that kube-scheduler has in 1.36; the order in
-// which cards are tried is the caller's. Threads: any; pure.
+// prioritised lists, 5055 taints), searched with backtracking over all requests of all claims: what
+// is possible is found. Bounded: a search of more than 50,000 steps is given up and says so.
+// Source: the semantics that kube-scheduler has in 1.36; the order in which cards are tried is the
+// caller's. Threads: any; pure.
 #pragma once
 
 #include <functional>
@@ -41,8 +42,9 @@ struct Asking {
 base::Result<bool> selectable(const Card& card, const Request& request, const ClassFacts& of);
 
 // For each claim its choices, in the order of its requests. kExhausted: it cannot be; kTimeout: the
-// search was given up.
+// search was given up. `steps`: those that it took are added to it.
 base::Result<std::vector<std::vector<Choice>>> fit(const std::vector<Asking>& asking,
-                                                   const std::vector<CardState>& cards);
+                                                   const std::vector<CardState>& cards,
+                                                   int* steps = nullptr);
 
 }  // namespace flexai::control

@@ -8,6 +8,9 @@
 #include "model/json.h"
 
 namespace flexai::control {
+namespace {
+constexpr int64_t kMostHours = 1'000'000'000'000'000;  // thousandths
+}
 
 base::Result<QueueFacts> read_queue(std::string_view text) {
   FLEXAI_TRY_ASSIGN(const Json json, model::parse_json(text));
@@ -26,7 +29,9 @@ base::Result<QueueFacts> read_queue(std::string_view text) {
   for (const Json& cap : list_at(spec, "caps"))
     q.caps.push_back({text_at(cap, "model"), number_at(cap, "cards", 0) * 1000});
   Json status = at(json, "status");
-  facts.ncu_hours = std::max<int64_t>(0, number_at(status, "ncuHours", 0));
+  facts.ncu_hours = std::clamp<int64_t>(number_at(status, "ncuHours", 0), 0, kMostHours);
+  facts.ncu_counted = text_at(status, "ncuCounted");
+  if (status.is_object()) status.erase("ncuCounted");
   if (status.is_object() && status.contains("conditions"))
     for (Json& condition : status["conditions"])
       if (condition.is_object()) condition.erase("lastTransitionTime");
@@ -110,8 +115,9 @@ std::string status_of(const QueueFacts& facts, const World::QueueUse& use, const
 }
 
 kube::Call write_status(const QueueFacts& facts, const std::string& status,
-                        const std::string& when) {
+                        const std::string& counted, const std::string& when) {
   Json body{{"metadata", {{"uid", facts.uid}}}, {"status", *model::parse_json(status)}};
+  body["status"]["ncuCounted"] = counted;
   for (Json& condition : body["status"]["conditions"]) condition["lastTransitionTime"] = when;
   kube::Call call = kube::patch(kube::kXpuQueues, {"", facts.queue.name}, kube::Patch::kMerge,
                                 dump(body), "status");

@@ -17,8 +17,9 @@ struct QueueFacts {
   model::Queue queue;
   int64_t generation = 0;
   std::string uid;
-  int64_t ncu_hours = 0;  // thousandths, as said last
-  std::string status;     // JSON of what was written last, without times
+  int64_t ncu_hours = 0;    // thousandths, as said last
+  std::string ncu_counted;  // until when; empty: not said
+  std::string status;       // JSON of what was written last, without times
 };
 base::Result<QueueFacts> read_queue(std::string_view text);
 
@@ -29,7 +30,8 @@ std::vector<model::Queue> sound(const std::vector<QueueFacts>& all,
 // What status says; without the time at which it last changed. `whole`: milli-NCU of all cards.
 std::string status_of(const QueueFacts& queue, const World::QueueUse& use, const std::string& wrong,
                       int64_t whole, int64_t ncu_hours);
+// `counted`: until when the hours are; `when`: now.
 kube::Call write_status(const QueueFacts& queue, const std::string& status,
-                        const std::string& when);
+                        const std::string& counted, const std::string& when);
 
 }  // namespace flexai::control

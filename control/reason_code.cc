@@ -22,6 +22,7 @@ std::string code_of(base::Code code) {
     case base::Code::kDenied:
       return "Denied";
     case base::Code::kUnsupported:
+    case base::Code::kTimeout:  // of a search
       return "Unsupported";
     default:
       return "Invalid";

@@ -88,7 +88,8 @@ base::Status Scheduler::start() {
           [this](const std::string& key, const kube::Lease* now) {
             const int64_t ncu =
                 now == nullptr ? 0 : world_.ncu_of_card(now->spec.pool, now->spec.device);
-            accounts_.lease(key, now, ncu, base::monotonic_now());
+            const base::Nanos when = base::monotonic_now();
+            if (watching_) accounts_.lease(key, now, ncu, when, when);
           },
           [this] {
             queues_dirty_ = true;
@@ -111,7 +112,7 @@ base::Status Scheduler::start() {
   handlers.stopped = [this] {
     base::log(base::Level::kWarn, "scheduler", "leads no more");
     ladder_.drop();
-    accounts_.count(false, base::monotonic_now());
+    accounts_.lead(false, base::monotonic_now());
     counting_ = false;
     for (const std::string& pod : world_.assumptions()) world_.forget(pod);
     world_.drop_unseen();
@@ -184,7 +185,8 @@ void Scheduler::cycle() {
   if (!figures_.synced || stopping_) return;
   look_at_clock();
   if (std::exchange(queues_dirty_, false)) take_queues();
-  if (leading() && !counting_) count_hours();
+  if (!watching_) begin_counting();
+  if (leading() && !counting_) go_on_counting();
   world_.forget_misfits();
   for (int round = 0; round < kMostRounds && decide(); ++round) {
   }
@@ -302,20 +304,36 @@ void Scheduler::take_queues() {
   world_.queues(std::move(queues), std::move(wrong));
 }
 
-// Of all that there is now; queues go on from what the one who led before has said of them.
-void Scheduler::count_hours() {
-  counting_ = true;
+namespace {
+// As a moment of this process's clock.
+base::Nanos moment(const std::string& when, base::Nanos now) {
+  const int64_t ms = kube::unix_ms_of(when);
+  return ms <= 0 ? now : now - std::max<int64_t>(0, kube::unix_ms() - ms) * base::kMillisecond;
+}
+}  // namespace
+
+// Whether it leads or not: who leads next must know what was used since the last word of this one.
+void Scheduler::begin_counting() {
+  watching_ = true;
   const base::Nanos now = base::monotonic_now();
-  for (const auto& [key, lease] : world_.leases())
-    accounts_.lease(key, &lease, world_.ncu_of_card(lease.spec.pool, lease.spec.device), now);
-  const auto own = accounts_.by_queue(now);
-  hours_.clear();
-  for (const auto& [key, entry] : watches_->queues().store()) {
-    const auto at = own.find(entry.value.queue.name);
-    const int64_t counted = at == own.end() ? 0 : std::llround(at->second * 1000);
-    hours_[entry.value.queue.name] = {entry.value.ncu_hours - counted, entry.value.ncu_hours, now};
+  for (const auto& [key, lease] : world_.leases()) {
+    const std::string& since = lease.status.since.empty() ? lease.created : lease.status.since;
+    accounts_.lease(key, &lease, world_.ncu_of_card(lease.spec.pool, lease.spec.device),
+                    moment(since, now), now);
   }
-  accounts_.count(true, now);
+}
+
+// Queues go on from what the one who led before has said of them last, and until when.
+void Scheduler::go_on_counting() {
+  counting_ = true;
+  hours_.clear();
+  written_status_.clear();
+  accounts_.lead(true, base::monotonic_now());
+}
+
+Scheduler::Hours Scheduler::hours_of(const QueueFacts& queue, base::Nanos now) const {
+  return {static_cast<double>(queue.ncu_hours), moment(queue.ncu_counted, now), queue.ncu_hours,
+          queue.ncu_counted, now};
 }
 
 void Scheduler::write_queues() {
@@ -324,27 +342,31 @@ void Scheduler::write_queues() {
   if (now - queues_written_ < kQueues) return at(queues_written_ + kQueues);
   queues_written_ = now;
   const auto use = world_.queue_use();
-  const auto counted = accounts_.by_queue(now);
+  const std::string clock = kube::now_text(true);
   at(now + kHours);
   for (const auto& [key, entry] : watches_->queues().store()) {
     const QueueFacts& facts = entry.value;
-    const auto used = use.find(facts.queue.name);
-    const auto wrong = world_.wrong_queues().find(facts.queue.name);
+    const std::string& name = facts.queue.name;
+    const auto used = use.find(name);
+    const auto wrong = world_.wrong_queues().find(name);
     const World::QueueUse of = used == use.end() ? World::QueueUse{} : used->second;
     const std::string why = wrong == world_.wrong_queues().end() ? "" : wrong->second;
-    Hours& hours = hours_[facts.queue.name];
-    const auto own = counted.find(facts.queue.name);
-    const int64_t all =
-        hours.before + (own == counted.end() ? 0 : std::llround(own->second * 1000));
+    if (hours_.count(name) == 0) hours_[name] = hours_of(facts, now);
+    Hours& hours = hours_[name];
+    hours.used += 1000 * accounts_.between(name, hours.until, now);
+    hours.until = now;
+    const int64_t all = std::llround(hours.used);
     std::string status = status_of(facts, of, why, world_.whole_ncu(), hours.said);
     // Hours alone are not worth a write each second.
-    if (status != facts.status || (all != hours.said && now - hours.when >= kHours)) {
-      hours.said = all, hours.when = now;
+    if ((status != facts.status && status != written_status_[name]) ||
+        (all != hours.said && now - hours.when >= kHours)) {
+      hours.said = all, hours.said_until = clock, hours.when = now;
       status = status_of(facts, of, why, world_.whole_ncu(), all);
     }
-    if (status == facts.status || written_status_[facts.queue.name] == status) continue;
-    written_status_[facts.queue.name] = status;
-    client_.send(write_status(facts, status, kube::now_text(false)), nullptr, [](kube::Reply) {});
+    if (status == facts.status || written_status_[name] == status) continue;
+    written_status_[name] = status;
+    client_.send(write_status(facts, status, hours.said_until, kube::now_text(false)), nullptr,
+                 [](kube::Reply) {});
   }
 }
 

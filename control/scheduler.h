@@ -79,8 +79,9 @@ class Scheduler {
   int64_t now_ms() const;  // by the API server's clock, as what objects say
   void look_at_clock();
   void write_queues();
+  void begin_counting();
+  void go_on_counting();
   void write_pools();
-  void count_hours();
   bool leading() const;
 
   kube::Client& client_;
@@ -99,13 +100,16 @@ class Scheduler {
   std::vector<model::Queue> known_queues_;
   std::map<std::string, std::string> written_status_;
   Accounts accounts_;
-  bool counting_ = false;
-  struct Hours {         // thousandths of NCU-hours of a queue
-    int64_t before = 0;  // that others had counted
+  bool watching_ = false, counting_ = false;  // leases; and queues, because it leads
+  struct Hours {                              // thousandths of NCU-hours of a queue
+    double used = 0;
+    base::Nanos until = 0;
     int64_t said = 0;
+    std::string said_until;
     base::Nanos when = 0;  // it was said
   };
   std::map<std::string, Hours> hours_;
+  Hours hours_of(const QueueFacts& queue, base::Nanos now) const;
   bool queues_dirty_ = true, stopping_ = false;
   std::map<std::string, std::string> written_pools_;
   int64_t told_ahead_ms_ = 0;

@@ -4,6 +4,7 @@
 #include "control/json_parts.h"
 #include "kube/names.h"
 #include "kube/object_json.h"
+#include "kube/packed.h"
 
 namespace flexai::control {
 namespace {
@@ -78,8 +79,10 @@ struct Watches::All {
   std::unique_ptr<kube::Reflector<T>> reflect(const kube::Resource& resource,
                                               typename kube::Reflector<T>::Project project,
                                               kube::ReflectorHandlers<T> h,
-                                              const std::string& fields = "") {
+                                              const std::string& fields = "",
+                                              const kube::Shape* shape = nullptr) {
     kube::ListWatchOptions options;
+    options.shape = shape;
     options.resource = resource;
     options.selection.field_selector = fields;
     return std::make_unique<kube::Reflector<T>>(client, loop, std::move(options),
@@ -140,14 +143,14 @@ struct Watches::All {
     ns.synced = [this] { on.changed(); };
 
     pods = reflect<PodFacts>(kube::kPods, project<PodFacts, read_pod>, std::move(pod),
-                             "status.phase!=Succeeded,status.phase!=Failed");
+                             "status.phase!=Succeeded,status.phase!=Failed", &kube::kPackedPod);
     claims = reflect<ClaimFacts>(kube::kResourceClaims, project<ClaimFacts, read_facts>,
-                                 std::move(claim));
+                                 std::move(claim), "", &kube::kPackedClaim);
     nodes = reflect<NodeFacts>(kube::kNodes, project<NodeFacts, read_node>,
-                               handlers<NodeFacts>("nodes", &World::node));
-    slices = reflect<CardSlice>(kube::kResourceSlices, project_slice,
-                                handlers<CardSlice>("slices", &World::slice),
-                                std::string("spec.driver=") + kube::kDriverName);
+                               handlers<NodeFacts>("nodes", &World::node), "", &kube::kPackedNode);
+    slices = reflect<CardSlice>(
+        kube::kResourceSlices, project_slice, handlers<CardSlice>("slices", &World::slice),
+        std::string("spec.driver=") + kube::kDriverName, &kube::kPackedSlice);
     classes = reflect<ClassFacts>(kube::kDeviceClasses, project<ClassFacts, read_class>,
                                   handlers<ClassFacts>("classes", &World::device_class));
     using L = const kube::Lease*;

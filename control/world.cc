@@ -16,6 +16,10 @@ using model::Workload;
 
 constexpr int64_t kMib = 1 << 20;
 constexpr size_t kMostZones = 60, kMostModels = 60, kMostFits = 2000;
+constexpr int kEasySearch = 1'000;      // steps on one node that count for nothing
+constexpr int kMostWork = 200'000;      // steps: some 0.1 s
+constexpr int64_t kFirstRest = 10'000;  // ms; doubled each time
+constexpr int kLongestRest = 6;         // doublings
 
 // Of all its cards: quotas know a node's cards by one name.
 std::string model_of(const std::vector<std::shared_ptr<const Card>>& cards) {
@@ -196,6 +200,7 @@ void World::emit(sched::Delta* delta) {
   for (const std::string& unit : order) {
     const auto known = units_.find(unit);
     if (known == units_.end()) continue;
+    count_off(&known->second);
     for (Workload& w : known->second.emitted) {
       give_room(w, 1);
       before[w.name] = std::move(w);
@@ -211,6 +216,7 @@ void World::emit(sched::Delta* delta) {
       if (w.state == model::WorkState::kRunning) give_room(w, -1);
       state.emitted.push_back(std::move(w));
     }
+    count(&state);
     if (state.trouble.empty())
       troubled_.erase(unit);
     else
@@ -252,6 +258,7 @@ bool World::refresh(int64_t now_ms) {
     ++changes_;
     forget_misfits();
   }
+  wake_up();
   if (fits_.size() > kMostFits) structure_ = true;
   if ((structure_ || planner_ == nullptr) && !open(now_ms_)) return false;
   sched::Delta delta;
@@ -296,6 +303,28 @@ std::vector<std::pair<std::string, std::string>> World::troubles() {
   return all;
 }
 
+// Until something changes there; and who has used up his steps, for a time.
+void World::misfit(const std::string& unit, const std::string& node) {
+  UnitState& state = units_.at(unit);
+  state.excluded.insert(node);
+  misfits_.insert(unit);
+  dirty_units_.insert(unit);
+  if (state.work < kMostWork) return;
+  state.work = 0;
+  state.rests_until = now_ms_ + (kFirstRest << std::min(state.rests++, kLongestRest));
+  resting_.insert(unit);
+}
+
+void World::wake_up() {
+  std::erase_if(resting_, [this](const std::string& unit) {
+    const auto at = units_.find(unit);
+    if (at == units_.end()) return true;
+    if (at->second.rests_until > now_ms_) return false;
+    dirty_units_.insert(unit);
+    return true;
+  });
+}
+
 base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
                                                   const sched::Action& action,
                                                   const std::function<std::string()>& uuid,
@@ -321,16 +350,14 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
     if (const char* why = dynamic && site != sites_.end()
                               ? obstacle(p.wish->constraints, site->second.facts, use_of(at.node))
                               : nullptr) {
-      state->second.excluded.insert(at.node);
-      misfits_.insert(unit);
-      dirty_units_.insert(unit);
+      misfit(unit, at.node);
       return fail(Code::kConflict, key + " on " + at.node + ": " + why);
     }
-    const auto found = fit(asking, cards);
+    int steps = 0;
+    const auto found = fit(asking, cards, &steps);
+    state->second.work += std::max(0, steps - kEasySearch);
     if (!found.ok()) {
-      state->second.excluded.insert(pool);
-      misfits_.insert(unit);
-      dirty_units_.insert(unit);
+      misfit(unit, pool);
       return fail(Code::kConflict, key + " on " + pool + ": " + found.error().message);
     }
     PodPlace place{key, p.uid, at.node, p.wish->queue, {}};
@@ -353,29 +380,57 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
   return places;
 }
 
+// Sums that go along with the units: to add them up anew takes 20 ms of 50,000 pods, each second.
+void World::count_off(UnitState* state) {
+  for (const auto& [of, part] : state->counted) {
+    of->ncu -= part.ncu;
+    of->milli -= part.milli;
+    of->running -= part.running;
+    of->pending -= part.pending;
+    of->suspended -= part.suspended;
+    of->unmet -= part.unmet;
+  }
+  state->counted.clear();
+}
+
+void World::count(UnitState* state) {
+  const auto part_of = [&](const std::string& queue) -> QueueUse& {
+    QueueUse* of = &use_[queue];
+    for (auto& [known, part] : state->counted)
+      if (known == of) return part;
+    return state->counted.emplace_back(of, QueueUse{}).second;
+  };
+  for (const Workload& w : state->emitted) {
+    if (w.queue.empty()) continue;
+    QueueUse& part = part_of(w.queue);
+    if (w.state == model::WorkState::kPending)
+      part.unmet += int64_t{w.members} * w.cards * w.card_milli;
+    for (const model::MemberPlace& place : w.places) {
+      const int64_t milli = int64_t{milli_now(w)} * w.cards;
+      const auto site = sites_.find(place.card_node.empty() ? place.node : place.card_node);
+      part.milli += milli;
+      if (site != sites_.end()) part.ncu += milli * average_ncu(site->second.cards) / 1000;
+    }
+    part.running += !w.places.empty() && w.cards > 0 && w.name.find('#') == std::string::npos;
+    part.suspended += w.state == model::WorkState::kSuspended;
+  }
+  for (const std::string& pod : state->waiting)
+    if (const PodFacts* p = this->pod(pod); p != nullptr) ++part_of(p->wish->queue).pending;
+  for (const auto& [of, part] : state->counted) {
+    of->ncu += part.ncu;
+    of->milli += part.milli;
+    of->running += part.running;
+    of->pending += part.pending;
+    of->suspended += part.suspended;
+    of->unmet += part.unmet;
+  }
+}
+
 std::map<std::string, World::QueueUse> World::queue_use() const {
-  std::map<std::string, QueueUse> use;
+  std::map<std::string, QueueUse> use = use_;
   for (const model::Queue& q : queues_) {
     const auto kept = kept_.find(q.name);
     use[q.name].guarantee = kept == kept_.end() ? q.guarantee : kept->second;
-  }
-  for (const auto& [unit, state] : units_) {
-    for (const Workload& w : state.emitted) {
-      if (w.queue.empty()) continue;
-      QueueUse& of = use[w.queue];
-      if (w.state == model::WorkState::kPending)
-        of.unmet += int64_t{w.members} * w.cards * w.card_milli;
-      for (const model::MemberPlace& place : w.places) {
-        const int64_t milli = int64_t{milli_now(w)} * w.cards;
-        const auto site = sites_.find(place.card_node.empty() ? place.node : place.card_node);
-        of.milli += milli;
-        if (site != sites_.end()) of.ncu += milli * average_ncu(site->second.cards) / 1000;
-      }
-      of.running += !w.places.empty() && w.cards > 0 && w.name.find('#') == std::string::npos;
-      of.suspended += w.state == model::WorkState::kSuspended;
-    }
-    for (const std::string& pod : state.waiting)
-      if (const PodFacts* p = this->pod(pod); p != nullptr) ++use[p->wish->queue].pending;
   }
   return use;
 }

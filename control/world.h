@@ -138,6 +138,9 @@ class World {
   std::set<std::string> unleased() const { return unleased_; }
   bool unleased(const std::string& claim) const { return unleased_.count(claim) != 0; }
   std::set<std::string> stale_leases() const { return stale_leases_; }
+  // Leases whose claim has not been known for a while, as far as the watches tell; told again after
+  // as long. The server's collector does not know kinds that are new, or may be down.
+  std::vector<std::string> orphans();
   // Claims that are allocated, for nobody, and that nobody else takes back.
   std::set<std::string> unreserved() const { return unreserved_; }
   // Whether a pod is of a gang of which not all members have a node.
@@ -183,7 +186,7 @@ class World {
     int64_t guarantee = 0;  // that the cluster, as it is, can keep
     int64_t unmet = 0;      // thousandths of cards that its waiting pods ask for
   };
-  std::map<std::string, QueueUse> queue_use() const;
+  std::map<std::string, QueueUse> queue_use() const;  // as of the last refresh()
   const std::map<std::string, PoolFacts>& pools() const { return pools_; }
   std::map<std::string, PoolUse> pool_use() const;  // looks at every card
   uint64_t changes() const { return changes_; }
@@ -231,6 +234,10 @@ class World {
     uint64_t excluded_at = 0;          // changes_ then
     std::string trouble;
     uint32_t passed_over = 0;
+    std::vector<std::pair<QueueUse*, QueueUse>> counted;  // its part of what queues hold
+    // Hard searches cost everybody time: who has used up his steps rests, each time for longer.
+    int work = 0, rests = 0;
+    int64_t rests_until = 0;
   };
   // world_facts.cc
   void mark(std::string unit) {
@@ -310,6 +317,10 @@ class World {
 
   // world.cc
   bool open(int64_t now_ms);
+  void wake_up();
+  void count(UnitState* state);
+  void count_off(UnitState* state);
+  void misfit(const std::string& unit, const std::string& node);
   void emit(sched::Delta* delta);
   bool clamp(model::Workload* work);
   void give_room(const model::Workload& work, int sign);
@@ -329,6 +340,7 @@ class World {
   std::vector<model::Queue> queues_;
   std::map<std::string, std::string> wrong_queues_;
   std::map<std::string, int64_t> kept_;  // guarantees
+  std::map<std::string, QueueUse> use_;  // sums over units; none is ever taken out
   int64_t whole_ncu_ = 0;
   std::set<std::string> direct_;
 
@@ -341,6 +353,7 @@ class World {
   std::unordered_map<std::string, std::set<std::string>> assumed_on_;  // claims, by node of card
   std::map<std::string, Unseen> unseen_;                               // by lease
   std::unordered_map<std::string, std::set<std::string>> unseen_on_;   // leases, by node of card
+  std::map<std::string, int64_t> orphans_;     // leases without a claim, since
   std::map<std::string, int64_t> gang_since_;  // first member placed, not all running yet
   std::unordered_map<std::string, std::map<std::string, int64_t>> avoided_;  // pod, node, until
   struct Aimed {
@@ -355,7 +368,8 @@ class World {
   std::unordered_map<std::string, std::string> fit_names_;
   std::unordered_map<std::string, UnitState> units_;
   std::unordered_set<std::string> dirty_units_;
-  std::set<std::string> troubled_, misfits_;  // units with a trouble; that are kept from nodes
+  // Units with a trouble; that are kept from nodes; that rest.
+  std::set<std::string> troubled_, misfits_, resting_;
   std::set<std::string> unfinished_, unleased_, stale_leases_, unreserved_, held_leases_;
   std::set<std::string> dirty_sites_;
   bool structure_ = true, queues_changed_ = false;

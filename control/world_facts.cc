@@ -7,6 +7,8 @@
 namespace flexai::control {
 namespace {
 
+constexpr int64_t kOrphaned = 5'000;  // ms
+
 template <typename Map>
 void drop(Map* map, const std::string& key, const std::string& member) {
   const auto at = map->find(key);
@@ -394,6 +396,16 @@ std::vector<std::string> World::overdue() {
   return pods;
 }
 
+std::vector<std::string> World::orphans() {
+  std::vector<std::string> due;
+  for (auto& [key, since] : orphans_)
+    if (now_ms_ >= since + kOrphaned) {
+      since = now_ms_;
+      due.push_back(key);
+    }
+  return due;
+}
+
 int64_t World::next_ms() const {
   int64_t first = 0;
   for (const auto& [pod, nodes] : avoided_)
@@ -401,6 +413,11 @@ int64_t World::next_ms() const {
       if (first == 0 || until < first) first = until;
   for (const auto& [pod, until] : spared_)
     if (first == 0 || until < first) first = until;
+  for (const auto& [lease, since] : orphans_)
+    if (const int64_t end = since + kOrphaned; first == 0 || end < first) first = end;
+  for (const std::string& unit : resting_)
+    if (const auto at = units_.find(unit); at != units_.end())
+      if (const int64_t end = at->second.rests_until; first == 0 || end < first) first = end;
   for (const auto& [unit, since] : gang_since_)
     if (const int64_t end = since + gang_timeout(unit); first == 0 || end < first) first = end;
   return first;

@@ -121,6 +121,10 @@ void World::look_after_lease(const std::string& key) {
   refused_.erase(key);
   held_leases_.erase(key);
   const Lease* l = lease(key);
+  if (l == nullptr || l->deleting || claim_of_uid_.count(l->spec.claim.uid) != 0)
+    orphans_.erase(key);
+  else
+    orphans_.try_emplace(key, now_ms_);
   if (l == nullptr || l->deleting) return;
   if (l->spec.hold) held_leases_.insert(key);
   if (claim_of_uid_.count(l->spec.claim.uid) != 0 && !left_by(key).empty())

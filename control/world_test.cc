@@ -53,6 +53,38 @@ class WorldTest : public ::testing::Test {
     world_.slice(name, &**slice);
   }
 
+  void cards_of(const std::string& name, const std::vector<std::string>& memories) {
+    Json devices = Json::array();
+    for (size_t i = 0; i < memories.size(); ++i)
+      devices.push_back(
+          {{"name", "card-" + std::to_string(i)},
+           {"allowMultipleAllocations", true},
+           {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", memories[i]}}}}}});
+    const Json json{{"spec",
+                     {{"driver", kube::kDriverName},
+                      {"nodeName", name},
+                      {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
+                      {"devices", devices}}}};
+    const auto slice = read_slice(dump(json));
+    world_.slice(name, &**slice);
+  }
+
+  static Json request(const std::string& name, const char* compute, const char* memory,
+                      const char* mode = "ExactCount") {
+    Json asked{{"memory", memory}};
+    if (*compute != 0) asked["compute"] = compute;
+    return {{"name", name},
+            {"exactly",
+             {{"deviceClassName", kube::kClassName},
+              {"allocationMode", mode},
+              {"capacity", {{"requests", asked}}}}}};
+  }
+  void claim_of(const std::string& name, const Json& requests) {
+    Json json = claim_json(name, 1, 1);
+    json["spec"]["devices"]["requests"] = requests;
+    put_claim(name, json);
+  }
+
   Json claim_json(const std::string& name, int compute, int count) {
     Json exactly{
         {"deviceClassName", kube::kClassName},
@@ -237,6 +269,38 @@ TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
 }
 
+TEST_F(WorldTest, ALeaseWhoseClaimIsGoneForLongIsToldAndOneThatIsEarlyIsNot) {
+  node("n");
+  cards("n", 1);
+  kube::Lease lease;
+  lease.ns = "ns";
+  lease.name = kube::lease_name("claim-a", 0);
+  lease.spec.claim = {"a", "claim-a"};
+  lease.spec.pool = "n";
+  world_.refresh(1000);
+  world_.lease("ns/" + lease.name, &lease);
+  world_.refresh(1000);
+  EXPECT_EQ(world_.next_ms(), 6000);
+  world_.refresh(4000);
+  EXPECT_EQ(world_.orphans(), Lines{});
+  claim("a", 600);
+  world_.refresh(7000);
+  EXPECT_EQ(world_.orphans(), Lines{}) << "its claim has come";
+  world_.claim("ns/a", nullptr);
+  world_.refresh(8000);
+  EXPECT_EQ(world_.orphans(), Lines{});
+  world_.refresh(13'000);
+  EXPECT_EQ(world_.orphans(), Lines{"ns/" + lease.name});
+  EXPECT_EQ(world_.orphans(), Lines{}) << "not twice at once";
+  world_.refresh(18'000);
+  EXPECT_EQ(world_.orphans(), Lines{"ns/" + lease.name});
+  lease.deleting = true;
+  world_.lease("ns/" + lease.name, &lease);
+  world_.refresh(25'000);
+  EXPECT_EQ(world_.orphans(), Lines{});
+  EXPECT_EQ(world_.next_ms(), 0);
+}
+
 // The watch of the leases is behind: it was cut, say.
 TEST_F(WorldTest, WhatWasWrittenIsTakenUntilItsLeaseIsSeen) {
   node("n");
@@ -333,6 +397,59 @@ TEST_F(WorldTest, TheDevicesOfOneRequestAreDifferentOnes) {
   node("b");
   cards("b", 2);
   EXPECT_EQ(decide(), (Lines{"ns/p@b<-b:0(300)b:1(300)"}));
+}
+
+// Told as two cards as large as the larger piece needs, the core would see no room.
+TEST_F(WorldTest, PiecesOfDifferentSizesGetCardsOfDifferentSizes) {
+  node("n");
+  cards_of("n", {"16Gi", "32Gi"});
+  claim_of("p", {request("small", "", "1500Ki"), request("large", "", "32Gi", "All")});
+  pod("p");
+  EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:0(1000)n:1(1000)"}));
+}
+
+TEST_F(WorldTest, APieceWithMuchTimeAndOneWithMuchMemoryNeedNotBeOfOneCard) {
+  node("n");
+  cards_of("n", {"16Gi", "32Gi"});
+  claim_of("p", {request("memory", "400", "32Gi"), request("time", "700", "1Gi")});
+  pod("p");
+  EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:1(400)n:0(700)"}));
+  claim_of("q", {request("a", "300", "8Gi"), request("b", "600", "1Mi")});
+  pod("q");
+  EXPECT_EQ(decide(), Lines{}) << "600 and 300 are left, but no memory where the 600 are";
+}
+
+// Nobody can say quickly that so many parts do not go onto these cards.
+TEST_F(WorldTest, WhoMustBeSearchedForTooLongRestsAndTheOthersGoOn) {
+  node("n", "64");
+  std::vector<std::string> memories;
+  for (int i = 0; i < 16; ++i) memories.push_back(std::to_string(16'000 + i) + "Mi");
+  cards_of("n", memories);
+  Json requests = Json::array();
+  for (int i = 0; i < 31; ++i)
+    requests.push_back(request("r" + std::to_string(i), std::to_string(501 + i).c_str(), "1Gi"));
+  for (int i = 0; i < 8; ++i) {
+    claim_of("hostile" + std::to_string(i), requests);
+    pod("hostile" + std::to_string(i));
+  }
+  claim("p", 300);
+  pod("p");
+  Lines lines;
+  for (int round = 0; round < 8 && lines.empty(); ++round) lines = decide();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].substr(0, 8), "ns/p@n<-");
+  for (int round = 0; round < 8; ++round) {
+    world_.pod("ns/p", nullptr);
+    pod("p");  // something has changed
+    world_.forget_misfits();
+    decide();
+  }
+  EXPECT_EQ(why("ns/hostile0"),
+            "Unsupported: its combination of requests takes too long to find; it is tried again "
+            "later");
+  EXPECT_EQ(world_.next_ms(), 11'000);
+  world_.refresh(11'000);
+  EXPECT_EQ(why("ns/hostile0"), "") << "it is tried again";
 }
 
 TEST_F(WorldTest, NodesThatCouldNotBindAreAvoidedForAWhile) {
@@ -445,6 +562,36 @@ TEST_F(WorldTest, WhatWaitsIsTheUnmetDemandOfItsQueue) {
   EXPECT_EQ(decide().size(), 1u);
   EXPECT_EQ(decide(), Lines{});
   EXPECT_EQ(world_.queue_use()[kube::kDefaultQueue].unmet, 700);
+}
+
+// The sums go along with what changes.
+TEST_F(WorldTest, WhatQueuesHoldFollowsEveryChange) {
+  node("n");
+  cards("n", 2);
+  const auto now = [&] {
+    const World::QueueUse use = world_.queue_use()["default"];
+    return std::vector<int64_t>{use.ncu, use.milli, use.running, use.pending, use.unmet};
+  };
+  using Sums = std::vector<int64_t>;
+  for (const char* name : {"a", "b", "c"}) {
+    claim(name, 700);
+    pod(name);
+  }
+  decide();
+  decide();
+  EXPECT_EQ(now(), (Sums{1400, 1400, 2, 1, 700}));
+  cards("n", 3);  // everything is told anew
+  decide();
+  world_.refresh(1000);
+  EXPECT_EQ(now(), (Sums{2100, 2100, 3, 0, 0}));
+  world_.forget("ns/a");
+  world_.pod("ns/a", nullptr);
+  world_.pod("ns/b", nullptr);
+  world_.refresh(1000);
+  EXPECT_EQ(now(), (Sums{700, 700, 1, 0, 0}));
+  world_.pod("ns/c", nullptr);
+  world_.refresh(1000);
+  EXPECT_EQ(now(), (Sums{0, 0, 0, 0, 0}));
 }
 
 TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {

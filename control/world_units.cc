@@ -13,6 +13,8 @@ using base::fail;
 using model::Workload;
 
 constexpr int64_t kMib = 1 << 20;
+constexpr const char* kTooLong =
+    "its combination of requests takes too long to find; it is tried again later";
 
 int32_t mib_up(int64_t bytes) {
   return static_cast<int32_t>(std::min<int64_t>((bytes + kMib - 1) / kMib, 1'000'000'000));
@@ -77,6 +79,28 @@ Need need_of(const std::vector<Request>& ways) {
     least.admin = least.admin && need.admin;
   }
   return least;
+}
+
+// Several pieces as the core can be told of them: never as more than they need, or it would see no
+// room where there is some. Those that are whole cards are different cards, each as large as the
+// smallest of them at least; of parts, some card must have room for the largest.
+void tell(const std::vector<Need>& needs, Workload* w) {
+  int64_t all = 0, whole = 0, memory = 0;
+  const Need* largest = nullptr;
+  for (const Need& need : needs) {
+    all += need.cards;
+    if (largest == nullptr ||
+        std::pair(need.milli, need.memory) > std::pair(largest->milli, largest->memory))
+      largest = &need;
+    if (need.milli < 1000) continue;
+    memory = whole == 0 ? need.memory : std::min(memory, need.memory);
+    whole += need.cards;
+  }
+  if (largest == nullptr) return;
+  w->cards = static_cast<uint32_t>(whole > 0 ? std::min<int64_t>(whole, sched::kMaxCards) : 1);
+  w->card_milli = whole > 0 ? 1000 : largest->milli;
+  w->card_memory_mib = mib_up(whole > 0 ? memory : largest->memory);
+  if (all != 1) w->can_share = w->can_suspend = w->can_move = false;
 }
 
 }  // namespace
@@ -212,8 +236,7 @@ base::Result<std::vector<Asking>> World::asking_of(const PodFacts& p) const {
 // Sizes and wishes of the requests, as far as the core can express them.
 base::Status World::understand(const PodFacts& p, const std::vector<Asking>& asking,
                                Workload* w) const {
-  int64_t cards = 0;
-  bool whole = true;
+  std::vector<Need> needs;
   w->locality = model::Locality::kPreferLocal;
   w->remote_penalty = options_.remote_penalty;
   w->can_share = w->can_suspend = w->can_move = !asking.empty();
@@ -242,16 +265,12 @@ base::Status World::understand(const PodFacts& p, const std::vector<Asking>& ask
       if (need.milli > 1000)
         return fail(Code::kInvalid, "claim " + one.claim->name + ": request " + ways[0].name +
                                         " asks for more compute than a card has, 1000");
-      cards += need.cards;
-      whole = whole && need.milli == 1000;
-      w->card_milli = std::max(w->card_milli, need.milli);
-      w->card_memory_mib = std::max(w->card_memory_mib, mib_up(need.memory));
+      needs.push_back(need);
     }
-  if (cards == 1 && least > 0 && least < w->card_milli) w->card_milli_least = least;
-  w->cards = static_cast<uint32_t>(whole ? std::min<int64_t>(cards, sched::kMaxCards)
-                                         : std::min<int64_t>(cards, 1));
-  if (w->cards > 1) w->card_milli = 1000;
-  if (w->cards != 1) w->can_share = w->can_suspend = false;
+  tell(needs, w);
+  const bool one = needs.size() == 1 && needs[0].cards == 1;
+  if (one && least > 0 && least < w->card_milli) w->card_milli_least = least;
+  if (w->cards == 0) w->can_share = w->can_suspend = false;
   return {};
 }
 
@@ -297,6 +316,10 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
   if (gang && there < first.wish->gang_size) {
     state.trouble = "GangIncomplete: gang " + first.wish->gang + ": " + std::to_string(there) +
                     " of " + std::to_string(first.wish->gang_size) + " members are there";
+    return;
+  }
+  if (state.rests_until > now_ms_) {
+    state.trouble = coded(code_of(Code::kTimeout), kTooLong);
     return;
   }
   Workload all;

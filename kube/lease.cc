@@ -125,6 +125,7 @@ base::Result<Lease> read_lease(const json& object) {
   lease.uid = text(meta, "uid");
   lease.resource_version = text(meta, "resourceVersion");
   lease.generation = static_cast<int64_t>(number(meta, "generation"));
+  lease.created = text(meta, "creationTimestamp");
   lease.deleting = meta.contains("deletionTimestamp") && !meta["deletionTimestamp"].is_null();
   if (auto it = meta.find("finalizers"); it != meta.end() && it->is_array())
     for (const json& one : *it) {

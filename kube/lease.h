@@ -50,6 +50,7 @@ struct LeaseStatus {
 struct Lease {
   std::string ns, name, uid, resource_version;
   int64_t generation = 0;
+  std::string created;  // creationTimestamp
   bool deleting = false;
   bool held = false;                    // it has our finalizer
   std::vector<std::string> finalizers;  // all others

@@ -12,7 +12,8 @@ constexpr base::Nanos kWatchGrace = 30 * base::kSecond;
 constexpr size_t kMostRefusal = 64 << 10;  // of the body of an answer that is no success
 constexpr size_t kHandful = 256 << 10;  // of a list, handed on at once; less than a stream's window
 constexpr int kMostExpiredLists = 2;    // in pages; then in one piece
-constexpr int kMostFruitless = 4;       // watches that cannot begin; then a list
+constexpr const char* kPacked = "application/vnd.kubernetes.protobuf, application/json";
+constexpr int kMostFruitless = 4;  // watches that cannot begin; then a list
 
 // The beginning of an answer, and its body when that is no list or watch.
 struct Head {
@@ -44,22 +45,23 @@ Failure failure_of_end(const Ending& ending, const Head& head) {
 class ListWatch::Page final : public Exchange {
  public:
   explicit Page(std::shared_ptr<ListWatch> owner)
-      : owner_(std::move(owner)), splitter_(owner_->options_.limits) {}
+      : owner_(std::move(owner)),
+        splitter_(owner_->options_.limits),
+        packed_(owner_->options_.limits) {}
 
   void answered(int http, std::string_view retry_after) override { head_.begin(http, retry_after); }
   bool data(std::string_view bytes) override {
     if (owner_->stopped_) return true;
     if (!head_.good()) return head_.add(bytes), true;
     bool any = false;
-    auto status = splitter_.feed(bytes, [&](ObjectText item) {
-      auto meta = owner_->reader_.meta(item);
-      if (meta.ok() && !meta->name.empty()) {
-        owner_->sink_->object(EventType::kAdded, *meta, item);
-        return any = true;
-      }
-      broken_ = meta.ok() ? base::fail(Code::kCorrupt, "an object without a name") : meta.error();
-      return false;
-    });
+    if (!began_ && !bytes.empty()) {
+      // Asked for packed, a server answers so if it can; of kinds that are not its own it cannot.
+      is_packed_ = owner_->options_.shape != nullptr && bytes.front() == 'k';
+      began_ = true;
+    }
+    const auto status =
+        is_packed_ ? packed_.feed(bytes, [&](std::string_view item) { return unpack(item, &any); })
+                   : splitter_.feed(bytes, [&](ObjectText item) { return object(item, &any); });
     if (!status.ok()) broken_ = status.error();
     if (!broken_.message.empty()) {
       owner_->garbage(broken_);
@@ -75,16 +77,36 @@ class ListWatch::Page final : public Exchange {
     if (held_ > 0) hand_on();
     if (ending.how != Ending::How::kComplete || !head_.good())
       return owner_->page_failed(failure_of_end(ending, head_));
-    owner_->page_done(splitter_);
+    if (is_packed_ ? !packed_.whole() : !splitter_.whole())
+      return owner_->page_done(base::fail(Code::kCorrupt, "the list is not whole"));
+    owner_->page_done(is_packed_ ? packed_.envelope() : read_envelope(splitter_.envelope()));
   }
 
  private:
+  bool object(ObjectText item, bool* any) {
+    auto meta = owner_->reader_.meta(item);
+    if (meta.ok() && !meta->name.empty()) {
+      owner_->sink_->object(EventType::kAdded, *meta, item);
+      return *any = true;
+    }
+    broken_ = meta.ok() ? base::fail(Code::kCorrupt, "an object without a name") : meta.error();
+    return false;
+  }
+  bool unpack(std::string_view bytes, bool* any) {
+    const auto item = owner_->unpacker_.object(*owner_->options_.shape, bytes);
+    if (item.ok()) return object(*item, any);
+    broken_ = item.error();
+    return false;
+  }
+
   // Few wakings of the loop for many objects.
   void hand_on() { owner_->sink_->deliver(owner_->taken(std::exchange(held_, 0))); }
 
   const std::shared_ptr<ListWatch> owner_;
   size_t held_ = 0;  // bytes whose objects are not handed on yet
   ItemSplitter splitter_;
+  PackedSplitter packed_;
+  bool began_ = false, is_packed_ = false;
   Head head_;
   base::Error broken_;
 };
@@ -181,13 +203,12 @@ void ListWatch::next_page() {
   Request request;
   request.path = list_page(options_.resource, options_.selection, page, continue_).path;
   request.lane = Lane::kWatches;
+  if (options_.shape != nullptr) request.accept = kPacked;
   request.deadline = base::monotonic_now() + kListPatience;
   open_ = client_.transport().open(std::move(request), std::make_shared<Page>(shared_from_this()));
 }
 
-void ListWatch::page_done(ItemSplitter& splitter) {
-  auto envelope = splitter.whole() ? read_envelope(splitter.envelope())
-                                   : base::fail(Code::kCorrupt, "the list is not whole");
+void ListWatch::page_done(base::Result<ListEnvelope> envelope) {
   if (!envelope.ok()) return garbage(envelope.error());
   continue_ = std::move(envelope->continue_token);
   if (!continue_.empty()) return next_page();

@@ -15,6 +15,7 @@
 
 #include "kube/client.h"
 #include "kube/object_meta.h"
+#include "kube/packed.h"
 #include "kube/split.h"
 
 namespace flexai::kube {
@@ -34,6 +35,8 @@ class ChangeSink {
 struct ListWatchOptions {
   Resource resource;
   ListOptions selection;
+  // Lists come packed, where the server can do that, and of each object only this is told.
+  const Shape* shape = nullptr;
   int page = 2000;
   int watch_seconds = 300;  // at least; up to twice as long
   SplitLimits limits;
@@ -64,7 +67,7 @@ class ListWatch : public std::enable_shared_from_this<ListWatch> {
   ListWatch(Client& client, ListWatchOptions options, std::shared_ptr<ChangeSink> sink);
   void list();
   void next_page();
-  void page_done(ItemSplitter& splitter);
+  void page_done(base::Result<ListEnvelope> envelope);
   void page_failed(const Failure& failure);
   void watch();
   bool event(ObjectText line);
@@ -82,6 +85,7 @@ class ListWatch : public std::enable_shared_from_this<ListWatch> {
   std::atomic<bool> stopped_{false};
   // On the client's thread only, from here.
   ObjectReader reader_;
+  Unpacker unpacker_;
   Random random_;
   Backoff backoff_, relist_backoff_;
   Transport::Id open_ = 0;

@@ -15,6 +15,18 @@ inline int64_t unix_ms() {
       .count();
 }
 
+// "2026-01-31T12:00:00Z", with a fraction or without; 0: it is none.
+inline int64_t unix_ms_of(const std::string& text) {
+  std::tm tm{};
+  const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
+  if (rest == nullptr) return 0;
+  int64_t ms = static_cast<int64_t>(timegm(&tm)) * 1000;
+  int64_t worth = *rest == '.' ? 100 : 0;
+  for (++rest; worth > 0 && *rest >= '0' && *rest <= '9'; ++rest, worth /= 10)
+    ms += worth * (*rest - '0');
+  return ms;
+}
+
 inline std::string now_text(bool micro) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);

@@ -165,7 +165,7 @@ void Transport::begin(Flight& flight, Connection& connection) {
                    server.tls ? "https" : "http",
                    server.authority(),
                    server.prefix + flight.request.path,
-                   {{"user-agent", options_.user_agent}, {"accept", "application/json"}}};
+                   {{"user-agent", options_.user_agent}, {"accept", flight.request.accept}}};
   if (!flight.request.content_type.empty())
     head.fields.emplace_back("content-type", flight.request.content_type);
   if (!token->empty()) head.fields.emplace_back("authorization", "Bearer " + *token);

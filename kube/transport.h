@@ -30,6 +30,7 @@ struct Request {
   std::string path;
   std::string body;
   std::string content_type;
+  std::string accept = "application/json";
   Lane lane = Lane::kCalls;
   Priority priority = Priority::kNormal;
   base::Nanos deadline = 0;  // monotonic; 0: none

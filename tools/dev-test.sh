@@ -30,7 +30,7 @@ fuzzed() {  # each target of the fuzz preset for FLEXAI_FUZZ_SECONDS; what it fi
 cluster_tested() {  # the whole test cluster, and what talks to its API server; the servers are built once a machine
   echo "dev: test cluster: building its servers, if they are not there"
   dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev &&
-    python3 -B test/e2e/kube/kube_test.py build/dev && python3 -B test/e2e/kube/proto_test.py &&
+    python3 -B test/e2e/kube/kube_test.py build/dev && python3 -B test/e2e/kube/proto_test.py && python3 -B test/e2e/kube/packed_test.py build/dev &&
     python3 -B test/e2e/kube/dra_test.py build/dev && python3 -B test/e2e/kube/pods_test.py build/dev &&
     python3 -B test/e2e/kube/ladder_test.py build/dev && python3 -B test/e2e/kube/faults_test.py build/dev &&
     python3 -B test/e2e/kube/installed_test.py build/dev && python3 -B test/e2e/kube/helm_test.py build/dev &&

@@ -169,6 +169,7 @@ FaultServer::Connection::Connection(FaultServer& server, base::Fd fd, int number
         if (key == ":path") seen.path = text;
         if (key == "authorization") seen.authorization = text;
         if (key == "content-type") seen.content_type = text;
+        if (key == "accept") seen.accept = text;
         return 0;
       });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(

@@ -22,7 +22,7 @@ struct nghttp2_session;
 namespace flexai::test {
 
 struct SeenRequest {
-  std::string method, path, body, authorization, content_type;
+  std::string method, path, body, authorization, content_type, accept;
   int connection = 0;  // counted from 1
 };
 

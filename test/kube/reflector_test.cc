@@ -51,7 +51,8 @@ std::string parameter(const SeenRequest& seen, const std::string& name) {
 // A reflector on a loop of its own whose handlers write down what they are told.
 class Watcher {
  public:
-  Watcher(const FaultServer& server, kube::SplitLimits limits = {}) {
+  explicit Watcher(const FaultServer& server, kube::SplitLimits limits = {},
+                   const kube::Shape* shape = nullptr) {
     kube::ClientOptions options;
     options.transport.first_backoff = kMillisecond;
     options.transport.most_backoff = 10 * kMillisecond;
@@ -59,6 +60,7 @@ class Watcher {
     kube::ListWatchOptions watch;
     watch.resource = kube::kPods;
     watch.page = 2;
+    watch.shape = shape;
     watch.limits = limits;
     watch.first_backoff = kMillisecond;
     watch.most_backoff = 20 * kMillisecond;
@@ -156,6 +158,40 @@ TEST(Reflector, ListsInPagesAndThenWatchesFromTheirVersion) {
   Watcher watcher(server);
   EXPECT_EQ(watcher.until("+n/d:10"),
             (Told{"+n/a:1", "+n/b:2", "+n/c:3", "synced", "=n/a:8", "-n/b:2", "+n/d:10"}));
+}
+
+// A field of a message in protobuf that is itself text or a message, of less than 128 bytes.
+std::string part(int number, const std::string& text) {
+  return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(text.size())} + text;
+}
+std::string packed(const std::vector<std::string>& names, const std::string& more) {
+  std::string list = part(1, part(2, "7") + part(3, more));
+  for (const std::string& name : names)
+    list += part(2, part(1, part(1, name) + part(3, "n") + part(5, "uid-" + name) + part(6, "1")));
+  return std::string("k8s\0", 4) + part(1, part(1, "v1") + part(2, "PodList")) + part(2, list);
+}
+
+TEST(Reflector, ListsArePackedWhereTheServerCanAndWatchesAreNot) {
+  std::atomic<bool> cut{true};
+  FaultServer server([&](const SeenRequest& seen, AnswerPtr answer) {
+    if (is_watch(seen)) {
+      EXPECT_EQ(seen.accept, "application/json");
+      answer->begin(200);
+      return answer->send(event("MODIFIED", object("a", 8)));
+    }
+    EXPECT_EQ(seen.accept, "application/vnd.kubernetes.protobuf, application/json");
+    const std::string first = packed({"a", "b"}, "more");
+    if (!parameter(seen, "continue").empty())
+      return answer->whole(200, list(7, {object("c", 3)}));  // another server that cannot
+    if (cut.exchange(false)) return answer->whole(200, first.substr(0, first.size() - 5));
+    answer->whole(200, first);
+  });
+  Watcher watcher(server, {}, &kube::kPackedPod);
+  const Told told = watcher.until("=n/a:8");
+  EXPECT_EQ(told, (Told{"+n/a:0", "+n/b:0", "+n/c:3", "synced", "=n/a:8"}));
+  EXPECT_EQ(watcher.counts().corrupt, 1u) << "half a list";
+  ASSERT_EQ(watcher.troubles().size(), 1u);
+  EXPECT_NE(watcher.troubles()[0].find("the list is not whole"), std::string::npos);
 }
 
 // A watch that lags says nothing of what has been written since.

@@ -3,6 +3,7 @@ of the full form. FLEXAI_TEST_CLUSTER=FOLDER keeps and uses a cluster there.
 
 usage: hi_test.py BUILD [CASE...]
 """
+import datetime
 import os
 import random
 import sys
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 import unittest
+import uuid
 
 from random_claims import random_claim
 from scheduling import DRA, DRIVER, GI, XPU, Agents, Cluster, HiScheduler, slice_of, wait
@@ -643,6 +645,20 @@ class Life(Case):
         self.run_pod("after", slice_of(1000))
         self.bound("after")
 
+    def test_a_lease_without_a_claim_goes_though_the_servers_collector_leaves_it(self):
+        """Of a kind that is new it learns half a minute late; this one names no owner."""
+        self.run_pod("p", slice_of(300, GI))
+        self.bound("p")
+        spec = wait(self.leases)[0]["spec"]
+        gone = str(uuid.uuid4())
+        self.api.create(f"{XPU}/namespaces/{self.ns}/xpuleases", {
+            "apiVersion": f"{DRIVER}/v1alpha1", "kind": "XpuLease", "metadata": {"name": f"{gone}-0"},
+            "spec": {**spec, "claim": {"name": "p", "uid": gone}, "shareID": str(uuid.uuid4())}})
+        began = time.monotonic()
+        wait(lambda: len(self.leases()) == 1, 20)
+        self.assertGreater(time.monotonic() - began, 3, "its claim may be on its way to us")
+        self.assertEqual(self.leases()[0]["spec"]["claim"]["uid"], spec["claim"]["uid"])
+
     def test_a_standby_takes_over(self):
         first = self.hi
         wait(lambda: first.metrics()["flexai_leads"])
@@ -690,6 +706,55 @@ class Life(Case):
         self.assertTrue(refused("-n", self.ns, "create", "configmap", "x"))
         self.assertTrue(refused("delete", "resourceslice", f"card-{DRIVER}"))
         self.assertTrue(refused("-n", self.ns, "delete", "pod", "x"))
+
+
+class Hours(Case):
+    """Whoever leads next goes on counting where the one before had said it last."""
+
+    def cluster(self):
+        self.node("card", {"ncu": 1000000})
+
+    def rate(self, milli):
+        """Thousandths of NCU-hours a second."""
+        return milli / 1000 * 1000000 / 3600
+
+    def said(self, running):
+        """When it was written last, by the server's clock, and what."""
+        def written():
+            status = self.api.get(f"{XPU}/xpuqueues/q").get("status", {})
+            return status if status.get("running") == running else None
+        status = wait(written, 30)
+        return datetime.datetime.fromisoformat(status["ncuCounted"]).timestamp(), status["ncuHours"]
+
+    def pod(self, name, milli):
+        self.run_pod(name, slice_of(milli, GI), labels={f"{DRIVER}/queue": "q"})
+        self.bound(name)
+        wait(lambda: sum(lease.get("status", {}).get("phase") == "Running" for lease in self.leases()) == len(self.leases()))
+
+    def test_a_killed_leader_takes_none_with_it(self):
+        self.api.create(f"{XPU}/xpuqueues", {"apiVersion": f"{DRIVER}/v1alpha1", "kind": "XpuQueue", "metadata": {"name": "q"},
+                                             "spec": {"deserved": 1000000}})
+        first = self.hi
+        wait(lambda: first.metrics()["flexai_leads"])
+        standby = self.start()
+        self.pod("a", 500)
+        began = time.time()
+        self.said(1)
+        time.sleep(8)
+        first.end("kill")
+        wait(lambda: standby.metrics()["flexai_leads"], 60)
+        self.pod("b", 100)
+        when, hours = self.said(2)
+        self.assertAlmostEqual(hours / self.rate(500), when - began, delta=1.5, msg="seconds, by a standby that watched")
+        more = time.time()
+        time.sleep(4)
+        standby.end("kill")
+        time.sleep(2)
+        self.start()  # knows nothing but what is there
+        self.pod("c", 1)
+        later, now = self.said(3)
+        expected = (later - when) * self.rate(500) + (later - more) * self.rate(100)
+        self.assertAlmostEqual((now - hours) / self.rate(600), expected / self.rate(600), delta=1.5, msg="seconds, by one that was not there")
 
 
 class Comparison(Case):
@@ -763,7 +828,8 @@ class Comparison(Case):
         if self.node_of(name):
             return "yes"
         why = self.why(name)
-        if why and not why.startswith(("Scheduling is blocked", "running PreBind")):  # the second is tried again
+        # The second is tried again; the third is said when the watch of pods is before that of claims.
+        if why and not why.startswith(("Scheduling is blocked", "running PreBind", "ClaimNotThere")):
             return "no: " + why
         return None
 

@@ -138,6 +138,29 @@ class LadderTest(DraCluster):
         expect(all(self.get("pod", name)["spec"].get("schedulingGates") for name in names), "a gate is open")
         self.clear(*names)
 
+    def case_a_member_that_cannot_be_prepared_takes_all_back(self):
+        """Its claim asks for what its node's agent refuses. The others run until the gang's time is over; then all are evicted, nothing is
+        left, and the gang that is made anew and right computes."""
+        names = [f"g{number}" for number in range(4)]
+        self.kubectl("label", "namespace", "default", f"{DRIVER}/direct=allowed")
+        for name in names:
+            self.member(name, 4, LONG, timeout=20, config={"isolation": "direct"} if name == "g3" else None)
+        for name in names[:3]:
+            self.running(name)
+        self.until("the last says why", lambda: "isolation direct is not there yet" in self.events("g3"))
+        expect(self.phase("g3") == "Pending", self.phase("g3"))
+        self.until("all are evicted", lambda: not self.pods_left(), 60)
+        self.until("nobody has a card", lambda: not any("allocation" in self.get("resourceclaim", name).get("status", {}) for name in names))
+        self.nothing_left()
+        self.until("no lease is left", lambda: not self.get("xpuleases")["items"])
+        self.remove(*names)
+        for name in names:
+            self.member(name, 4, GEMM)
+        for name in names:
+            expect(json.loads(self.output(name))["max_error"] < 1e-3, name)
+        self.clear(*names)
+        self.kubectl("label", "namespace", "default", f"{DRIVER}/direct-")
+
     def case_nobody_is_prepared_before_all_are_bound(self):
         """kube-scheduler cannot bind the second: its affinity is to a pod that is not there. The first waits, then both go."""
         affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [

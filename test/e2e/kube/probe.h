@@ -24,6 +24,8 @@ int elect(kube::Client& client, const Words& words);
 int storm(kube::Client& client, const Words& words);
 int hold(kube::Client& client, const Words& words);
 int fill(kube::Client& client, const Words& words);
+int shapes(kube::Client& client, const Words& words);
+int packed(kube::Client& client, const Words& words);
 int lag(kube::Client& client, const Words& words);
 
 }  // namespace flexai::test

@@ -5,6 +5,8 @@
 //   it leads storm NAMESPACE OBJECTS PATCHES IN-FLIGHT   makes config maps and patches them; prints
 //   speed and cost hold RESOURCE                               keeps a projection of each object;
 //   prints memory
+//   shapes                                      prints what of packed objects is read
+//   packed RESOURCE MESSAGE                     prints the list as it is unpacked
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -42,8 +44,9 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   base::set_log(STDERR_FILENO, base::Level::kInfo);
   static const std::map<std::string, int (*)(kube::Client&, const test::Words&)> kCommands = {
-      {"call", test::call}, {"watch", test::watch}, {"elect", test::elect}, {"storm", test::storm},
-      {"hold", test::hold}, {"fill", test::fill},   {"lag", test::lag}};
+      {"call", test::call},   {"watch", test::watch},   {"elect", test::elect},
+      {"storm", test::storm}, {"hold", test::hold},     {"fill", test::fill},
+      {"lag", test::lag},     {"shapes", test::shapes}, {"packed", test::packed}};
   test::Words words(argv + 1, argv + argc);
   std::string kubeconfig;
   kube::ClientOptions options;

@@ -1,4 +1,4 @@
-"""api/dra/*.proto against the kubelet's own: PROGRAM. Names, numbers and types of all fields and calls are the same. Needs the Go module
+"""api/dra/*.proto against the kubelet's own: PROGRAM. With --module NAME it only says where a module of Kubernetes is. Names, numbers and types of all fields and calls are the same. Needs the Go module
 k8s.io/kubelet in the cache ($GOMODCACHE), where building the test cluster puts it; fetches it when it is not there."""
 import json
 import pathlib
@@ -30,20 +30,22 @@ def shape(text):
     return found
 
 
-def module():
-    """The folder of k8s.io/kubelet of the version that the test cluster is built from."""
+def module(name="k8s.io/kubelet"):
+    """The folder of a module of Kubernetes, of the version that the test cluster is built from."""
     cache = main_of_cluster.default_cache() / "cluster"
     go = toolchain.command(cache)
     required = (ROOT / "test" / "cluster" / "modules" / "kubernetes" / "go.mod").read_text(encoding="utf-8")
-    version = re.search(r"k8s\.io/kubelet => k8s\.io/kubelet (v[\d.]+)", required).group(1)
-    told = subprocess.run([go, "mod", "download", "-json", f"k8s.io/kubelet@{version}"], capture_output=True, text=True, check=False,
+    version = re.search(rf"{re.escape(name)} => {re.escape(name)} (v[\d.]+)", required).group(1)
+    told = subprocess.run([go, "mod", "download", "-json", f"{name}@{version}"], capture_output=True, text=True, check=False,
                           env=toolchain.environment(cache, go), cwd="/")
     if told.returncode != 0:
-        sys.exit(toolchain.explained(f"k8s.io/kubelet {version}", told.stderr))
+        sys.exit(toolchain.explained(f"{name} {version}", told.stderr))
     return pathlib.Path(json.loads(told.stdout)["Dir"])
 
 
 def main():
+    if sys.argv[1:2] == ["--module"]:
+        return print(module(sys.argv[2]))
     folder, failed = module(), 0
     for ours, theirs in PAIRS.items():
         mine = shape((ROOT / "api" / "dra" / f"{ours}.proto").read_text(encoding="utf-8"))
