@@ -3,7 +3,6 @@ of the full form. FLEXAI_TEST_CLUSTER=FOLDER keeps and uses a cluster there.
 
 usage: hi_test.py BUILD [CASE...]
 """
-import datetime
 import os
 import random
 import sys
@@ -706,55 +705,6 @@ class Life(Case):
         self.assertTrue(refused("-n", self.ns, "create", "configmap", "x"))
         self.assertTrue(refused("delete", "resourceslice", f"card-{DRIVER}"))
         self.assertTrue(refused("-n", self.ns, "delete", "pod", "x"))
-
-
-class Hours(Case):
-    """Whoever leads next goes on counting where the one before had said it last."""
-
-    def cluster(self):
-        self.node("card", {"ncu": 1000000})
-
-    def rate(self, milli):
-        """Thousandths of NCU-hours a second."""
-        return milli / 1000 * 1000000 / 3600
-
-    def said(self, running):
-        """When it was written last, by the server's clock, and what."""
-        def written():
-            status = self.api.get(f"{XPU}/xpuqueues/q").get("status", {})
-            return status if status.get("running") == running else None
-        status = wait(written, 30)
-        return datetime.datetime.fromisoformat(status["ncuCounted"]).timestamp(), status["ncuHours"]
-
-    def pod(self, name, milli):
-        self.run_pod(name, slice_of(milli, GI), labels={f"{DRIVER}/queue": "q"})
-        self.bound(name)
-        wait(lambda: sum(lease.get("status", {}).get("phase") == "Running" for lease in self.leases()) == len(self.leases()))
-
-    def test_a_killed_leader_takes_none_with_it(self):
-        self.api.create(f"{XPU}/xpuqueues", {"apiVersion": f"{DRIVER}/v1alpha1", "kind": "XpuQueue", "metadata": {"name": "q"},
-                                             "spec": {"deserved": 1000000}})
-        first = self.hi
-        wait(lambda: first.metrics()["flexai_leads"])
-        standby = self.start()
-        self.pod("a", 500)
-        began = time.time()
-        self.said(1)
-        time.sleep(8)
-        first.end("kill")
-        wait(lambda: standby.metrics()["flexai_leads"], 60)
-        self.pod("b", 100)
-        when, hours = self.said(2)
-        self.assertAlmostEqual(hours / self.rate(500), when - began, delta=1.5, msg="seconds, by a standby that watched")
-        more = time.time()
-        time.sleep(4)
-        standby.end("kill")
-        time.sleep(2)
-        self.start()  # knows nothing but what is there
-        self.pod("c", 1)
-        later, now = self.said(3)
-        expected = (later - when) * self.rate(500) + (later - more) * self.rate(100)
-        self.assertAlmostEqual((now - hours) / self.rate(600), expected / self.rate(600), delta=1.5, msg="seconds, by one that was not there")
 
 
 class Comparison(Case):
