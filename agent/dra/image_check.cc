@@ -34,8 +34,7 @@ constexpr const char* kFolders[] = {"lib/x86_64-linux-gnu", "usr/lib/x86_64-linu
 #endif
 constexpr const char* kAdvice =
     "; take an image with glibc 2.28 or later (Debian 10, Ubuntu 20.04, RHEL 8), or leave the "
-    "claim "
-    "out of this container";
+    "claim out of this container";
 
 // Never out of `root`, and never what is behind a name: an image may hold anything.
 Fd look_up(int root, const std::string& path, uint64_t more = 0) {
