@@ -250,16 +250,10 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
     return {};
   };
   worker.take_listeners(listeners_);
-  // A part that the client names has a reference for that; the one it was made with goes at the
-  // end.
+  std::vector<bool> named(devices_.size());
   for (const DeviceFacts& one : inventory.devices) {
-    table_.clRetainDevice(devices_[one.index]);
+    named[one.index] = true;
     FLEXAI_TRY(keep(worker, one, kDevice, devices_[one.index]));
-  }
-  for (Split& split : made_splits_) {
-    const std::vector<cl_device_id> parts = split.parts;
-    worker.splits().add(std::move(split), worker.handles());
-    for (cl_device_id one : parts) table_.clReleaseDevice(one);
   }
   // What the client has given up is let go of when everything that needs it is there.
   FLEXAI_TRY(keep_all(inventory.samplers, samplers_, kSampler));
@@ -271,6 +265,9 @@ base::Status Rebuild::install(const Inventory& inventory, Worker& worker) {
   own_.drop();
   FLEXAI_TRY(keep_all(inventory.programs, programs_, kProgram));
   FLEXAI_TRY(keep_all(inventory.contexts, contexts_, kContext));
+  for (Split& split : made_splits_) worker.splits().add(std::move(split), worker.handles());
+  for (size_t i = granted_.devices.size(); i < devices_.size(); ++i)
+    if (!named[i]) table_.clReleaseDevice(devices_[i]);
   for (const FailedFacts& one : inventory.failed)
     FLEXAI_TRY(worker.handles().add_failed(one.id, one.kind, one.error));
   FLEXAI_TRY(set_arguments(inventory, worker));

@@ -1,6 +1,7 @@
 // Splits: the devices that a session's program has parted, and their parts, so that another worker
-// can part its own in the same way. Threads: the worker's one thread. Lifetime: each part is held
-// by a reference of its own, so that its address stays its own while it is listed here.
+// can part its own in the same way. Threads: the worker's one thread. A part may be gone while it
+// is listed here: nothing holds a reference, since programs can ask for their number. Then its
+// address may be that of a later one: of two alike the last is meant.
 #pragma once
 
 #include <vector>
@@ -20,14 +21,11 @@ class Splits {
  public:
   static constexpr size_t kMost = 256;  // of such as have parts that nobody names any more
 
-  explicit Splits(const driver::opencl::Table& table) : table_(table) {}
-
   // `handles`: the session's. What it has given up is forgotten when there are too many.
   void add(Split split, const HandleMap& handles);
   const std::vector<Split>& all() const { return all_; }
 
  private:
-  const driver::opencl::Table& table_;
   std::vector<Split> all_;
 };
 

@@ -78,10 +78,10 @@ base::Result<uint32_t> Stock::device(cl_device_id device) const {
   const auto& all = worker_.granted().devices;
   const auto at = std::find(all.begin(), all.end(), device);
   if (at != all.end()) return static_cast<uint32_t>(at - all.begin());
-  const auto part = std::find(parts_.begin(), parts_.end(), device);
-  if (part == parts_.end())
+  const auto part = std::find(parts_.rbegin(), parts_.rend(), device);
+  if (part == parts_.rend())
     return fail(Code::kUnsupported, "the program has parted a card more often than is remembered");
-  return static_cast<uint32_t>(all.size() + static_cast<size_t>(part - parts_.begin()));
+  return static_cast<uint32_t>(all.size() + static_cast<size_t>(parts_.rend() - part) - 1);
 }
 
 base::Result<std::vector<uint32_t>> Stock::device_list(

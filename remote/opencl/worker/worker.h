@@ -138,7 +138,7 @@ class Worker {
   wire::Session& session_;
   Granted granted_;  // fixed once made
   HandleMap handles_{kMostObjects};
-  Splits splits_{granted_.table};
+  Splits splits_;
   DeferredErrors deferred_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<wire::Bulk> bulk_;
