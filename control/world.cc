@@ -380,7 +380,7 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
   return places;
 }
 
-// Sums that go along with the units: to add them up anew takes 20 ms of 50,000 pods, each second.
+// Sums that go along with the units: adding all of them up each second costs more with each pod.
 void World::count_off(UnitState* state) {
   for (const auto& [of, part] : state->counted) {
     of->ncu -= part.ncu;

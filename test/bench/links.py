@@ -19,7 +19,7 @@ from served import DRIVER, POCL, Worker  # noqa: E402
 NATIVE = {**os.environ, **DRIVER, "OCL_ICD_VENDORS": POCL}
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 TRAIN = [PYTHON, str(ROOT / "test" / "programs" / "train_tinygrad.py"), "--json"]
-LARGE = ["--hidden", "256", "--batch", "1024"]  # a step of some 20 ms
+LARGE = ["--hidden", "512", "--batch", "2048"]  # a step of some 40 ms
 LAUNCHES = 1000
 
 
@@ -95,7 +95,7 @@ def training(figures, build, rounds, delay_us=200):
     """Training steps of tinygrad against local ones: of a small network, whose step is about as long as two round trips and cannot
     take less than its own time and one of them, and of a larger one."""
     where = f"TCP and TLS, {delay_us / 1000:g} ms each way"
-    for size, steps, few, of in (([], 120, 20, ""), (LARGE, 40, 10, "larger network, ")):
+    for size, steps, few, of in (([], 120, 20, ""), (LARGE, 30, 10, "larger network, ")):
         ratio, more, trips = steps_of(build, rounds, delay_us, size, steps, few)
         figures.add(f"tinygrad training step, {of}{where}, against a local one", ratio, "times", "<= 1.05", ratio <= 1.05, **more)
         figures.add(f"tinygrad training step, {of}{where}, round trips", trips, "round trips", "<= 1", trips <= 1.0)
