@@ -12,7 +12,7 @@ AwayDoor::AwayDoor(HostLink link, std::string run, Fd listener, base::Nanos peri
 
 base::Result<std::unique_ptr<AwayDoor>> AwayDoor::open(const StoredAway& there,
                                                        const std::string& pki, Fd listener,
-                                                       std::vector<Program> programs,
+                                                       std::vector<LentDoor::Process> programs,
                                                        base::Nanos period) {
   FLEXAI_TRY_ASSIGN(HostLink link, HostLink::open(there.host, pki));
   int ends[2];
@@ -21,7 +21,7 @@ base::Result<std::unique_ptr<AwayDoor>> AwayDoor::open(const StoredAway& there,
       new AwayDoor(std::move(link), std::to_string(there.run), std::move(listener), period));
   made->held_ = Fd(ends[0]);
   made->hold_ = Fd(ends[1]);
-  for (Program& one : programs) made->door_.take(std::move(one.process), std::move(one.session));
+  for (LentDoor::Process& one : programs) made->door_.take(std::move(one));
   made->thread_ = std::thread([self = made.get()] {
     self->door_.serve(self->held_.get());
     self->ended_ = true;

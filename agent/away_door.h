@@ -19,15 +19,11 @@ namespace flexai::agent {
 
 class AwayDoor {
  public:
-  struct Program {
-    base::Fd process;     // pidfd
-    std::string session;  // its name there
-  };
   // `listener`: where the run's processes knock. `pki`: folder of our certificate. `period`:
   // between two words of ours. Connects to nothing yet.
   static base::Result<std::unique_ptr<AwayDoor>> open(const StoredAway& there,
                                                       const std::string& pki, base::Fd listener,
-                                                      std::vector<Program> programs,
+                                                      std::vector<LentDoor::Process> programs,
                                                       base::Nanos period);
   // Leaves all as it is there, for the agent that comes after us, unless end() was called.
   ~AwayDoor();

@@ -43,9 +43,7 @@ std::string text_in(const json& object, const char* key) {
 LentDoor::LentDoor(HostLink link, std::string run, Doors doors, base::Nanos period)
     : link_(std::move(link)), run_(std::move(run)), doors_(std::move(doors)), period_(period) {}
 
-void LentDoor::take(Fd process, std::string session) {
-  clients_.push_back({std::move(process), std::move(session)});
-}
+void LentDoor::take(Process process) { clients_.push_back(std::move(process)); }
 
 void LentDoor::serve(int held) {
   held_ = held;
@@ -174,20 +172,20 @@ void LentDoor::answer() {
   const wire::Peer peer = wire::peer_of(program.get(), wire::Carrier::kUnix);
   Process process;
   process.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
-  auto introduction = introduce(&process.session);
-  if (!introduction.ok() && introduction.error().code == Code::kNotFound && attend())
-    introduction = introduce(&process.session);
+  const auto ask = [&] {
+    auto made = introduce(&process.session);
+    const bool gone = !made.ok() && made.error().code == Code::kNotFound;
+    return gone && attend() ? introduce(&process.session) : std::move(made);
+  };
+  auto introduction = ask();
   // The other host's agent may be about to come back, and so may the run there.
   const base::Nanos end = base::monotonic_now() + kReturning;
   const auto passing = [&] {
     return !introduction.ok() && (introduction.error().code == Code::kUnavailable ||
                                   introduction.error().code == Code::kNotFound);
   };
-  while (ask_again && passing() && base::monotonic_now() < end && waits(program.get())) {
-    introduction = introduce(&process.session);
-    if (!introduction.ok() && introduction.error().code == Code::kNotFound && attend())
-      introduction = introduce(&process.session);
-  }
+  while (ask_again && passing() && base::monotonic_now() < end && waits(program.get()))
+    introduction = ask();
   const bool there = remote::answer_knock(program.get(), introduction);
   if (!introduction.ok()) return;
   if (there && process.pidfd.valid()) return clients_.push_back(std::move(process));

@@ -24,6 +24,10 @@ class LentDoor {
   struct Doors {
     base::Fd sessions, links;
   };
+  struct Process {
+    base::Fd pidfd;
+    std::string session;  // its name there
+  };
   // `run`: its number there. `period`: between two words of ours.
   LentDoor(HostLink link, std::string run, Doors doors, base::Nanos period);
 
@@ -33,8 +37,8 @@ class LentDoor {
   // before `held` ends.
   std::atomic<bool> leaves_at_once{false};
 
-  // A process that has that session already. Before serve().
-  void take(base::Fd process, std::string session);
+  // One that has its session already. Before serve().
+  void take(Process process);
 
   // Until `held` is readable or closed and the last process with a session has ended; then the run
   // is given back.
@@ -43,10 +47,6 @@ class LentDoor {
   void wait_until_gone();
 
  private:
-  struct Process {
-    base::Fd pidfd;
-    std::string session;
-  };
   base::Result<nlohmann::json> post(const std::string& path, const std::string& body, int seconds);
   base::Status remove_once(const std::string& path);
   void remove(const std::string& path, const std::function<std::string()>& name);

@@ -9,7 +9,7 @@ using base::Fd;
 void Sessions::send_away(Run* run, const StoredAway& there,
                          const std::map<std::string, std::string>& names) {
   Run* left = runs_->send_away(run, there, config_.issuer);
-  std::vector<AwayDoor::Program> programs;
+  std::vector<LentDoor::Process> programs;
   for (auto& [name, session] : sessions_) {
     if (session.run != run->stored.id) continue;
     session.run = left->stored.id;
@@ -27,7 +27,7 @@ void Sessions::send_away(Run* run, const StoredAway& there,
   runs_->finish(left->stored.id);
 }
 
-void Sessions::lead_away(const Run& run, std::vector<AwayDoor::Program> programs) {
+void Sessions::lead_away(const Run& run, std::vector<LentDoor::Process> programs) {
   auto door = doors_.find(run.stored.id);
   if (door == doors_.end()) return;  // a run without one has no sessions
   loop_->unwatch(door->second.listener.get());

@@ -148,7 +148,7 @@ class Sessions {
   void restore_doors();
   base::Status watch_door(uint64_t run, Door door);
   void drop_door(uint64_t run);
-  void lead_away(const Run& run, std::vector<AwayDoor::Program> programs);
+  void lead_away(const Run& run, std::vector<LentDoor::Process> programs);
   void answer_door(uint64_t run);
   void watch_client(const std::string& name, int connection);
   base::Result<std::string> begin(Run* run, const std::string& address, int type, Answer answer,

@@ -87,25 +87,22 @@ class Tests:
             second.nothing_left(5)
             return f"{told['moved_bytes']} bytes, {told['took_ms']:.0f} ms"
 
-    def case_recorded(self):
-        """Command buffers are recorded anew there, and do what they did."""
+    def there_and_back(self, *options):
         with self.two() as (first, second):
-            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", "--recorded", "1")
+            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", *options)
             self.migrate(first, second)
             time.sleep(0.3)
             self.migrate(second, first)
             self.finished(program)
             first.nothing_left(5)
 
+    def case_recorded(self):
+        """Command buffers are recorded anew there, and do what they did."""
+        self.there_and_back("--recorded", "1")
+
     def case_parted(self):
         """A card that the program has parted is parted there in the same way."""
-        with self.two() as (first, second):
-            program = first.counter("--launches", str(LAUNCHES), "--pause-us", "300", "--part", "1")
-            self.migrate(first, second)
-            time.sleep(0.3)
-            self.migrate(second, first)
-            self.finished(program)
-            first.nothing_left(5)
+        self.there_and_back("--part", "1")
 
     # Programs of the card's own host.
 
