@@ -21,10 +21,6 @@ using base::Level;
 
 constexpr size_t kMaxWaiting = 256;
 
-uint64_t owner_word(pid_t pid, uint64_t start) {
-  return static_cast<uint32_t>(pid) | (start & 0xffffffff) << 32;
-}
-
 // A new owner wants nothing yet. Counters of use go on over a slot's processes, and so do the
 // ledger's sequences: reap() has left them settled.
 void clear_demand(limit::Slot* slot) {
@@ -306,17 +302,8 @@ std::vector<pid_t> Attachments::of_slice(uint64_t slice) const {
 
 void Attachments::adopt(SliceEntry* entry, uint32_t slot, uint64_t owner) {
   const SlotRef ref{entry->id, slot};
-  const auto pid = static_cast<pid_t>(owner & 0x7fffffff);
-  auto pidfd = open_pidfd(pid);
-  auto stat = read_stat(pid);
-  bool lives =
-      pidfd.ok() && stat.ok() && !has_ended(pidfd->get()) && owner_word(pid, stat->start) == owner;
-  if (lives) {
-    Peer peer;
-    peer.pid = pid;
-    peer.start = stat->start;
-    peer.pidfd = std::move(*pidfd);
-    auto process = process_of(&peer);
+  if (auto peer = living_owner(owner)) {
+    auto process = process_of(&*peer);
     if (process.ok()) {
       auto connection = std::make_unique<Connection>();
       connection->slots.push_back(ref);
@@ -329,7 +316,7 @@ void Attachments::adopt(SliceEntry* entry, uint32_t slot, uint64_t owner) {
       return;
     }
   }
-  reap_slot(ref, pid);
+  reap_slot(ref, static_cast<pid_t>(owner & 0x7fffffff));
 }
 
 void Attachments::restore() {

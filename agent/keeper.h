@@ -4,7 +4,10 @@
 // Protocol, version 1: SOCK_SEQPACKET unix socket `keeper.sock` (0600) in the agent's state folder;
 // peers of another uid are turned away (SO_PEERCRED). One KeeperRequest, one KeeperReply, in order;
 // put carries one descriptor in, get one out (SCM_RIGHTS). list answers in pages of names.
-// The keeper exits by itself when it holds nothing and nobody has been connected for 10 s.
+// The keeper exits by itself when it holds nothing and nobody has been connected for 10 s. When no
+// agent has been connected for a minute, and none of the pages that it holds has an owner that
+// lives, it lets go of all of it, as an agent does that ends: an agent that was killed and never
+// comes back leaves nothing, while programs that outlive it keep their accounts for its successor.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +62,12 @@ class Keeper {
   base::Fd connection_;
 };
 
-// The keeper's side: serves `state_dir` until it is of no more use (see above; `idle` for tests).
+struct KeeperPatience {
+  base::Nanos idle = 10 * base::kSecond;  // holds nothing, nobody is connected: until it exits
+  base::Nanos lone = 60 * base::kSecond;  // nobody is connected: between looks for owners
+};
+// The keeper's side: serves `state_dir` until it is of no more use (see above).
 // kConflict when another keeper already serves the folder.
-base::Status serve_keeper(const std::string& state_dir, base::Nanos idle = 10 * base::kSecond);
+base::Status serve_keeper(const std::string& state_dir, KeeperPatience patience = {});
 
 }  // namespace flexai::agent

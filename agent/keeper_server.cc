@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 
 #include "agent/keeper.h"
 #include "agent/keeper_socket.h"
+#include "agent/shared_pages.h"
 
 namespace flexai::agent {
 namespace {
@@ -27,38 +29,55 @@ constexpr size_t kMostConnections = 16;
 
 class Server {
  public:
-  Server(Fd listener, Nanos idle) : listener_(std::move(listener)), idle_(idle) {}
+  Server(Fd listener, KeeperPatience patience)
+      : listener_(std::move(listener)), patience_(patience) {}
   void serve();
 
  private:
+  void forget_when_unused();
   void accept_one();
   bool answer(int connection);  // false: close it
   Code carry_out(const KeeperRequest& request, Fd fd, KeeperReply* reply, int* out);
   static uint32_t failed(Code code) { return static_cast<uint32_t>(code) + 1; }
 
   Fd listener_;
-  Nanos idle_;
+  KeeperPatience patience_;
   std::map<std::string, Fd> held_;
   std::vector<Fd> connections_;
 };
 
 void Server::serve() {
-  Nanos idle_since = base::monotonic_now();
+  Nanos alone_since = base::monotonic_now();
   for (;;) {
-    bool of_use = !held_.empty() || !connections_.empty();
-    Nanos now = base::monotonic_now();
-    if (of_use) idle_since = now;
-    if (now - idle_since >= idle_) return;
-    int patience = of_use ? -1 : static_cast<int>((idle_ - (now - idle_since)) / 1000000 + 1);
+    const Nanos now = base::monotonic_now();
+    int wait_ms = -1;
+    if (!connections_.empty()) {
+      alone_since = now;
+    } else {
+      const Nanos end = alone_since + (held_.empty() ? patience_.idle : patience_.lone);
+      if (now >= end) {
+        if (held_.empty()) return;
+        forget_when_unused();
+        alone_since = now;
+        continue;
+      }
+      wait_ms = static_cast<int>((end - now) / 1000000 + 1);
+    }
 
     std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}};
     for (const Fd& c : connections_) polled.push_back({c.get(), POLLIN, 0});
-    if (::poll(polled.data(), polled.size(), patience) < 0) continue;
+    if (::poll(polled.data(), polled.size(), wait_ms) < 0) continue;
     for (size_t i = connections_.size(); i > 0; --i)
       if (polled[i].revents != 0 && !answer(polled[i].fd))
         connections_.erase(connections_.begin() + static_cast<long>(i) - 1);
     if (polled[0].revents != 0) accept_one();
   }
+}
+
+void Server::forget_when_unused() {
+  const bool used = std::any_of(held_.begin(), held_.end(),
+                                [](const auto& held) { return pages_in_use(held.second.get()); });
+  if (!used) held_.clear();
 }
 
 void Server::accept_one() {
@@ -156,7 +175,7 @@ base::Result<Fd> listen_in(const KeeperAddress& where) {
 
 }  // namespace
 
-base::Status serve_keeper(const std::string& state_dir, Nanos idle) {
+base::Status serve_keeper(const std::string& state_dir, KeeperPatience patience) {
   FLEXAI_TRY_ASSIGN(KeeperAddress where, keeper_address(state_dir));
   FLEXAI_TRY_ASSIGN(Fd lock, lock_folder(where.folder.get()));
   FLEXAI_TRY_ASSIGN(Fd listener, listen_in(where));
@@ -165,7 +184,7 @@ base::Status serve_keeper(const std::string& state_dir, Nanos idle) {
     files.rlim_cur = std::min<rlim_t>(files.rlim_max, kKeeperMaxHeld + 64);
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  Server(std::move(listener), idle).serve();
+  Server(std::move(listener), patience).serve();
   ::unlinkat(where.folder.get(), kKeeperSocket, 0);
   return {};
 }

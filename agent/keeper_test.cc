@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,9 @@
 #include <random>
 
 #include "agent/keeper_socket.h"
+#include "agent/process.h"
+#include "agent/shared_pages.h"
+#include "limit/layout.h"
 
 namespace flexai::agent {
 namespace {
@@ -39,9 +43,9 @@ class KeeperTest : public testing::Test {
   }
 
   // The keeper's side in a process of its own, as it runs in reality.
-  void serve() {
+  void serve(base::Nanos lone = 60 * base::kSecond) {
     server_ = ::fork();
-    if (server_ == 0) ::_exit(serve_keeper(folder_, kIdle).ok() ? 0 : 1);
+    if (server_ == 0) ::_exit(serve_keeper(folder_, {kIdle, lone}).ok() ? 0 : 1);
   }
   Keeper connect() {
     for (int i = 0; i < 250; ++i) {
@@ -173,7 +177,7 @@ TEST_F(KeeperTest, SocketIsPrivate) {
 TEST_F(KeeperTest, OneKeeperAFolder) {
   serve();
   Keeper keeper = connect();
-  auto second = serve_keeper(folder_, kIdle);
+  auto second = serve_keeper(folder_, {kIdle, kIdle});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, Code::kConflict);
   EXPECT_TRUE(keeper.list().ok());  // and the first one's socket is still there
@@ -192,6 +196,45 @@ TEST_F(KeeperTest, LeavesWhenOfNoMoreUse) {
   { EXPECT_TRUE(connect().drop("x").ok()); }
   EXPECT_TRUE(exits_by_itself());
   EXPECT_EQ(Keeper::connect(folder_, {}).error().code, Code::kUnavailable);
+}
+
+// An agent that was killed and never comes back. Programs go on with the pages of their slices: as
+// long as one of them lives its successor finds all; then nothing may be left.
+TEST_F(KeeperTest, LeavesAfterTheLastOwnerWhenTheAgentNeverComesBack) {
+  const pid_t program = ::fork();
+  if (program == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::pause();
+    ::_exit(0);
+  }
+  serve(100 * base::kMillisecond);
+  {
+    Keeper keeper = connect();
+    auto pages = make_tenant_pages(7);
+    ASSERT_TRUE(pages.ok());
+    auto map = map_tenant_pages(pages->get(), 7);
+    ASSERT_TRUE(map.ok());
+    auto* tenant = map->as<limit::TenantPages>();
+    tenant->owners[2] = owner_word(::getpid(), read_stat(::getpid())->start - 1);  // an earlier one
+    tenant->owners[3] = owner_word(program, read_stat(program)->start);
+    Fd lock(::eventfd(0, EFD_CLOEXEC));
+    ASSERT_TRUE(keeper.put("pages-7", pages->get()).ok());
+    ASSERT_TRUE(keeper.put("lock-1", lock.get()).ok());
+  }
+  ::usleep(600000);
+  EXPECT_THAT(*connect().list(), testing::ElementsAre("lock-1", "pages-7"));
+  ::kill(program, SIGKILL);
+  ::waitpid(program, nullptr, 0);
+  EXPECT_TRUE(exits_by_itself());
+}
+
+TEST_F(KeeperTest, HoldsWhatNobodyOwnsForAnAgentThatIsThere) {
+  serve(50 * base::kMillisecond);
+  Keeper keeper = connect();
+  auto pages = make_tenant_pages(7);
+  ASSERT_TRUE(keeper.put("pages-7", pages->get()).ok());
+  ::usleep(400000);
+  EXPECT_THAT(*keeper.list(), testing::ElementsAre("pages-7"));
 }
 
 TEST_F(KeeperTest, TellsWhenTheKeeperIsGone) {

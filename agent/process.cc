@@ -209,6 +209,10 @@ std::string boot_id() {
   return text->substr(0, text->find('\n'));
 }
 
+uint64_t owner_word(pid_t pid, uint64_t start) {
+  return static_cast<uint32_t>(pid) | (start & 0xffffffff) << 32;
+}
+
 base::Result<Peer> peer_of(int socket) {
   ucred who{};
   socklen_t size = sizeof who;
@@ -231,6 +235,18 @@ base::Result<Peer> peer_of(int socket) {
   if (!stat.ok() || has_ended(peer.pidfd.get()))
     return fail(Code::kUnavailable, "the calling process has ended");
   peer.start = stat->start;
+  return peer;
+}
+
+std::optional<Peer> living_owner(uint64_t word) {
+  Peer peer;
+  peer.pid = static_cast<pid_t>(word & 0x7fffffff);
+  auto pidfd = open_pidfd(peer.pid);
+  auto stat = read_stat(peer.pid);
+  if (!pidfd.ok() || !stat.ok() || has_ended(pidfd->get())) return std::nullopt;
+  if (owner_word(peer.pid, stat->start) != word) return std::nullopt;
+  peer.start = stat->start;
+  peer.pidfd = std::move(*pidfd);
   return peer;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -68,6 +69,9 @@ bool started_with(pid_t pid, const std::string& variable);
 std::string command_of(pid_t pid);  // the short name, cleaned of control bytes
 std::string boot_id();
 
+// A process in one word, as owners are written in the slices' pages: pid | start time << 32.
+uint64_t owner_word(pid_t pid, uint64_t start);
+
 // The other end of a connected unix socket, as the kernel knows it.
 struct Peer {
   pid_t pid = 0;
@@ -77,5 +81,7 @@ struct Peer {
 };
 // kDenied for a peer in a pid namespace we cannot see, kUnavailable when it has ended already.
 base::Result<Peer> peer_of(int socket);
+// The process of an owner_word(), without its uid; nullopt when it has ended.
+std::optional<Peer> living_owner(uint64_t word);
 
 }  // namespace flexai::agent

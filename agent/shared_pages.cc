@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 #include <string>
 
+#include "agent/process.h"
 #include "base/clock.h"
 
 namespace flexai::agent {
@@ -43,7 +46,9 @@ base::Result<base::Fd> make_tenant_pages(uint64_t slice_id) {
   return fd;
 }
 
-base::Result<base::Mapping> map_tenant_pages(int fd, uint64_t slice_id) {
+namespace {
+
+base::Result<base::Mapping> map_pages(int fd) {
   // Unsealed, the file could shrink under us and an access would be a SIGBUS.
   int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
@@ -53,10 +58,28 @@ base::Result<base::Mapping> map_tenant_pages(int fd, uint64_t slice_id) {
   const auto* pages = mapping.as<limit::TenantPages>();
   if (pages->magic != limit::kTenantMagic || pages->version != limit::kLayoutVersion)
     return fail(Code::kCorrupt, "tenant pages have magic or version of another program");
+  return mapping;
+}
+
+}  // namespace
+
+base::Result<base::Mapping> map_tenant_pages(int fd, uint64_t slice_id) {
+  FLEXAI_TRY_ASSIGN(base::Mapping mapping, map_pages(fd));
+  const auto* pages = mapping.as<limit::TenantPages>();
   if (pages->slice_id != slice_id)
     return fail(Code::kCorrupt, "tenant pages belong to slice " + std::to_string(pages->slice_id) +
                                     ", not " + std::to_string(slice_id));
   return mapping;
+}
+
+bool pages_in_use(int fd) {
+  auto mapping = map_pages(fd);
+  if (!mapping.ok()) return false;
+  auto* pages = mapping->as<limit::TenantPages>();
+  return std::any_of(std::begin(pages->owners), std::end(pages->owners), [](const auto& owner) {
+    const uint64_t word = owner;
+    return word != 0 && living_owner(word).has_value();
+  });
 }
 
 }  // namespace flexai::agent

@@ -22,5 +22,7 @@ base::Result<base::Fd> make_tenant_pages(uint64_t slice_id);
 // Maps TenantPages that came from make_tenant_pages, perhaps by way of the keeper. kCorrupt when
 // size, magic, version or slice do not fit.
 base::Result<base::Mapping> map_tenant_pages(int fd, uint64_t slice_id);
+// Whether `fd` is TenantPages, of any slice, in which a process that lives owns a slot.
+bool pages_in_use(int fd);
 
 }  // namespace flexai::agent

@@ -17,7 +17,7 @@ namespace {
 const std::string& keeper_folder() {
   static base::TemporaryFolder folder;
   static std::thread keeper([] {
-    auto served = agent::serve_keeper(folder.path(), 3600 * base::kSecond);
+    auto served = agent::serve_keeper(folder.path(), {3600 * base::kSecond, 3600 * base::kSecond});
     must(served.ok(), "the keeper serves");
   });
   static bool once = (keeper.detach(), true);

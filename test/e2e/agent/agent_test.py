@@ -403,6 +403,19 @@ class Restart(AgentCase):
         again = json.loads(child.stdout.readline())
         self.assertEqual(again["slices"], first["slices"])
 
+    @unittest.skipUnless(os.environ.get("FLEXAI_FULL"), "waits for a minute; FLEXAI_FULL=1")
+    def test_an_agent_that_never_comes_back_leaves_nothing(self):
+        self.start_agent()
+        self.flexai("slice", "create", "a", "--card", "fake-0", "--compute", "10%")
+        child, _ = self.start_client(["a"], "--hold", "100")
+        state = str(self.folder / "state")
+        self.stop_agent(signal.SIGKILL)
+        keepers = lambda: [p for p in os.listdir("/proc") if p.isdigit() and self.is_keeper(p, state)]
+        time.sleep(70)
+        self.assertEqual(len(keepers()), 1, "a program of the slice still runs")
+        os.killpg(child.pid, signal.SIGKILL)  # its program too
+        wait_until("the keeper has ended", lambda: not keepers(), 80)
+
     @staticmethod
     def is_keeper(pid, state):
         try:
