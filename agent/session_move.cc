@@ -23,6 +23,8 @@ void Sessions::send_away(Run* run, const StoredAway& there,
     auto process = session.client.duplicate();
     if (process.ok()) programs.push_back({std::move(*process), at->second});
   }
+  if (auto door = doors_.find(run->stored.id); door != doors_.end())
+    loop_->unwatch(door->second.listener.get());
   lead_away(*run, std::move(programs));
   runs_->finish(left->stored.id);
 }
@@ -30,7 +32,6 @@ void Sessions::send_away(Run* run, const StoredAway& there,
 void Sessions::lead_away(const Run& run, std::vector<LentDoor::Process> programs) {
   auto door = doors_.find(run.stored.id);
   if (door == doors_.end()) return;  // a run without one has no sessions
-  loop_->unwatch(door->second.listener.get());
   auto away = AwayDoor::open(run.stored.away, config_.pki, std::move(door->second.listener),
                              std::move(programs), config_.grace / 4);
   door->second.listener.reset();

@@ -325,8 +325,12 @@ base::Result<std::string> Sessions::open_door(Run* run) {
   const uint32_t owner = run->stored.claim.empty() ? run->stored.uid : kAnybody;
   FLEXAI_TRY_ASSIGN(door.listener, listen_for(door.path, SOCK_STREAM, owner));
   run->door = "door:" + door.path;
-  FLEXAI_TRY(watch_door(id, std::move(door)));
-  if (!run->stored.away.host.empty()) lead_away(*run, {});
+  if (run->stored.away.host.empty()) {
+    FLEXAI_TRY(watch_door(id, std::move(door)));
+  } else {
+    doors_[id] = std::move(door);
+    lead_away(*run, {});
+  }
   return run->door;
 }
 

@@ -38,28 +38,15 @@ class WorldTest : public ::testing::Test {
   }
 
   void cards(const std::string& name, int count) {
-    Json devices = Json::array();
-    for (int i = 0; i < count; ++i)
-      devices.push_back(
-          {{"name", "card-" + std::to_string(i)},
-           {"allowMultipleAllocations", true},
-           {"attributes", {{"slot", {{"int", i}}}}},
-           {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", "16Gi"}}}}}});
-    const Json json{{"spec",
-                     {{"driver", kube::kDriverName},
-                      {"nodeName", name},
-                      {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
-                      {"devices", devices}}}};
-    const auto slice = read_slice(dump(json));
-    world_.slice(name, &**slice);
+    cards(name, std::vector<std::string>(static_cast<size_t>(count), "16Gi"));
   }
-
-  void cards_of(const std::string& name, const std::vector<std::string>& memories) {
+  void cards(const std::string& name, const std::vector<std::string>& memories) {
     Json devices = Json::array();
     for (size_t i = 0; i < memories.size(); ++i)
       devices.push_back(
           {{"name", "card-" + std::to_string(i)},
            {"allowMultipleAllocations", true},
+           {"attributes", {{"slot", {{"int", i}}}}},
            {"capacity", {{"compute", {{"value", "1000"}}}, {"memory", {{"value", memories[i]}}}}}});
     const Json json{{"spec",
                      {{"driver", kube::kDriverName},

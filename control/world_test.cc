@@ -194,19 +194,31 @@ TEST_F(WorldTest, TheDevicesOfOneRequestAreDifferentOnes) {
 // Told as two cards as large as the larger piece needs, the core would see no room.
 TEST_F(WorldTest, PiecesOfDifferentSizesGetCardsOfDifferentSizes) {
   node("n");
-  cards_of("n", {"16Gi", "32Gi"});
-  claim_of("p", {request("small", "", "1500Ki"), request("large", "", "32Gi", "All")});
+  cards("n", {"16Gi", "32Gi"});
+  claim_of("p", Json::array({request("small", "", "1500Ki"), request("large", "", "32Gi", "All")}));
   pod("p");
   EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:0(1000)n:1(1000)"}));
 }
 
 TEST_F(WorldTest, APieceWithMuchTimeAndOneWithMuchMemoryNeedNotBeOfOneCard) {
   node("n");
-  cards_of("n", {"16Gi", "32Gi"});
-  claim_of("p", {request("memory", "400", "32Gi"), request("time", "700", "1Gi")});
+  cards("n", {"16Gi", "64Gi"});
+  claim_of("first", Json::array({request("x", "500", "20Gi")}));
+  pod("first");
+  EXPECT_EQ(decide(), Lines{"ns/first@n<-n:1(500)"});
+  // Told as 700 with 20Gi, the core would see no room: where the memory is, 500 are left.
+  claim_of("p", Json::array({request("memory", "400", "20Gi"), request("time", "700", "1Gi")}));
   pod("p");
   EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:1(400)n:0(700)"}));
-  claim_of("q", {request("a", "300", "8Gi"), request("b", "600", "1Mi")});
+}
+
+TEST_F(WorldTest, TimeOfOneCardAndMemoryOfAnotherMakeNoRoom) {
+  node("n");
+  cards("n", {"16Gi", "32Gi"});
+  claim_of("p", Json::array({request("memory", "400", "32Gi"), request("time", "700", "1Gi")}));
+  pod("p");
+  EXPECT_EQ(decide(), (Lines{"ns/p@n<-n:1(400)n:0(700)"}));
+  claim_of("q", Json::array({request("a", "300", "8Gi"), request("b", "600", "1Mi")}));
   pod("q");
   EXPECT_EQ(decide(), Lines{}) << "600 and 300 are left, but no memory where the 600 are";
 }
@@ -216,7 +228,7 @@ TEST_F(WorldTest, WhoMustBeSearchedForTooLongRestsAndTheOthersGoOn) {
   node("n", "64");
   std::vector<std::string> memories;
   for (int i = 0; i < 16; ++i) memories.push_back(std::to_string(16'000 + i) + "Mi");
-  cards_of("n", memories);
+  cards("n", memories);
   Json requests = Json::array();
   for (int i = 0; i < 31; ++i)
     requests.push_back(request("r" + std::to_string(i), std::to_string(501 + i).c_str(), "1Gi"));

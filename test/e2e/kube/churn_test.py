@@ -12,10 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 import hi_test
-from hi_test import Case
+from hi_test import Case, setUpModule, tearDownModule  # noqa: unittest looks for the two
 from scheduling import DRA, GI, TOOL, XPU, insist, slice_of, wait
 
 PODS = 200
@@ -23,14 +22,6 @@ ALIVE = 30  # at once
 FAULTS = 14
 SEED = int(os.environ.get("FLEXAI_SEED") or random.randrange(1 << 30))
 SERVERS = ("kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager")
-
-
-def setUpModule():  # noqa: unittest's name
-    hi_test.setUpModule()
-
-
-def tearDownModule():  # noqa: unittest's name
-    hi_test.tearDownModule()
 
 
 class Churn(Case):
@@ -158,5 +149,4 @@ class Churn(Case):
 
 
 if __name__ == "__main__":
-    hi_test.BUILD = os.path.abspath(sys.argv.pop(1))
-    unittest.main(verbosity=2)
+    hi_test.main()

@@ -3,27 +3,16 @@
 usage: clock_test.py BUILD [CASE...]
 """
 import json
-import os
 import pathlib
 import subprocess
-import sys
 import time
 import unittest
 
 import hi_test
-from scheduling import DRIVER, GI, XPU, Cluster, slice_of, wait
+from hi_test import setUpModule, tearDownModule  # noqa: unittest looks for them
+from scheduling import DRIVER, GI, XPU, slice_of, wait
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-BUILD = ""
-
-
-def setUpModule():  # noqa: unittest's name
-    hi_test.BUILD = BUILD
-    hi_test.CLUSTER = Cluster()
-
-
-def tearDownModule():  # noqa: unittest's name
-    hi_test.CLUSTER.down()
 
 
 def later(seconds):
@@ -104,12 +93,11 @@ class Behind(hi_test.Case):
 class Wrong(unittest.TestCase):
     def test_a_certificate_that_is_not_valid_at_our_time_names_the_clock(self):
         for shift, word in ((-2 * 86400, "not yet valid"), (800 * 86400, "expired")):
-            done = subprocess.run([*later(shift), f"{BUILD}/bin/kube-probe", "--kubeconfig", hi_test.CLUSTER.kubeconfig, "call", "GET", "/version"],
+            done = subprocess.run([*later(shift), f"{hi_test.BUILD}/bin/kube-probe", "--kubeconfig", hi_test.CLUSTER.kubeconfig, "call", "GET", "/version"],
                                   capture_output=True, text=True, check=False, timeout=120)
             self.assertIn(word, done.stdout)
             self.assertIn("check this host's clock", done.stdout)
 
 
 if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
-    unittest.main(verbosity=2)
+    hi_test.main()

@@ -29,6 +29,13 @@ def tearDownModule():  # noqa: unittest's name
     CLUSTER.down()
 
 
+def main():
+    """Of this file, and of others that bring cases of their own."""
+    global BUILD
+    BUILD = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
+
+
 class Case(unittest.TestCase):
     """A namespace, nodes and cards of its own; everything goes with it."""
     options = ()
@@ -785,5 +792,4 @@ class Comparison(Case):
 
 
 if __name__ == "__main__":
-    BUILD = os.path.abspath(sys.argv.pop(1))
-    unittest.main(verbosity=2)
+    main()

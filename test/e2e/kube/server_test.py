@@ -80,7 +80,7 @@ class Older(Case):
         self.assertIn("which acts as 1.35, is too old: slices of cards need 1.36 or later; upgrade the cluster", said)
         self.plane.kubectl("apply", "-f", str(ROOT / "deploy/kustomize/webhook.yaml"))
         said = self.ends("flexai-webhook", "--port", "0")
-        self.assertIn("slices of cards need 1.36 or later; upgrade the cluster", said)
+        self.assertIn("which acts as 1.35, is too old: slices of cards need 1.36 or later; upgrade the cluster", said)
 
 
 class Oldest(Case):
