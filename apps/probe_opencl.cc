@@ -29,6 +29,7 @@ model::Device describe(const Vendor& vendor, cl_platform_id platform, cl_device_
   device.kind = kind_of(device_value<cl_device_type>(table, id, CL_DEVICE_TYPE, 0));
   device.memory_bytes = device_value<cl_ulong>(table, id, CL_DEVICE_GLOBAL_MEM_SIZE, 0);
   device.compute_units = device_value<cl_uint>(table, id, CL_DEVICE_MAX_COMPUTE_UNITS, 0);
+  device.pci = pci_address(table, id);
   device.copy_engine = has_copy_engine(table, id);
   device.driver_files = vendor.files;
   if (device_value<cl_bool>(table, id, CL_DEVICE_AVAILABLE, CL_TRUE) == CL_FALSE) {

@@ -95,6 +95,13 @@ Card card_of(const Json& json, const std::string& pool, const std::string& node)
   return card;
 }
 
+template <typename T>
+T attribute(const Card& card, const char* name) {
+  const auto found = card.attributes.find(qualified(name, kube::kDriverName));
+  const auto* value = found == card.attributes.end() ? nullptr : found->second.get<T>();
+  return value == nullptr ? T() : *value;
+}
+
 int64_t capacity(const Card& card, const char* name, int64_t usual) {
   const auto found = card.capacities.find(qualified(name, kube::kDriverName));
   return found == card.capacities.end() ? usual : found->second.whole.value();
@@ -107,16 +114,14 @@ std::string qualified(const std::string& name, const std::string& domain) {
 }
 
 std::string Card::model() const {
-  const auto found = attributes.find(qualified("model", kube::kDriverName));
-  const auto* text = found == attributes.end() ? nullptr : found->second.get<std::string>();
-  return text == nullptr || text->empty() ? "unknown" : *text;
+  const std::string text = attribute<std::string>(*this, "model");
+  return text.empty() ? "unknown" : text;
 }
 
-int64_t Card::ncu_milli() const {
-  const auto found = attributes.find(qualified("ncu", kube::kDriverName));
-  const auto* number = found == attributes.end() ? nullptr : found->second.get<int64_t>();
-  return number == nullptr ? 0 : *number;
-}
+int64_t Card::ncu_milli() const { return attribute<int64_t>(*this, "ncu"); }
+std::string Card::root() const { return attribute<std::string>(*this, kube::kRootAttribute); }
+int64_t Card::link_mbps() const { return attribute<int64_t>(*this, kube::kLinkAttribute); }
+int64_t Card::network_mbps() const { return attribute<int64_t>(*this, kube::kNetworkAttribute); }
 
 int64_t Card::compute() const { return capacity(*this, kube::kComputeCapacity, 1000); }
 int64_t Card::memory() const { return capacity(*this, kube::kMemoryCapacity, 0); }

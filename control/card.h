@@ -48,8 +48,13 @@ struct Card {
 
   std::string model() const;  // by which quotas and rates know it
   int64_t ncu_milli() const;  // 0: not said
-  int64_t compute() const;    // thousandths of the whole card; 1000 when it does not say
-  int64_t memory() const;     // bytes; 0 when it does not say
+  // What its agent knows of links: whose root it is below (empty: not said), and Mbit/s of its own
+  // and of its node's (0: not said).
+  std::string root() const;
+  int64_t link_mbps() const;
+  int64_t network_mbps() const;
+  int64_t compute() const;  // thousandths of the whole card; 1000 when it does not say
+  int64_t memory() const;   // bytes; 0 when it does not say
 };
 
 // One ResourceSlice.

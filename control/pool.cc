@@ -1,5 +1,7 @@
 #include "control/pool.h"
 
+#include <algorithm>
+
 #include "control/json_parts.h"
 #include "kube/names.h"
 #include "kube/object_json.h"
@@ -73,6 +75,8 @@ std::string status_of(const PoolFacts& pool, const PoolUse& use) {
   Json models = Json::array();
   for (const auto& [model, cards] : use.models)
     if (models.size() < kMostModels) models.push_back({{"model", model}, {"cards", cards}});
+  int64_t together = 0;
+  for (const auto& [root, cards] : use.roots) together = std::max(together, cards);
   const Json status{
       {"observedGeneration", pool.generation},
       {"nodes", use.nodes},
@@ -88,6 +92,11 @@ std::string status_of(const PoolFacts& pool, const PoolUse& use) {
       {"ncu", use.ncu},
       {"slices", use.slices},
       {"models", std::move(models)},
+      {"links",
+       {{"roots", use.roots.size()},
+        {"together", together},
+        {"slowest", use.slowest},
+        {"network", use.network}}},
       {"conditions", Json::array({{{"type", "Ready"},
                                    {"status", reason == "HasCards" ? "True" : "False"},
                                    {"observedGeneration", pool.generation},

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -40,8 +41,11 @@ struct PoolUse {
   int64_t ncu = 0;     // milli-NCU
   int64_t slices = 0;  // leases
   std::map<std::string, int64_t> models;
-  int64_t unsure = 0;  // cards that a selector has no value for
-  std::string doubt;   // about the first of them
+  // Links, as far as agents know them.
+  std::map<std::pair<std::string, std::string>, int64_t> roots;  // by node and root: cards
+  int64_t slowest = 0, network = 0;  // Mbit/s, the least of cards and of nodes; 0: not known
+  int64_t unsure = 0;                // cards that a selector has no value for
+  std::string doubt;                 // about the first of them
 };
 
 // What status says; without the time at which it last changed.

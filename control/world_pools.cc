@@ -69,6 +69,19 @@ std::map<std::string, PoolUse> World::pool_use() const {
   return all;
 }
 
+namespace {
+
+// The less of two that may be unknown.
+int64_t less(int64_t a, int64_t b) { return a <= 0 || b <= 0 ? std::max(a, b) : std::min(a, b); }
+
+void add_links(const std::string& node, const Card& card, PoolUse* use) {
+  if (const std::string root = card.root(); !root.empty()) ++use->roots[{node, root}];
+  use->slowest = less(use->slowest, card.link_mbps());
+  use->network = less(use->network, card.network_mbps());
+}
+
+}  // namespace
+
 void World::add_card(const std::string& node, const CardState& state, bool away,
                      const std::map<std::pair<std::string, std::string>, int64_t>& leases,
                      std::set<std::string>* here, std::map<std::string, PoolUse>* all) const {
@@ -105,6 +118,7 @@ void World::add_card(const std::string& node, const CardState& state, bool away,
     use.ncu += card.ncu_milli();
     use.slices += held == leases.end() ? 0 : held->second;
     ++use.models[card.model()];
+    add_links(node, card, &use);
     if (sick || away) continue;
     use.free += 1000 - used;
     use.largest = std::max(use.largest, 1000 - used);

@@ -136,5 +136,40 @@ TEST_F(WorldTest, NobodyPublishesWhichPoolsACardIsIn) {
   EXPECT_EQ(decide(), Lines{});
 }
 
+// Two cards below one root of a, one below the root of that name of b, one of which nothing is
+// said.
+TEST_F(WorldTest, APoolSaysHowItsCardsAreLinked) {
+  const auto card = [](const char* name, const char* root, int link, int network) {
+    Json attributes = Json::object();
+    if (*root != 0) attributes[kube::kRootAttribute] = {{"string", root}};
+    if (link > 0) attributes[kube::kLinkAttribute] = {{"int", link}};
+    if (network > 0) attributes[kube::kNetworkAttribute] = {{"int", network}};
+    return Json{{"name", name}, {"attributes", attributes}};
+  };
+  const auto cards_at = [this](const std::string& name, const Json& devices) {
+    node(name);
+    const Json json{{"spec",
+                     {{"driver", kube::kDriverName},
+                      {"nodeName", name},
+                      {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
+                      {"devices", devices}}}};
+    const auto slice = read_slice(dump(json));
+    world_.slice(name, &**slice);
+  };
+  cards_at("a", Json::array({card("card-0", "pci0000:40", 252061, 100000),
+                             card("card-1", "pci0000:40", 126030, 100000)}));
+  cards_at("b",
+           Json::array({card("card-0", "pci0000:40", 252061, 25000), card("card-1", "", 0, 0)}));
+  pool("all", Json::object());
+  pool("bare", {{"selectors", cel("!(\"link\" in device.attributes[\"xpu.flexai.io\"])")}});
+  world_.refresh(1000);
+  const auto links = [this](const char* name) {
+    return Json::parse(status_of(world_.pools().at(name), world_.pool_use().at(name)))["links"];
+  };
+  EXPECT_EQ(links("all"),
+            (Json{{"roots", 2}, {"together", 2}, {"slowest", 126030}, {"network", 25000}}));
+  EXPECT_EQ(links("bare"), (Json{{"roots", 0}, {"together", 0}, {"slowest", 0}, {"network", 0}}));
+}
+
 }  // namespace
 }  // namespace flexai::control

@@ -33,6 +33,13 @@ inline constexpr const char* kClaimFinalizer = "resource.kubernetes.io/delete-pr
 inline constexpr const char* kReservedAttribute = "hi";  // never published
 // Of attributes that only the hi-scheduler sees: the XpuPools that a card is in.
 inline constexpr const char* kPoolDomain = "pool.xpu.flexai.io";
+// Of links: names that drivers share (k8s.io/dynamic-resource-allocation, deviceattribute), and
+// ours.
+inline constexpr const char* kPciAttribute = "resource.kubernetes.io/pciBusID";
+inline constexpr const char* kRootAttribute = "resource.kubernetes.io/pcieRoot";
+inline constexpr const char* kNumaAttribute = "numa";
+inline constexpr const char* kLinkAttribute = "link";        // Mbit/s between card and host
+inline constexpr const char* kNetworkAttribute = "network";  // Mbit/s between the host and others
 inline constexpr const char* kComputeCapacity = "compute";
 inline constexpr const char* kMemoryCapacity = "memory";
 

@@ -16,6 +16,7 @@ struct Device {
   std::string model;
   std::string driver_version;
   std::string kind;  // "cpu", "gpu", "accelerator"
+  std::string pci;   // where it is on the bus, "0000:65:00.0"; empty: not known
   uint64_t memory_bytes = 0;
   uint32_t compute_units = 0;
   // True when host<->card copies run beside kernels (own engines) and so need no compute lease.

@@ -19,6 +19,7 @@ json to_json(const Device& d) {
               {"model", d.model},
               {"driver_version", d.driver_version},
               {"kind", d.kind},
+              {"pci", d.pci},
               {"memory_bytes", d.memory_bytes},
               {"compute_units", d.compute_units},
               {"copy_engine", d.copy_engine},
@@ -53,6 +54,7 @@ base::Result<Device> device_from_json(const json& value) {
   r.get("model", &d.model);
   r.get("driver_version", &d.driver_version);
   r.get("kind", &d.kind);
+  r.get("pci", &d.pci);
   r.get("memory_bytes", &d.memory_bytes, true);
   r.get("compute_units", &d.compute_units);
   r.get("copy_engine", &d.copy_engine);

@@ -37,6 +37,16 @@ json attributes_of(const model::Device& card) {
   return made;
 }
 
+// Names of links: those that all drivers share, where there are such.
+void add_links(const CardWire& wire, int64_t network_mbps, json* attributes) {
+  json& made = *attributes;
+  if (!wire.address.empty()) made[kube::kPciAttribute] = {{"string", wire.address}};
+  if (!wire.root.empty()) made[kube::kRootAttribute] = {{"string", wire.root}};
+  if (wire.numa) made[kube::kNumaAttribute] = {{"int", *wire.numa}};
+  if (wire.mbps > 0) made[kube::kLinkAttribute] = {{"int", wire.mbps}};
+  if (network_mbps > 0) made[kube::kNetworkAttribute] = {{"int", network_mbps}};
+}
+
 json capacity_of(const model::Device& card, bool shared) {
   // Less than one step above the least is refused, with all other cards of the node: of a sick card
   // nobody knows how much it has.
@@ -105,12 +115,22 @@ std::string device_name(const std::string& card_key) {
   return "card-" + base::hex_of(std::span(*digest).first(4));
 }
 
-json devices_json(const std::vector<model::Device>& cards, bool shared) {
+Wires wires_of(const std::vector<model::Device>& cards) {
+  Wires wires;
+  for (const model::Device& card : cards) wires.cards[card.key] = card_wire(card.pci);
+  wires.network_mbps = host_mbps();
+  return wires;
+}
+
+json devices_json(const std::vector<model::Device>& cards, bool shared, const Wires& wires) {
   std::map<std::string, json> by_name;
   for (const model::Device& card : cards) {
     json device = {{"name", device_name(card.key)},
                    {"attributes", attributes_of(card)},
                    {"capacity", capacity_of(card, shared)}};
+    const auto wire = wires.cards.find(card.key);
+    add_links(wire == wires.cards.end() ? CardWire() : wire->second, wires.network_mbps,
+              &device["attributes"]);
     if (shared) device["allowMultipleAllocations"] = true;
     if (!card.healthy)
       device["taints"] = json::array({{{"key", kube::kUnhealthyTaint},

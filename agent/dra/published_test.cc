@@ -39,6 +39,27 @@ TEST(Published, ACardIsASharedDevice) {
   EXPECT_FALSE(device["attributes"].contains("hi"));
 }
 
+TEST(Published, LinksAreSaidAsFarAsTheyAreKnown) {
+  Wires wires;
+  wires.cards["a"] = {"0000:65:00.0", "pci0000:64", 0, 252061};
+  wires.network_mbps = 100000;
+  const json devices = devices_json({card("a"), card("b")}, true, wires);
+  for (const json& device : devices) {
+    const json& said = device["attributes"];
+    EXPECT_EQ(said["network"]["int"], 100000);
+    if (device["name"] == device_name("a")) {
+      EXPECT_EQ(said["resource.kubernetes.io/pciBusID"]["string"], "0000:65:00.0");
+      EXPECT_EQ(said["resource.kubernetes.io/pcieRoot"]["string"], "pci0000:64");
+      EXPECT_EQ(said["numa"]["int"], 0);
+      EXPECT_EQ(said["link"]["int"], 252061);
+    } else {
+      for (const char* name :
+           {"resource.kubernetes.io/pciBusID", "resource.kubernetes.io/pcieRoot", "numa", "link"})
+        EXPECT_FALSE(said.contains(name)) << name;
+    }
+  }
+}
+
 TEST(Published, TheSameWhateverTheOrder) {
   EXPECT_EQ(devices_json({card("a"), card("b")}, true), devices_json({card("b"), card("a")}, true));
   EXPECT_NE(device_name("a"), device_name("b"));

@@ -70,10 +70,19 @@ void Publisher::watch() {
       std::move(handlers));
 }
 
+// Links are looked at when the cards are others: one that comes and goes is no reason to write.
+json Publisher::wanted() {
+  std::vector<model::Device> cards = around_.cards->devices();
+  if (cards != cards_) {
+    wires_ = wires_of(cards);
+    cards_ = std::move(cards);
+  }
+  return devices_json(cards_, shared_, wires_);
+}
+
 void Publisher::look() {
   if (slices_ == nullptr || !slices_->synced() || busy_ || waiting_) return;
-  const std::vector<model::Device> cards = around_.cards->devices();
-  const json wanted = devices_json(cards, shared_);
+  const json wanted = this->wanted();
   bool found = false;
   for (const auto& [name, entry] : slices_->store()) {
     auto slice = model::parse_json(entry.value);
@@ -91,9 +100,9 @@ void Publisher::look() {
 
 void Publisher::write(const std::string& name, const std::string& resource_version,
                       int64_t generation) {
-  const json devices = devices_json(around_.cards->devices(), shared_);
-  const std::string body = slice_json(node_, node_uid_, name, resource_version, generation, devices)
-                               .dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string body =
+      slice_json(node_, node_uid_, name, resource_version, generation, wanted())
+          .dump(-1, ' ', false, json::error_handler_t::replace);
   busy_ = true;
   client_->send(resource_version.empty() ? kube::create(kube::kResourceSlices, "", body)
                                          : kube::replace(kube::kResourceSlices, {"", name}, body),

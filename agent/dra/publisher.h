@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/companion.h"
-#include "agent/dra/letter.h"
+#include "agent/dra/published.h"
 #include "kube/client.h"
 #include "kube/reflector.h"
 
@@ -24,6 +24,7 @@ class Publisher {
  private:
   void node_read(const kube::Reply& answer);
   void watch();
+  nlohmann::json wanted();
   void write(const std::string& name, const std::string& resource_version, int64_t generation);
   void written(const kube::Reply& answer);
   void remove(const std::string& name);
@@ -33,10 +34,11 @@ class Publisher {
   kube::Client* const client_;
   const std::string node_;
   std::string node_uid_;
-  bool shared_ = true;    // the server keeps the fields of sharing
-  bool busy_ = false;     // a write is under way
-  bool waiting_ = false;  // for a later look
-  std::vector<model::Device> cards_;
+  bool shared_ = true;                // the server keeps the fields of sharing
+  bool busy_ = false;                 // a write is under way
+  bool waiting_ = false;              // for a later look
+  std::vector<model::Device> cards_;  // when wires_ were looked at
+  Wires wires_;
   // Text of each slice of our driver on this node.
   std::unique_ptr<kube::Reflector<std::string>> slices_;
 };

@@ -241,6 +241,28 @@ View queues_view(const Objects& queues) {
   return view;
 }
 
+namespace {
+
+std::string speed_text(uint64_t mbps) {
+  return mbps < 1000 ? std::to_string(mbps) + " Mbit/s" : std::to_string(mbps / 1000) + " Gbit/s";
+}
+
+// What is known of them; "-": nothing.
+std::string links_text(const json& links) {
+  const uint64_t together = number(links, {"together"}), slowest = number(links, {"slowest"}),
+                 network = number(links, {"network"});
+  std::string words;
+  const auto add = [&words](const std::string& more) {
+    words += (words.empty() ? "" : ", ") + more;
+  };
+  if (together > 0) add(std::to_string(together) + " below one root");
+  if (slowest > 0) add("cards " + speed_text(slowest));
+  if (network > 0) add("network " + speed_text(network));
+  return words.empty() ? "-" : words;
+}
+
+}  // namespace
+
 View pools_view(const Objects& pools) {
   View view{{{"POOL"},
              {"NODES", true},
@@ -250,6 +272,7 @@ View pools_view(const Objects& pools) {
              {"LARGEST", true},
              {"FREE MEMORY", true},
              {"SLICES", true},
+             {"LINKS"},
              {"HEALTH"}},
             {}};
   for (const json& pool : pools) {
@@ -267,12 +290,14 @@ View pools_view(const Objects& pools) {
         if (!message.empty()) health += ": " + message;
       }
     fact["health"] = health;
+    fact["links"] = at(pool, {"status", "links"});
     view.rows.push_back(
         {name, std::to_string(fact["nodes"].get<uint64_t>()),
          std::to_string(fact["cards"].get<uint64_t>()), thousandths(fact["used"].get<uint64_t>()),
          thousandths(fact["free"].get<uint64_t>()), format_milli(fact["largest"].get<uint64_t>()),
          model::format_bytes(fact["memoryFree"].get<uint64_t>()),
-         std::to_string(fact["slices"].get<uint64_t>()), health});
+         std::to_string(fact["slices"].get<uint64_t>()), links_text(at(pool, {"status", "links"})),
+         health});
     view.facts.push_back(std::move(fact));
   }
   return view;

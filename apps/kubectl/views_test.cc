@@ -107,13 +107,16 @@ TEST(Views, PoolsAndWhatIsFreeOfThem) {
                  {"largest", 500},
                  {"memoryFree", 1 << 30},
                  {"slices", 4},
+                 {"links", {{"roots", 2}, {"together", 2}, {"slowest", 252061}, {"network", 0}}},
                  {"conditions", json::array({{{"type", "Ready"},
                                               {"status", "True"},
                                               {"message", "1 of its cards are sick"}}})}}}});
-  EXPECT_EQ(pools_view({pool}).rows[0], (Row{"gold", "2", "3", "1.300", "0.700", "50%", "1GiB", "4",
-                                             "ok: 1 of its cards are sick"}));
+  EXPECT_EQ(pools_view({pool}).rows[0],
+            (Row{"gold", "2", "3", "1.300", "0.700", "50%", "1GiB", "4",
+                 "2 below one root, cards 252 Gbit/s", "ok: 1 of its cards are sick"}));
   const View fresh = pools_view({json{{"metadata", {{"name", "new"}}}}});
-  EXPECT_EQ(fresh.rows[0][8], "not looked at yet");
+  EXPECT_EQ(fresh.rows[0][8], "-");
+  EXPECT_EQ(fresh.rows[0][9], "not looked at yet");
   EXPECT_EQ(fresh.facts[0]["cards"], 0);
 }
 

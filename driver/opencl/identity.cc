@@ -60,11 +60,9 @@ std::string amd_pci_of(const Table& table, cl_device_id device) {
   return pci_text(0, topology.bus, topology.device, topology.function);
 }
 
-std::string hardware_of(const Table& table, cl_device_id device) {
-  const std::string extensions = device_text(table, device, CL_DEVICE_EXTENSIONS);
+std::string pci_of(const Table& table, cl_device_id device, const std::string& extensions) {
   std::string text;
-  if (lists(extensions, "cl_khr_device_uuid")) text = uuid_of(table, device);
-  if (text.empty() && lists(extensions, "cl_khr_pci_bus_info")) {
+  if (lists(extensions, "cl_khr_pci_bus_info")) {
     constexpr cl_uint kNone = ~0u;
     const auto pci = device_value(table, device, CL_DEVICE_PCI_BUS_INFO_KHR,
                                   cl_device_pci_bus_info_khr{kNone, kNone, kNone, kNone});
@@ -82,6 +80,13 @@ std::string hardware_of(const Table& table, cl_device_id device) {
   if (text.empty() && lists(extensions, "cl_amd_device_attribute_query"))
     text = amd_pci_of(table, device);
   return text;
+}
+
+std::string hardware_of(const Table& table, cl_device_id device) {
+  const std::string extensions = device_text(table, device, CL_DEVICE_EXTENSIONS);
+  std::string text;
+  if (lists(extensions, "cl_khr_device_uuid")) text = uuid_of(table, device);
+  return text.empty() ? pci_of(table, device, extensions) : text;
 }
 
 std::string stem(const Table& table, const std::string& platform, cl_device_id device) {
@@ -149,6 +154,11 @@ std::string device_key(const Table& table, cl_platform_id platform, cl_device_id
     if (stem(table, name, other) == own) ++equals;
   }
   return {};  // not a device of this platform
+}
+
+std::string pci_address(const Table& table, cl_device_id device) {
+  const std::string text = pci_of(table, device, device_text(table, device, CL_DEVICE_EXTENSIONS));
+  return text.empty() ? text : text.substr(4);
 }
 
 bool has_copy_engine(const Table& table, cl_device_id device) {

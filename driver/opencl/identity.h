@@ -22,6 +22,9 @@ inline constexpr size_t kMaxKey = 255;
 // sub-device has its card's key. Empty when the driver does not answer.
 std::string device_key(const Table& table, cl_platform_id platform, cl_device_id device);
 
+// Where it is on the PCI bus, "DDDD:BB:DD.F"; empty: the driver does not say, or it is not there.
+std::string pci_address(const Table& table, cl_device_id device);
+
 // Whether transfers between host and card run beside kernels: true for GPUs and accelerators with
 // memory of their own, false for CPUs and cards that share the host's memory.
 bool has_copy_engine(const Table& table, cl_device_id device);

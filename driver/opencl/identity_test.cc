@@ -97,6 +97,18 @@ TEST(Identity, HardwareAddressesWinAndSurviveReordering) {
   EXPECT_EQ(key(1), first);
 }
 
+TEST(Identity, WhereACardIsOnTheBusIsToldWhateverItIsCalled) {
+  g_cards = {{.name = "X",
+              .extensions = "cl_khr_device_uuid cl_nv_device_attribute_query",
+              .uuid = "0123456789abcdef",
+              .bus = 0x65,
+              .slot = 0x19},
+             {.name = "pocl"}};
+  EXPECT_EQ(pci_address(fake_driver(), handle(&g_cards[0])), "0000:65:03.1");
+  EXPECT_EQ(pci_address(fake_driver(), handle(&g_cards[1])), "");
+  EXPECT_EQ(pci_address(Table{}, handle(&g_cards[0])), "");
+}
+
 TEST(Identity, TwoCardsWithOneUuidStillDiffer) {
   const std::string uuid = "same-same-same-u";
   g_cards = {{.name = "X", .extensions = "cl_khr_device_uuid", .uuid = uuid},
