@@ -482,6 +482,25 @@ class Pools(Case):
         time.sleep(3)
         self.assertEqual(self.api.get(f"{XPU}/xpupools/acme")["metadata"]["resourceVersion"], writes, "written though nothing happens")
 
+    def test_how_cards_are_linked_is_told_and_can_be_asked_for(self):
+        root = "resource.kubernetes.io/pcieRoot"
+        links = [{root: name, "link": speed, "network": 100000} for name, speed in (("pci0000:40", 252061), ("pci0000:80", 252061), ("pci0000:40", 126030),
+                                                                                  ("pci0000:80", 252061))]
+        self.node("four", *links, labels={"rack": "c"})
+        self.pool("rack-c", nodeSelector={"rack": "c"})
+        self.pool("rack-a", nodeSelector={"rack": "a"})
+        self.told("rack-c", links={"roots": 2, "together": 2, "slowest": 126030, "network": 100000})
+        self.told("rack-a", links={"roots": 0, "together": 0, "slowest": 0, "network": 0})
+        self.run_pod("first", slice_of(300, GI, {"pool": "rack-c"}))
+        self.bound("first")
+        pair = slice_of(1000, GI, {"pool": "rack-c"})
+        pair["requests"][0]["exactly"]["count"] = 2
+        self.run_pod("pair", {**pair, "constraints": [{"matchAttribute": root}]})
+        self.bound("pair")
+        below = {name: {links[int(one["device"].removeprefix("card-"), 16)][root] for one in self.results(name)} for name in ("first", "pair")}
+        self.assertEqual((len(self.results("pair")), len(below["pair"])), (2, 1))
+        self.assertFalse(below["first"] & below["pair"])
+
     def test_what_makes_no_sense_is_told_or_refused(self):
         self.pool("wrong", selectors=[{"cel": {"expression": "device.what("}}])
         status = wait(lambda: self.api.get(f"{XPU}/xpupools/wrong").get("status"), 10)
