@@ -14,8 +14,8 @@ TEST(Json, SliceReadsBackWhatItWrites) {
 }
 
 TEST(Json, DeviceReadsBackWhatItWrites) {
-  Device d{"pocl-0", "k",  "opencl", "PoCL",           "v", "m", "3.1", "cpu", 1u << 30, 2, false,
-           12,       true, "",       {"/usr/lib/x.so"}};
+  Device d{"pocl-0",       "k",      "opencl", "PoCL", "v", "m",  "3.1", "cpu",
+           "0000:65:00.0", 1u << 30, 2,        false,  12,  true, "",    {"/usr/lib/x.so"}};
   auto back = device_from_json(to_json(d));
   ASSERT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(*back, d);

@@ -34,7 +34,7 @@ cluster_tested() {  # the whole test cluster, and what talks to its API server; 
     python3 -B test/e2e/kube/dra_test.py build/dev && python3 -B test/e2e/kube/pods_test.py build/dev &&
     python3 -B test/e2e/kube/ladder_test.py build/dev && python3 -B test/e2e/kube/faults_test.py build/dev &&
     python3 -B test/e2e/kube/installed_test.py build/dev && python3 -B test/e2e/kube/helm_test.py build/dev &&
-    python3 -B test/e2e/kube/churn_test.py build/dev && python3 -B test/e2e/kube/hours_test.py build/dev && python3 -B test/e2e/kube/storm_test.py build/dev &&
+    python3 -B test/e2e/kube/churn_test.py build/dev && python3 -B test/e2e/kube/pools_test.py build/dev && python3 -B test/e2e/kube/hours_test.py build/dev && python3 -B test/e2e/kube/storm_test.py build/dev &&
     python3 -B test/e2e/kube/first_user_test.py build/dev && python3 -B test/e2e/kube/access_test.py build/dev &&
     python3 -B test/e2e/kube/clock_test.py build/dev && python3 -B test/e2e/kube/server_test.py build/dev &&
     FLEXAI_FULL=1 python3 -B test/e2e/kube/hi_test.py build/dev
