@@ -24,8 +24,9 @@ using base::Fd;
 
 namespace {
 
-constexpr int kPatienceMs = 1000;
-constexpr int kStartTries = 100;  // of 20 ms
+// On a machine whose memory or disk is short a process may stand still for seconds.
+constexpr int kPatienceMs = 5000;
+constexpr int kStartTries = 500;  // of 20 ms
 
 base::Result<Fd> connect_once(const std::string& state_dir) {
   FLEXAI_TRY_ASSIGN(KeeperAddress where, keeper_address(state_dir));
@@ -68,7 +69,7 @@ base::Status start_program(const std::vector<std::string>& command, const std::s
 base::Result<Keeper> Keeper::connect(const std::string& state_dir,
                                      const std::vector<std::string>& command) {
   auto connection = connect_once(state_dir);
-  if (connection.ok()) return Keeper(std::move(connection).value());
+  if (connection.ok()) return Keeper(state_dir, std::move(connection).value());
   if (command.empty()) return connection.error();
   for (const std::string& program : {command.front(), command.back()})
     if (::access(program.c_str(), X_OK) != 0)
@@ -77,13 +78,16 @@ base::Result<Keeper> Keeper::connect(const std::string& state_dir,
   for (int i = 0; i < kStartTries; ++i) {
     ::poll(nullptr, 0, 20);
     connection = connect_once(state_dir);
-    if (connection.ok()) return Keeper(std::move(connection).value());
+    if (connection.ok()) return Keeper(state_dir, std::move(connection).value());
   }
   return fail(Code::kUnavailable, "keeper " + command.back() + " does not come up in " + state_dir);
 }
 
 base::Result<KeeperReply> Keeper::call(const KeeperRequest& request, int fd, Fd* got) {
   auto gone = [] { return fail(Code::kUnavailable, "the keeper is gone"); };
+  if (!connection_.valid()) {  // it was late
+    FLEXAI_TRY_ASSIGN(connection_, connect_once(state_dir_));
+  }
   if (!send_with_fd(connection_.get(), &request, sizeof request, fd)) return gone();
   pollfd answer{connection_.get(), POLLIN, 0};
   int ready = 0;

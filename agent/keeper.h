@@ -39,8 +39,9 @@ struct KeeperReply {
   char names[64][kKeeperMaxName + 1];
 };
 
-// The agent's side. Blocking calls, each at most 1 s. Not thread-safe. kUnavailable when the keeper
-// is gone: connect again (which starts a new one, holding nothing) and put everything again.
+// The agent's side. Blocking calls, each at most 5 s. Not thread-safe. kTimeout when the keeper
+// is late, kUnavailable when it is gone: connect again (which starts a new one, holding nothing)
+// and put everything again.
 class Keeper {
  public:
   // Connects to the keeper of `state_dir`; when there is none, starts `command` (a program with its
@@ -54,9 +55,11 @@ class Keeper {
   base::Status drop(const std::string& name);  // kNotFound
 
  private:
-  explicit Keeper(base::Fd connection) : connection_(std::move(connection)) {}
+  Keeper(std::string state_dir, base::Fd connection)
+      : state_dir_(std::move(state_dir)), connection_(std::move(connection)) {}
   base::Result<KeeperReply> call(const KeeperRequest& request, int fd, base::Fd* got);
-  base::Fd connection_;
+  std::string state_dir_;
+  base::Fd connection_;  // not valid after an answer that was late
 };
 
 // The keeper's side: serves `state_dir` until it is of no more use (see above; `idle` for tests).

@@ -14,14 +14,15 @@ using base::fail;
 using base::fail_errno;
 using base::Fd;
 
-constexpr int kPatienceMs = 1000;
+constexpr int kPatienceMs = 1000;        // for what the other side has no work with
+constexpr int kAnswerPatienceMs = 5000;  // of an agent whose machine is short of something
 constexpr size_t kMaxFds = kMaxAttachedSlices * 3;
 
-base::Status wait_for(int fd, short events) {
+base::Status wait_for(int fd, short events, int patience_ms) {
   pollfd p{fd, events, 0};
   int rc;
   do {
-    rc = ::poll(&p, 1, kPatienceMs);
+    rc = ::poll(&p, 1, patience_ms);
   } while (rc < 0 && errno == EINTR);
   if (rc == 0) return fail(Code::kTimeout, "the other side of the attach socket does not answer");
   if (rc < 0) return fail_errno("poll");
@@ -30,7 +31,7 @@ base::Status wait_for(int fd, short events) {
 
 base::Status send_message(int connection, const void* data, size_t size,
                           const std::vector<int>& fds) {
-  FLEXAI_TRY(wait_for(connection, POLLOUT));
+  FLEXAI_TRY(wait_for(connection, POLLOUT, kPatienceMs));
   iovec io{const_cast<void*>(data), size};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
   msghdr message{};
@@ -52,9 +53,9 @@ base::Status send_message(int connection, const void* data, size_t size,
 
 // Receives one message of at most `size` bytes; every descriptor that comes with it is owned at
 // once.
-base::Result<size_t> receive_message(int connection, void* data, size_t size,
-                                     std::vector<Fd>* fds) {
-  FLEXAI_TRY(wait_for(connection, POLLIN));
+base::Result<size_t> receive_message(int connection, void* data, size_t size, std::vector<Fd>* fds,
+                                     int patience_ms) {
+  FLEXAI_TRY(wait_for(connection, POLLIN, patience_ms));
   iovec io{data, size};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
   msghdr message{};
@@ -106,7 +107,8 @@ base::Result<std::vector<Attached>> attach(const std::string& path, const Attach
 
   ReplyMessage reply{};
   std::vector<Fd> fds;
-  FLEXAI_TRY_ASSIGN(size_t size, receive_message(fd.get(), &reply, sizeof reply, &fds));
+  FLEXAI_TRY_ASSIGN(size_t size,
+                    receive_message(fd.get(), &reply, sizeof reply, &fds, kAnswerPatienceMs));
   if (size < sizeof reply.head || reply.head.magic != kAttachMagic ||
       !terminated(reply.head.message))
     return fail(Code::kCorrupt, "what answers at " + path + " is not a Flexai agent");
@@ -140,7 +142,8 @@ base::Result<std::vector<Attached>> attach(const std::string& path, const Attach
 base::Result<AttachRequest> read_attach_request(int connection) {
   AttachRequest request{};
   std::vector<Fd> unwanted;  // a hostile client may send descriptors; they are closed here
-  FLEXAI_TRY_ASSIGN(size_t size, receive_message(connection, &request, sizeof request, &unwanted));
+  FLEXAI_TRY_ASSIGN(size_t size,
+                    receive_message(connection, &request, sizeof request, &unwanted, kPatienceMs));
   if (size < 8 || request.magic != kAttachMagic)
     return fail(Code::kCorrupt, "not an attach request");
   if (request.version != kAttachVersion)

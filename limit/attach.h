@@ -61,7 +61,8 @@ struct Attached {
   base::Fd control, pages, doorbell;
 };
 
-// Client side: connects, asks, checks. On success `*connection` is the open socket.
+// Client side: connects, asks, checks; waits for the answer for at most 5 s. On success
+// `*connection` is the open socket.
 base::Result<std::vector<Attached>> attach(const std::string& socket_path,
                                            const AttachRequest& request, base::Fd* connection);
 // Server side: reads one request from `connection`; sends the answer. Neither blocks for longer

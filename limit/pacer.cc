@@ -112,7 +112,8 @@ void Pacer::reattach(Nanos now) {
 }
 
 // Waits for what the next step depends on: settled work for a gate that needs room, the lease word
-// for one that needs a lease or while the hot path is open, else for a call of the tenant's.
+// for one that needs a lease; without gates for a call of the tenant's, who may have one, and
+// while the hot path is open for the lease word as well.
 void Pacer::wait_for_change(Nanos now, Nanos retry, uint32_t called) {
   Tenant& t = tenant_;
   bool gates;
@@ -133,7 +134,11 @@ void Pacer::wait_for_change(Nanos now, Nanos retry, uint32_t called) {
     return;
   }
   const auto* word = t.control()->futex_word();
-  base::futex_wait(word, word->load(std::memory_order_acquire), retry);
+  const uint32_t lease = word->load(std::memory_order_acquire);
+  if (gates)
+    base::futex_wait(word, lease, retry);
+  else
+    base::futex_wait_either({word, lease}, {&t.called_, called}, retry);
 }
 
 void Pacer::sleep_until_work() {

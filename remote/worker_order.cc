@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr size_t kMostMessage = 1024, kMostText = 512;
-constexpr Nanos kGreeting = base::kSecond;  // for the order itself, once connected
+constexpr Nanos kGreeting = 5 * base::kSecond;  // for the order itself, once connected
 
 base::Status send_whole(int socket, const wire::Writer& writer) {
   if (!writer.ok()) return fail(Code::kExhausted, "out of memory");

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "wire/patience.h"
 #include "wire/socket.h"
 
 namespace flexai::remote {
@@ -58,14 +59,16 @@ Result<SocketMessage> receive_message(int socket, size_t most, base::Nanos deadl
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   ssize_t n = -1;
+  wire::Patience patience(deadline, base::monotonic_now());
   for (;;) {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (n >= 0) break;
     if (errno != EAGAIN && errno != EINTR) return fail_errno("recvmsg");
-    if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "no message");
-    wire::wait_socket(socket, POLLIN, -1, deadline);  // which may end early
+    const base::Nanos now = base::monotonic_now();
+    if (patience.over(now)) return fail(Code::kTimeout, "no message");
+    wire::wait_socket(socket, POLLIN, -1, patience.next(now));
   }
   const size_t files = take_files(message, read.file);
   if (n == 0) return fail(Code::kUnavailable, "the other end is gone");

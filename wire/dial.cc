@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <random>
 
+#include "wire/hope.h"
 #include "wire/shm_layout.h"
 #include "wire/shm_transport.h"
 #include "wire/socket.h"
@@ -47,7 +48,7 @@ Result<std::unique_ptr<Transport>> dial_once(const Endpoint& endpoint,
     case Carrier::kTcp:
       break;
   }
-  return make_socket_transport(std::move(socket), endpoint.carrier);
+  return make_socket_transport(std::move(socket), endpoint.carrier, kAskerSpin);
 }
 
 Result<std::unique_ptr<Transport>> dial_for(const Endpoint& endpoint,
@@ -83,7 +84,8 @@ Connector make_connector(Endpoint endpoint, std::shared_ptr<TlsContext> tls) {
 Result<std::unique_ptr<Transport>> greet_carrier(base::Fd socket, Carrier carrier,
                                                  const std::shared_ptr<TlsContext>& tls,
                                                  Nanos deadline) {
-  if (carrier == Carrier::kTcp) return make_socket_transport(std::move(socket), carrier);
+  if (carrier == Carrier::kTcp)
+    return make_socket_transport(std::move(socket), carrier, Hope::kLeast);
   if (carrier == Carrier::kTls) {
     if (tls == nullptr) return fail(Code::kInvalid, "a tls: endpoint needs a certificate");
     return tls->secure(std::move(socket), "", deadline);
@@ -94,7 +96,8 @@ Result<std::unique_ptr<Transport>> greet_carrier(base::Fd socket, Carrier carrie
     if (n == 0) return fail(Code::kUnavailable, "the client closed before it said anything");
     if (n == sizeof magic && magic == kShmMagic)
       return take_shared_memory(std::move(socket), deadline);
-    if (n == sizeof magic) return make_socket_transport(std::move(socket), Carrier::kUnix);
+    if (n == sizeof magic)
+      return make_socket_transport(std::move(socket), Carrier::kUnix, Hope::kLeast);
     if (ended) return fail(Code::kUnavailable, "the client closed in the middle of a word");
     if (base::monotonic_now() >= deadline) return fail(Code::kTimeout, "the client says nothing");
     if (n > 0) {  // readable all the time, but not all of it is there

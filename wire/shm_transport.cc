@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/futex.h"
+#include "wire/hope.h"
 #include "wire/patience.h"
 #include "wire/shm_layout.h"
 #include "wire/socket.h"
@@ -21,7 +22,6 @@ namespace flexai::wire {
 using base::Code;
 using base::fail;
 using base::Fd;
-using base::kMicrosecond;
 using base::kMillisecond;
 using base::Mapping;
 using base::monotonic_now;
@@ -30,9 +30,7 @@ using base::Result;
 
 namespace {
 
-constexpr Nanos kLongSpin = 20 * kMicrosecond, kShortSpin = kMicrosecond / 2;
 constexpr Nanos kFutexTime = 10 * kMillisecond;
-constexpr int kMostTrust = 8, kLoss = 4, kTrialEvery = 64;
 
 void relax() {
 #if defined(__x86_64__)
@@ -54,7 +52,8 @@ class ShmTransport final : public Transport {
         out_data_(memory_.as<std::byte>() + kShmPage + static_cast<uint64_t>(side) * ring_bytes),
         in_data_(memory_.as<std::byte>() + kShmPage + static_cast<uint64_t>(1 - side) * ring_bytes),
         wait_(std::move(wait)),
-        peer_(peer_of(socket_.get(), Carrier::kShared)) {}
+        peer_(peer_of(socket_.get(), Carrier::kShared)),
+        hope_(side == 0 ? kAskerSpin : kAnswererSpin) {}
 
   Result<size_t> send(std::span<const iovec> parts) override {
     if (over_.load(std::memory_order_acquire)) return gone();
@@ -92,11 +91,9 @@ class ShmTransport final : public Transport {
   }
 
   void wait(unsigned events, Nanos deadline) override {
-    Nanos begin = monotonic_now();
-    bool reads = (events & kReadable) != 0;
-    bool hopes = reads && trust_.load(std::memory_order_relaxed) > 0;
-    bool came = spin(events, begin + (hopes ? kLongSpin : kShortSpin), deadline);
-    if (reads) learn(hopes, came);
+    const Nanos begin = monotonic_now();
+    const bool reads = (events & kReadable) != 0;
+    const bool came = reads ? hope_.look(deadline, [&] { return spin(events); }) : spin(events);
     if (!came) {
       const bool writes = (events & kWritable) != 0;
       if (writes) mine_.rooms.fetch_add(1, std::memory_order_seq_cst);
@@ -187,27 +184,12 @@ class ShmTransport final : public Transport {
                bytes_;
   }
 
-  bool spin(unsigned events, Nanos until, Nanos deadline) {
-    if (deadline != 0) until = std::min(until, deadline);
-    do {
-      for (int i = 0; i < 16; ++i) {
-        if (ready(events)) return true;
-        relax();
-      }
-    } while (monotonic_now() < until);
-    return false;
-  }
-
-  // Spinning is for a peer that answers quickly on a processor of its own. Where it mostly fails
-  // (one that needs our processor), it is tried now and then only.
-  void learn(bool hoped, bool came) {
-    int trust = trust_.load(std::memory_order_relaxed);
-    if (hoped) {
-      trust = came ? std::min(trust + 1, kMostTrust) : trust - kLoss;
-    } else if (++short_waits_ % kTrialEvery == 0) {
-      trust = 1;
+  bool spin(unsigned events) const {
+    for (int i = 0; i < 16; ++i) {
+      if (ready(events)) return true;
+      relax();
     }
-    trust_.store(trust, std::memory_order_relaxed);
+    return false;
   }
 
   void sleep(unsigned events, Nanos patience, Nanos deadline) {
@@ -263,8 +245,7 @@ class ShmTransport final : public Transport {
   std::atomic<uint64_t> head_{0}, tail_{0};
   SocketWait wait_;
   const Peer peer_;
-  std::atomic<int> trust_{kMostTrust};
-  uint32_t short_waits_ = 0;  // the reader's
+  Hope hope_;
   std::atomic<bool> woken_{false}, over_{false};
 };
 

@@ -1,8 +1,8 @@
 // Transport over two rings in shared memory; the unix socket over which they were agreed tells when
 // the peer dies and wakes a peer that sleeps for long.
-// Waiting: a spin of up to 20 us while that has been paying lately, then a futex, after 10 ms the
-// socket. Everything the peer can write is read once and bounded; bytes are copied out.
-// Threads: as Transport.
+// Waiting: a spin (hope.h) while that has been paying lately, then a futex, after 10 ms the socket.
+// Everything the peer can write is read once and bounded; bytes are copied out. Threads: as
+// Transport.
 #pragma once
 
 #include <memory>

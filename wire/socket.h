@@ -41,6 +41,8 @@ base::Result<std::vector<base::Fd>> receive_with_fds(int socket, std::span<std::
 // Who is connected, for people and, over a unix socket, its user.
 Peer peer_of(int socket, Carrier carrier);
 
-base::Result<std::unique_ptr<Transport>> make_socket_transport(base::Fd socket, Carrier carrier);
+// `look`: how long who waits for reading looks before he sleeps (hope.h).
+base::Result<std::unique_ptr<Transport>> make_socket_transport(base::Fd socket, Carrier carrier,
+                                                               base::Nanos look);
 
 }  // namespace flexai::wire

@@ -5,8 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
-
+#include "wire/hope.h"
 #include "wire/socket.h"
 #include "wire/socket_wait.h"
 
@@ -22,8 +21,12 @@ namespace {
 
 class SocketTransport final : public Transport {
  public:
-  SocketTransport(Fd socket, SocketWait wait, Peer peer, bool local)
-      : socket_(std::move(socket)), wait_(std::move(wait)), peer_(std::move(peer)), local_(local) {}
+  SocketTransport(Fd socket, SocketWait wait, Peer peer, bool local, Nanos look)
+      : socket_(std::move(socket)),
+        wait_(std::move(wait)),
+        peer_(std::move(peer)),
+        local_(local),
+        hope_(look) {}
 
   Result<size_t> send(std::span<const iovec> parts) override {
     msghdr message{};
@@ -43,7 +46,10 @@ class SocketTransport final : public Transport {
   }
 
   void wait(unsigned events, Nanos deadline) override {
-    wait_.wait(socket_.get(), events, deadline);
+    const bool came = (events & kReadable) != 0 && hope_.look(deadline, [&] {
+      return hope_.hopes() && wait_.look(socket_.get(), events);
+    });
+    if (!came) wait_.wait(socket_.get(), events, deadline);
   }
   void wake() override { wait_.wake(); }
   void shutdown() override { ::shutdown(socket_.get(), SHUT_RDWR); }
@@ -60,6 +66,7 @@ class SocketTransport final : public Transport {
   SocketWait wait_;
   const Peer peer_;
   const bool local_;  // of this host
+  Hope hope_;
 };
 
 }  // namespace
@@ -71,11 +78,30 @@ Result<SocketWait> SocketWait::make() {
   return wait;
 }
 
-void SocketWait::wait(int socket, unsigned events, Nanos deadline) {
+namespace {
+
+short polled(unsigned events) {
   short wanted = 0;
   if ((events & kReadable) != 0) wanted = static_cast<short>(wanted | POLLIN);
   if ((events & kWritable) != 0) wanted = static_cast<short>(wanted | POLLOUT);
-  if (!wait_socket(socket, wanted, (events & kReadable) != 0 ? event_.get() : -1, deadline)) return;
+  return wanted;
+}
+
+}  // namespace
+
+void SocketWait::wait(int socket, unsigned events, Nanos deadline) {
+  const int event = (events & kReadable) != 0 ? event_.get() : -1;
+  if (wait_socket(socket, polled(events), event, deadline)) hear();
+}
+
+bool SocketWait::look(int socket, unsigned events) {
+  pollfd fds[2] = {{socket, polled(events), 0}, {event_.get(), POLLIN, 0}};
+  if (::poll(fds, 2, 0) <= 0) return false;
+  if (fds[1].revents != 0) hear();
+  return true;
+}
+
+void SocketWait::hear() {
   uint64_t count = 0;
   [[maybe_unused]] ssize_t n = ::read(event_.get(), &count, sizeof count);
 }
@@ -85,11 +111,11 @@ void SocketWait::wake() {
   [[maybe_unused]] ssize_t n = ::write(event_.get(), &one, sizeof one);
 }
 
-Result<std::unique_ptr<Transport>> make_socket_transport(Fd socket, Carrier carrier) {
+Result<std::unique_ptr<Transport>> make_socket_transport(Fd socket, Carrier carrier, Nanos look) {
   FLEXAI_TRY_ASSIGN(SocketWait wait, SocketWait::make());
   Peer peer = peer_of(socket.get(), carrier);
   return std::unique_ptr<Transport>(new SocketTransport(
-      std::move(socket), std::move(wait), std::move(peer), carrier == Carrier::kUnix));
+      std::move(socket), std::move(wait), std::move(peer), carrier == Carrier::kUnix, look));
 }
 
 }  // namespace flexai::wire

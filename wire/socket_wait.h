@@ -13,11 +13,14 @@ class SocketWait {
   SocketWait(SocketWait&& other) noexcept : event_(std::move(other.event_)) {}
 
   void wait(int socket, unsigned events, base::Nanos deadline);  // as Transport::wait
+  // What wait() would end for is there now. For who waits for reading.
+  bool look(int socket, unsigned events);
   void wake();
   int event() const { return event_.get(); }
 
  private:
   SocketWait() = default;
+  void hear();
   base::Fd event_;
 };
 

@@ -36,8 +36,19 @@ class ServedAgent(Agent):
         return super().popen(None, [tool("flexai"), "run", "--isolation", "served", "--slice", slice_name, "--", *command], **kw)
 
 
+# A card of one of the host's processors, as the driver has them; calls and programs have the other, as they have a processor beside any card
+# that is none.
+APART = {"POCL_MAX_PTHREAD_COUNT": "1"}
+
+
 def measure(figures, windows, seconds):
-    with ServedAgent() as agent:
+    """A half of the windows for the card of one processor."""
+    _of_card(figures, windows, seconds, {}, "served slices, ", (ALONE,))
+    _of_card(figures, (windows + 1) // 2, seconds, APART, "served slices, card on a processor of its own, ", ())
+
+
+def _of_card(figures, windows, seconds, env, of, also):
+    with ServedAgent(env) as agent:
         loops = {us: loops_for(agent, us) for us in (100, 1000, 10000)}
-        note(f"loops for 0.1, 1, 10 ms: {loops}")
-        shares.measure(agent, figures, loops, windows, seconds, CONFIGURATIONS, "served slices, ", 95, (ALONE,))
+        note(f"{of}loops for 0.1, 1, 10 ms: {loops}")
+        shares.measure(agent, figures, loops, windows, seconds, CONFIGURATIONS, of, 95, also)

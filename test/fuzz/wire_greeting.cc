@@ -99,9 +99,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         how == 4 ? std::vector<std::byte>{} : hello_frame(how, there, static_cast<uint32_t>(i + 1));
     for (int changes = input.take<uint8_t>() % 4; changes > 0 && !bytes.empty(); --changes)
       bytes[input.take<uint16_t>() % bytes.size()] = std::byte{input.take<uint8_t>()};
-    const size_t more = input.take<uint8_t>();
-    bytes.resize(bytes.size() + more);
-    input.take_into(bytes.data() + bytes.size() - more, more);
+    std::vector<std::byte> more(input.take<uint8_t>());
+    input.take_into(more.data(), more.size());
+    bytes.insert(bytes.end(), more.begin(), more.end());
     [[maybe_unused]] auto sent = send_all(*near, bytes, monotonic_now() + kMillisecond);
     [[maybe_unused]] auto served = host.serve(std::move(far));
     clients.push_back(std::move(near));

@@ -81,7 +81,7 @@ cl_int write(Incoming& call, cl_command_queue queue, cl_mem to, size_t bytes, co
       worker.completed(event, status, worker.times_of(ended, ended));
     });
   } else {
-    worker.watches().add(made, [from](cl_event, cl_int) {});
+    worker.watches().add_apart(made, [from] {});
     call.table().clReleaseEvent(made);
   }
   return code;

@@ -64,14 +64,22 @@ Watches::Watches(const driver::opencl::Table& table, std::function<void()> flush
 
 bool Watches::among_others() { return t_among_others; }
 
-void Watches::add(cl_event event, Then then) {
+void Watches::add(cl_event event, Then then) { add({event, std::move(then), false}); }
+
+void Watches::add_apart(cl_event event, std::function<void()> done) {
+  add({event, [done = std::move(done)](cl_event, cl_int) { done(); }, true});
+}
+
+void Watches::add(Watch watch) {
+  const cl_event event = watch.event;
   table_.clRetainEvent(event);
   uint64_t id = 0;
   bool sleeps = false;
   {
     MutexLock lock(mutex_);
     id = ++last_;
-    watches_[id] = {event, std::move(then)};
+    apart_ += watch.apart;
+    watches_[id] = std::move(watch);
     if (!stopping_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
     sleeps = std::exchange(sleeps_, false);
   }
@@ -97,17 +105,18 @@ bool Watches::may_do_at_once(uint64_t id) {
   close_ = told_at_ - since < kClose;
   if (!told_.empty() || ending_ != 0) return false;
   if (told_at_ - since > kSeldom) return true;
-  if (watches_.size() > kFew) return false;
+  if (watches_.size() - apart_ > kFew) return false;
   auto found = watches_.find(id);
   return found == watches_.end() ||
-         std::all_of(watches_.begin(), watches_.end(),
-                     [&](const auto& other) { return other.second.event == found->second.event; });
+         std::all_of(watches_.begin(), watches_.end(), [&](const auto& other) {
+           return other.second.apart || other.second.event == found->second.event;
+         });
 }
 
 // As many are still under way, so that the program has time to say what comes after them; and the
 // thread will look by itself before long.
 bool Watches::may_hold() const {
-  return close_ && naps_ && 2 * told_.size() <= watches_.size() &&
+  return close_ && naps_ && 2 * told_.size() <= watches_.size() - apart_ &&
          told_at_ - held_since_ < kLongestHeld;
 }
 
@@ -115,7 +124,9 @@ void Watches::told(uint64_t id, cl_int status) {
   bool waits = false;
   {
     MutexLock lock(mutex_);
-    if (!may_do_at_once(id)) {
+    const auto found = watches_.find(id);
+    const bool apart = found != watches_.end() && found->second.apart;
+    if (!apart && !may_do_at_once(id)) {
       if (told_.empty()) held_since_ = told_at_;
       told_.push_back({id, status});
       if (!may_hold()) waits = std::exchange(waits_, false);
@@ -139,12 +150,13 @@ void Watches::end(uint64_t id, cl_int status) {
     if (found == watches_.end()) return;
     watch = std::move(found->second);
     watches_.erase(found);
-    ++ending_;
+    apart_ -= watch.apart;
+    ++(watch.apart ? ending_apart_ : ending_);
   }
   watch.then(watch.event, status);
   table_.clReleaseEvent(watch.event);
   MutexLock lock(mutex_);
-  --ending_;
+  --(watch.apart ? ending_apart_ : ending_);
 }
 
 void Watches::end_all(const std::vector<Told>& all) {
@@ -156,7 +168,7 @@ void Watches::end_all(const std::vector<Told>& all) {
 
 bool Watches::quiet() {
   MutexLock lock(mutex_);
-  return watches_.empty() && ending_ == 0;
+  return watches_.empty() && ending_ == 0 && ending_apart_ == 0;
 }
 
 void Watches::sweep() {

@@ -31,6 +31,9 @@ class Watches {
 
   // Takes a reference to the event. `then` is called exactly once, unless closed before.
   void add(cl_event event, Then then);
+  // The same for what only frees something: `done` runs when the driver tells, before or after
+  // those of other commands, and keeps them from nothing.
+  void add_apart(cl_event event, std::function<void()> done);
   void sweep();  // ends the watches of those that have ended
   // No `then` runs any more, and none begins. Not within one.
   void close();
@@ -42,6 +45,7 @@ class Watches {
   struct Watch {
     cl_event event = nullptr;
     Then then;
+    bool apart = false;
   };
   struct Told {
     uint64_t id;
@@ -50,6 +54,7 @@ class Watches {
   struct Ticket;
   class Door;
   static void CL_CALLBACK on_event(cl_event event, cl_int status, void* data);
+  void add(Watch watch);
   void told(uint64_t id, cl_int status);
   bool may_do_at_once(uint64_t id) FLEXAI_REQUIRES(mutex_);
   bool may_hold() const FLEXAI_REQUIRES(mutex_);
@@ -67,7 +72,8 @@ class Watches {
   base::Nanos held_since_ FLEXAI_GUARDED_BY(mutex_) = 0;
   bool close_ FLEXAI_GUARDED_BY(mutex_) = false;  // it came soon after the one before
   uint64_t last_ FLEXAI_GUARDED_BY(mutex_) = 0;
-  uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0;
+  size_t apart_ FLEXAI_GUARDED_BY(mutex_) = 0;  // of watches_
+  uint32_t ending_ FLEXAI_GUARDED_BY(mutex_) = 0, ending_apart_ FLEXAI_GUARDED_BY(mutex_) = 0;
   const std::shared_ptr<Door> door_;
   std::thread thread_ FLEXAI_GUARDED_BY(mutex_);
   bool stopping_ FLEXAI_GUARDED_BY(mutex_) = false;

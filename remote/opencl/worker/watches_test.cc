@@ -77,6 +77,25 @@ class WatchesTest : public testing::Test {
   Watches watches_{table(), [this] { ++flushes_; }};
 };
 
+// Else the end of a step would be another thread's to tell, because of the bytes that began it.
+TEST_F(WatchesTest, WhatOnlyFreesKeepsNothingFromBeingTold) {
+  bool freed = false;
+  add(0);
+  end(0);  // what follows ends soon after another
+  wait_for(1);
+  ASSERT_TRUE(all_quiet());
+  watches_.add_apart(reinterpret_cast<cl_event>(&commands_[1]), [&] { freed = true; });
+  add(2);
+  end(2);
+  EXPECT_EQ(ended_.size(), 2u);  // at once, though another is under way
+  EXPECT_EQ(together_, 0u);
+  EXPECT_FALSE(watches_.quiet());
+  end(1);
+  EXPECT_TRUE(freed);
+  EXPECT_TRUE(watches_.quiet());
+  EXPECT_EQ(commands_[1].references, 1);
+}
+
 TEST_F(WatchesTest, ToldInTheOrderOfTheDriver) {
   for (size_t i = 0; i < 64; ++i) add(i);
   for (size_t i = 0; i < 64; ++i) end(i);
