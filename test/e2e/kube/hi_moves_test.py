@@ -3,13 +3,16 @@
 usage: hi_moves_test.py BUILD [CASE...]
 """
 import os
+import pathlib
 import sys
 import time
 import unittest
 
 import hi_test
 from hi_test import setUpModule, tearDownModule  # noqa: F401  unittest looks for them here
-from scheduling import GI, slice_of, wait
+from scheduling import GI, XPU, slice_of, wait
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Moves(hi_test.Case):
@@ -91,6 +94,56 @@ class Moves(hi_test.Case):
         self.high()
         time.sleep(2)
         self.assertNotIn("XpuMoving", self.told("low"))
+
+
+class Rights(hi_test.Case):
+    """Who may write a lease that leads to another card: the agent of its card, and the target's when the first has said that nothing is left."""
+    def cluster(self):
+        for name in ("a", "b", "plain"):
+            self.node(name, cpu="16")
+
+    def token_of(self, node):
+        """Of an agent there: its account, by a token that is bound to its pod."""
+        pods = "/api/v1/namespaces/flexai-system/pods"
+        self.api.create(pods, {"metadata": {"name": f"agent-{node}"}, "spec": {
+            "nodeName": node, "serviceAccountName": "flexai-agent", "terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "none"}]}})
+        self.addCleanup(self.api.delete, f"{pods}/agent-{node}?gracePeriodSeconds=0")
+        uid = self.api.get(f"{pods}/agent-{node}")["metadata"]["uid"]
+        made = self.api.call("POST", "/api/v1/namespaces/flexai-system/serviceaccounts/flexai-agent/token", {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"audiences": [], "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": f"agent-{node}", "uid": uid}}})
+        return made["status"]["token"]
+
+    def test_only_the_two_agents_that_it_concerns_write_its_lease(self):
+        self.agents.end()
+        self.hi.end("kill")
+        wait(lambda: self.api.call("GET", f"{XPU}/xpuqueues", expect=False)[0] == 200)
+        for file in ("agent-rbac.yaml", "agent-policy.yaml"):
+            hi_test.CLUSTER.kubectl("apply", "-f", f"{ROOT}/deploy/kustomize/{file}")
+        tokens = {node: self.token_of(node) for node in ("a", "b", "plain")}
+        path = f"{XPU}/namespaces/{self.ns}/xpuleases"
+        self.api.create(path, {"apiVersion": "xpu.flexai.io/v1alpha1", "kind": "XpuLease", "metadata": {"name": "abc-0"}, "spec": {
+            "claim": {"name": "x", "uid": "abc"}, "node": "plain", "pool": "a", "device": "card-1", "shareID": "0" * 36, "compute": 1,
+            "memory": 1, "state": "Running", "target": {"pool": "b", "device": "card-1"}}})
+
+        def writes(node, phase=None, spec=None):
+            status, said = self.api.call("PATCH", f"{path}/abc-0" + ("" if spec else "/status"), {"spec": spec} if spec else {"status": {"phase": phase}},
+                                         "application/merge-patch+json", expect=False, token=tokens[node])
+            return status, str(said)
+        # The server begins to hold to a policy a moment after it has it.
+        wait(lambda: "about a card of a" in writes("plain", "Running")[1])
+        for node in ("b", "plain"):
+            self.assertIn("about a card of a", writes(node, "Moving")[1], node)
+        self.assertEqual(writes("a", "Moving")[0], 200)
+        self.assertIn("about a card of a", writes("b", "Moved")[1])
+        self.assertEqual(writes("a", "Moved")[0], 200)
+        self.assertIn("about a card of a", writes("plain", "Released")[1])
+        self.assertEqual(writes("b", "Moved")[0], 200)
+        for node in ("a", "b"):
+            self.assertIn("status of a lease", writes(node, spec={"pool": "b", "target": None})[1])
+        status, said = self.api.call("PATCH", f"{path}/abc-0", {"spec": {"target": {"pool": "a"}}}, "application/merge-patch+json", expect=False)
+        self.assertIn("to a card of another node", str(said), status)
+        self.api.delete(f"{path}/abc-0")
 
 
 if __name__ == "__main__":
