@@ -203,12 +203,21 @@ base::Status Agent::Parts::open_companion() {
                       config.folders.state,
                       config.folders.runtime,
                       config.pki,
+                      {},
                       {}};
   around.move = [this](const std::string& slice, model::Residency to, base::Nanos patience,
                        std::function<void(base::Status)> done) {
     api->move_slice(slice, to, patience, std::move(done));
   };
+  around.migrate = [this](const std::string& slice, const Api::Destination& to,
+                          base::Nanos patience, std::function<void(base::Status)> done) {
+    api->migrate_slice(slice, to, patience, std::move(done));
+  };
   FLEXAI_TRY_ASSIGN(companion, config.companion(around));
+  api->on_arrival = [this](const Api::Arriving& wanted,
+                           std::function<void(base::Result<Run*>)> done) {
+    companion->receive(wanted, std::move(done));
+  };
   api->on_claim = [this](const Api::Request& call, const Api::Reply& reply) {
     companion->post_claim(call, reply);
   };

@@ -58,6 +58,23 @@ class Api {
   void move_slice(const std::string& name, model::Residency to, base::Nanos patience,
                   std::function<void(base::Status)> done);
 
+  // The same for going to a card of another host, which `lease` allows: the run ends here and is
+  // one of that host. Nothing has happened when it fails.
+  struct Destination {
+    std::string host;       // as people write it
+    std::string owner;      // name that the certificate there must have
+    std::string ns, lease;  // by which that host grants it
+  };
+  void migrate_slice(const std::string& name, const Destination& to, base::Nanos patience,
+                     std::function<void(base::Status)> done);
+  // Set by who knows the cluster: room here for what `host` hands on, if the lease says so. With
+  // `sessions` 0 and some here already, it has come before.
+  struct Arriving {
+    std::string host, ns, lease;
+    uint64_t sessions = 0;
+  };
+  std::function<void(const Arriving&, std::function<void(base::Result<Run*>)>)> on_arrival;
+
   std::string metrics();  // text for Prometheus
   bool in_use() const { return !slices_->all().empty() || !runs_->all().empty(); }
 
@@ -101,18 +118,24 @@ class Api {
   struct Arrival;
   struct Departure;
   struct Gone {  // a run that goes on at another host
-    std::string host, to;
+    std::string host, to, owner;
     uint64_t run = 0;
     nlohmann::json sessions;  // their names there, by those here
   };
   void post_migrate(const Request&, const Reply&);
   void post_arrival(const Request&, const Reply&);
   void delete_arrival(const Request&, const Reply&);
-  base::Result<Run*> migrates(const SliceEntry& entry) const;
+  base::Result<Run*> migrates(const SliceEntry& entry, bool by_lease) const;
+  using Departed = std::function<void(base::Result<nlohmann::json>)>;
+  void depart(SliceEntry* entry, MigrationPlan plan, const Destination* by_lease, Departed done);
+  void post_leased_arrival(const Request&, const Reply&, const Arriving& wanted,
+                           const model::Device& card, const std::string& address);
+  void receive_all(const std::shared_ptr<Arrival>& arrival, Run* run, const std::string& address);
   void hand_on(const Departure& departure, const Migrated& done);
   void migrated(const std::shared_ptr<Departure>& departure, const base::Result<Migrated>& done);
   base::Result<std::string> equal_card(const model::Device& card) const;
   void arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::Place> place);
+  void all_arrived(const std::shared_ptr<Arrival>& arrival);
   // api_links.cc
   void post_run_link(const Request&, const Reply&);
   void post_link(const Request&, const Reply&);

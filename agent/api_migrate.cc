@@ -50,13 +50,14 @@ struct Api::Arrival {
 
 // What goes.
 struct Api::Departure {
-  Reply reply;
+  Departed done;
   uint64_t slice = 0, run = 0;
   std::string host;
   base::Nanos began = base::monotonic_now();
 };
 
-base::Result<Run*> Api::migrates(const SliceEntry& entry) const {
+// `by_lease`: the cluster moves it, and what has no program at work yet goes along as well.
+base::Result<Run*> Api::migrates(const SliceEntry& entry, bool by_lease) const {
   const std::string& name = entry.slice.name;
   if (entry.slice.residency != model::Residency::kCard || entry.slice.paused)
     return fail(Code::kConflict,
@@ -64,13 +65,17 @@ base::Result<Run*> Api::migrates(const SliceEntry& entry) const {
   FLEXAI_TRY(may_move(entry));
   const auto users = runs_->users_of(entry.id);
   Run* run = users.size() == 1 ? runs_->by_id(users[0]) : nullptr;
-  if (run == nullptr || run->draining || run->sessions == 0)
+  if (run == nullptr || run->draining || (run->sessions == 0 && !by_lease))
     return fail(Code::kConflict, "no program that could go along works in slice " + name +
                                      "; make a slice there instead");
   if (run->stored.host.empty() && !run->stored.claim.empty())
     return fail(Code::kUnsupported, "slice " + name +
                                         " is of a pod of this node, and stays; delete the pod, and "
                                         "the cluster finds it another card");
+  if (!run->stored.claim.empty() && !by_lease)
+    return fail(Code::kUnsupported, "slice " + name +
+                                        " is of a pod, and the cluster alone moves it; say "
+                                        "move: true in its claim, or delete the pod");
   for (const std::string& session : sessions_->of_slice(entry.id))
     if (!attachments_->attached(sessions_->all().at(session).pid))
       return fail(Code::kConflict,
@@ -90,32 +95,56 @@ void Api::post_migrate(const Request& call, const Reply& reply) {
   base::Status sound = fields.finish();
   if (sound.ok() && plan.to.empty())
     sound = fail(Code::kInvalid, "field \"to\" is missing: the host to go to");
-  auto run = sound.ok() ? migrates(**entry) : base::Result<Run*>(sound.error());
-  if (!run.ok()) return reply->finish(run.error());
-  const model::Slice& slice = (*entry)->slice;
+  if (!sound.ok()) return reply->finish(sound.error());
+  depart(*entry, std::move(plan), nullptr, [reply](base::Result<json> done) {
+    if (!done.ok()) return reply->finish(done.error());
+    reply->finish(Answer{200, "", "", *done});
+  });
+}
+
+void Api::migrate_slice(const std::string& name, const Destination& to, base::Nanos patience,
+                        std::function<void(base::Status)> done) {
+  SliceEntry* entry = slices_->by_name(name);
+  if (entry == nullptr) return done(fail(Code::kNotFound, "no slice \"" + name + "\""));
+  MigrationPlan plan;
+  plan.to = to.host;
+  plan.owner = to.owner;
+  plan.patience = patience;
+  depart(entry, std::move(plan), &to, [done = std::move(done)](const base::Result<json>& result) {
+    done(result.ok() ? base::Status() : base::Status(result.error()));
+  });
+}
+
+void Api::depart(SliceEntry* entry, MigrationPlan plan, const Destination* by_lease,
+                 Departed done) {
+  auto run = migrates(*entry, by_lease != nullptr);
+  if (!run.ok()) return done(run.error());
+  const model::Slice& slice = entry->slice;
   const json terms = {{"compute_milli", slice.compute_milli},
                       {"ceiling_milli", slice.ceiling_milli},
                       {"memory_bytes", slice.memory_bytes},
                       {"qos", model::to_json(slice)["qos"]},
                       {"priority", model::to_json(slice)["priority"]}};
-  for (const std::string& name : sessions_->of_slice((*entry)->id))
+  for (const std::string& name : sessions_->of_slice(entry->id))
     plan.sessions.emplace_back(name, sessions_->orders_of(name));
   plan.pki = sessions_->config().pki;
-  json wanted = {{"card", model::to_json(slices_->card_of(**entry)->device)},
+  json wanted = {{"card", model::to_json(slices_->card_of(*entry)->device)},
                  {"slice", terms},
                  {"command", (*run)->stored.command},
                  {"sessions", plan.sessions.size()}};
   if (!(*run)->stored.host.empty()) wanted["host"] = (*run)->stored.host;
+  if (by_lease != nullptr)
+    wanted["lease"] = {{"namespace", by_lease->ns}, {"name", by_lease->lease}};
   plan.wanted = wanted.dump(-1, ' ', false, json::error_handler_t::replace);
-  sound = slices_->begin_move(*entry, model::Residency::kCard);
-  if (!sound.ok()) return reply->finish(sound.error());
+  if (const base::Status sound = slices_->begin_move(entry, model::Residency::kCard); !sound.ok())
+    return done(sound.error());
   auto departure = std::make_shared<Departure>();
-  departure->reply = reply;
-  departure->slice = (*entry)->id;
+  departure->done = std::move(done);
+  departure->slice = entry->id;
   departure->run = (*run)->stored.id;
   departure->host = (*run)->stored.host;
   sessions_->apart([this, plan, departure]() -> std::function<void()> {
-    return [this, departure, done = migrate(plan)] { migrated(departure, done); };
+    return [this, departure, gone = migrate(plan)] { migrated(departure, gone); };
   });
 }
 
@@ -124,7 +153,7 @@ void Api::migrated(const std::shared_ptr<Departure>& departure,
   SliceEntry* entry = slices_->by_id(departure->slice);
   if (!done.ok()) {
     if (entry != nullptr) slices_->end_move(entry, model::Residency::kCard);
-    return departure->reply->finish(done.error());
+    return departure->done(done.error());
   }
   const double took = static_cast<double>(base::monotonic_now() - departure->began) / 1e6;
   const std::string from = entry == nullptr ? "a slice" : entry->slice.name;
@@ -132,14 +161,13 @@ void Api::migrated(const std::shared_ptr<Departure>& departure,
   hand_on(*departure, *done);
   if (entry = slices_->by_id(departure->slice); entry != nullptr && !entry->slice.ephemeral)
     slices_->end_move(entry, model::Residency::kCard);
-  departure->reply->finish(Answer{200, "", "",
-                                  json{{"name", from},
-                                       {"to", done->to},
-                                       {"slice", done->slice},
-                                       {"run", done->run},
-                                       {"sessions", done->sessions.size()},
-                                       {"moved_bytes", done->bytes},
-                                       {"took_ms", took}}});
+  departure->done(json{{"name", from},
+                       {"to", done->to},
+                       {"slice", done->slice},
+                       {"run", done->run},
+                       {"sessions", done->sessions.size()},
+                       {"moved_bytes", done->bytes},
+                       {"took_ms", took}});
 }
 
 // Its workers end when their clients have come there, and take the slice with them.
@@ -149,7 +177,8 @@ void Api::hand_on(const Departure& departure, const Migrated& done) {
     if (run != nullptr) sessions_->send_away(run, {done.to, done.run}, done.sessions);
     return;
   }
-  gone_.insert_or_assign(departure.run, Gone{departure.host, done.to, done.run, done.sessions});
+  gone_.insert_or_assign(departure.run,
+                         Gone{departure.host, done.to, done.owner, done.run, done.sessions});
   while (gone_.size() > kMostGone) gone_.erase(gone_.begin());
   runs_->finish(departure.run);
 }
@@ -174,15 +203,23 @@ void Api::post_arrival(const Request& call, const Reply& reply) {
   const std::string command = fields.text("command", 4096).value_or("").substr(0, 200);
   const std::string address = fields.text("address", 253).value_or("");
   const uint64_t sessions = fields.number("sessions", kMostMoved).value_or(0);
+  const json* lease_json = fields.object("lease");
   base::Status sound = fields.finish();
   if (sound.ok() && (card_json == nullptr || slice_json == nullptr || host.empty() ||
-                     address.empty() || sessions == 0))
+                     address.empty() || (sessions == 0 && lease_json == nullptr)))
     sound = fail(Code::kInvalid, "card, slice, host, address and sessions are needed");
   if (sound.ok() && call->host.empty())
     sound = fail(Code::kDenied, "only other hosts hand slices on; `flexai slice migrate` there");
   if (!sound.ok()) return reply->finish(sound.error());
   auto card = model::device_from_json(*card_json);
   if (!card.ok()) return reply->finish(std::move(card).with_context("card").error());
+  if (lease_json != nullptr) {
+    model::JsonReader named(*lease_json);
+    const Arriving wanted{call->host, named.text("namespace", 253).value_or(""),
+                          named.text("name", 253).value_or(""), sessions};
+    if (base::Status read = named.finish(); !read.ok()) return reply->finish(read.error());
+    return post_leased_arrival(call, reply, wanted, *card, address);
+  }
   auto equal = equal_card(*card);
   if (!equal.ok()) return reply->finish(equal.error());
   json body = *slice_json;
@@ -204,10 +241,43 @@ void Api::post_arrival(const Request& call, const Reply& reply) {
   arrival->slice = wanted->name;
   arrival->open = sessions;
   arriving_[arrival->run] = call->host;
-  for (uint64_t i = 0; i < sessions; ++i)
-    sessions_->receive(*run, address, [this, arrival](base::Result<remote::Place> place) {
+  receive_all(arrival, *run, address);
+}
+
+void Api::receive_all(const std::shared_ptr<Arrival>& arrival, Run* run,
+                      const std::string& address) {
+  const size_t all = arrival->open;
+  if (all == 0) return all_arrived(arrival);
+  for (size_t i = 0; i < all; ++i)
+    sessions_->receive(run, address, [this, arrival](base::Result<remote::Place> place) {
       arrived(arrival, std::move(place));
     });
+}
+
+// Who knows the cluster has read the lease: that says which card, and whose run it is.
+void Api::post_leased_arrival(const Request& call, const Reply& reply, const Arriving& wanted,
+                              const model::Device& card, const std::string& address) {
+  if (!on_arrival)
+    return reply->finish(
+        fail(Code::kUnsupported, "this agent belongs to no cluster; start flexaid --kubernetes"));
+  auto arrival = std::make_shared<Arrival>();
+  arrival->reply = reply;
+  arrival->open = wanted.sessions;
+  on_arrival(wanted, [this, arrival, card, address, host = call->host](base::Result<Run*> run) {
+    if (!run.ok()) return arrival->reply->finish(run.error());
+    arrival->run = (*run)->stored.id;
+    arrival->slice = (*run)->stored.claim;
+    SliceEntry* entry = slices_->by_name(arrival->slice);
+    const std::string differs =
+        entry == nullptr ? "its slice is gone" : difference(card, slices_->card_of(*entry)->device);
+    if (!differs.empty()) {
+      runs_->finish(arrival->run);
+      return arrival->reply->finish(
+          fail(Code::kUnsupported, "its card is not like " + card.id + " here: " + differs));
+    }
+    if (arrival->open > 0) arriving_[arrival->run] = host;
+    receive_all(arrival, *run, address);
+  });
 }
 
 void Api::arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::Place> place) {
@@ -222,6 +292,10 @@ void Api::arrived(const std::shared_ptr<Arrival>& arrival, base::Result<remote::
     runs_->finish(arrival->run);
     return arrival->reply->finish(*arrival->why);
   }
+  all_arrived(arrival);
+}
+
+void Api::all_arrived(const std::shared_ptr<Arrival>& arrival) {
   json sessions = json::array();
   for (const remote::Place& one : arrival->places)
     sessions.push_back(json{{"name", one.introduction.endpoint},

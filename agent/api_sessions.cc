@@ -72,6 +72,7 @@ void Api::post_run_alive(const Request& call, const Reply& reply) {
       return reply->finish(Answer{200, "", "",
                                   json{{"state", "moved"},
                                        {"to", gone.to},
+                                       {"owner", gone.owner},
                                        {"run", gone.run},
                                        {"sessions", gone.sessions}}});
   auto run = hosts_run(*call);

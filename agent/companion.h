@@ -26,6 +26,10 @@ struct Surroundings {
   std::function<void(const std::string& slice, model::Residency to, base::Nanos patience,
                      std::function<void(base::Status)> done)>
       move;
+  // Api::migrate_slice().
+  std::function<void(const std::string& slice, const Api::Destination& to, base::Nanos patience,
+                     std::function<void(base::Status)> done)>
+      migrate;
 };
 
 class Companion {
@@ -33,6 +37,9 @@ class Companion {
   virtual ~Companion() = default;
   // POST /v1/claims of another host: a pod there has a claim on a card here.
   virtual void post_claim(const Api::Request& call, const Api::Reply& reply) = 0;
+  // POST /v1/moves of another host: it hands on a pod's slice to a card here.
+  virtual void receive(const Api::Arriving& wanted,
+                       std::function<void(base::Result<Run*>)> done) = 0;
   // What it still waits for before it can do its work; empty: nothing.
   virtual std::string waits_for() const = 0;
 };

@@ -81,9 +81,11 @@ void LentDoor::remove(const std::string& path, const std::function<std::string()
 bool LentDoor::attend() {
   if (attend_once()) return true;
   if (!ask_again) return false;
-  auto run = ask_again();
-  if (run.ok()) run_ = *run;
-  return run.ok();
+  auto another = ask_again();
+  if (!another.ok()) return false;
+  link_ = std::move(another->link);
+  run_ = std::move(another->run);
+  return true;
 }
 
 bool LentDoor::attend_once() {
@@ -97,7 +99,7 @@ bool LentDoor::attend_once() {
 
 // The run goes on at another host, in the same sessions under other names.
 bool LentDoor::follow(const json& moved) {
-  auto there = HostLink::open(text_in(moved, "to"), link_.pki());
+  auto there = HostLink::open(text_in(moved, "to"), link_.pki(), text_in(moved, "owner"));
   auto run = moved.find("run");
   if (!there.ok() || run == moved.end() || !run->is_number_unsigned()) return false;
   link_ = std::move(*there);

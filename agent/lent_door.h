@@ -31,8 +31,13 @@ class LentDoor {
   // `run`: its number there. `period`: between two words of ours.
   LentDoor(HostLink link, std::string run, Doors doors, base::Nanos period);
 
-  // When the run is gone there, this asks for another one; without it the door closes then.
-  std::function<base::Result<std::string>()> ask_again;
+  // When the run is gone there, this asks for another one, which may be elsewhere; without it the
+  // door closes then.
+  struct Another {
+    HostLink link;
+    std::string run;
+  };
+  std::function<base::Result<Another>()> ask_again;
   // Set: serve() ends as soon as `held` does, and leaves run and sessions alone. From any thread
   // before `held` ends.
   std::atomic<bool> leaves_at_once{false};

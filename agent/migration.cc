@@ -121,7 +121,7 @@ base::Status carry(const MigrationPlan& plan, const OtherHost& there, const json
 }  // namespace
 
 Result<Migrated> migrate(const MigrationPlan& plan) {
-  FLEXAI_TRY_ASSIGN(OtherHost there, OtherHost::open(plan.to, plan.pki));
+  FLEXAI_TRY_ASSIGN(OtherHost there, OtherHost::open(plan.to, plan.pki, plan.owner));
   json wanted = json::parse(plan.wanted, nullptr, false);
   wanted["address"] = there.endpoint.place;
   FLEXAI_TRY_ASSIGN(const json made, there.ask("POST", "/v1/moves", wanted.dump()));
@@ -129,6 +129,7 @@ Result<Migrated> migrate(const MigrationPlan& plan) {
   result.run = made.value("run", uint64_t{0});
   result.slice = made.value("slice", "");
   result.to = there.name();
+  result.owner = plan.owner;
   Passages passages;
   base::Status gone = carry(plan, there, made, passages, result);
   for (const auto& passage : passages) {

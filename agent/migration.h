@@ -17,6 +17,7 @@ namespace flexai::agent {
 
 struct MigrationPlan {
   std::string to;      // host, as people write it
+  std::string owner;   // name that the certificate there must have; empty: any
   std::string pki;     // folder of our certificate
   std::string wanted;  // body of POST /v1/moves, but for the address
   std::vector<std::pair<std::string, std::string>> sessions;  // names, sockets for orders
@@ -27,6 +28,7 @@ struct Migrated {
   uint64_t run = 0;   // there
   std::string slice;  // there
   std::string to;     // HOST:PORT
+  std::string owner;  // of the certificate there; empty: it is good for the host
   uint64_t bytes = 0;
   std::map<std::string, std::string> sessions;  // names there, by those here
 };

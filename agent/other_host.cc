@@ -25,8 +25,10 @@ constexpr Nanos kConnecting = 5 * kSecond, kAnswer = 60 * kSecond;
 
 }  // namespace
 
-Result<OtherHost> OtherHost::open(const std::string& to, const std::string& pki) {
+Result<OtherHost> OtherHost::open(const std::string& to, const std::string& pki,
+                                  const std::string& owner) {
   OtherHost there;
+  there.owner_ = owner;
   FLEXAI_TRY_ASSIGN(there.endpoint, parse_host(to));
   auto identity = wire::load_identity(pki);
   if (!identity.ok())
@@ -46,6 +48,10 @@ Result<json> OtherHost::ask(const std::string& method, const std::string& path,
   if (!transport.ok())
     return fail(Code::kUnavailable,
                 transport.error().message + "; is flexaid --listen running there?");
+  if (const std::string subject = (*transport)->peer().subject;
+      !owner_.empty() && subject != owner_)
+    return fail(Code::kDenied, name() + " has a certificate of " + subject + ", not of " + owner_ +
+                                   "; enroll that host under its node's name");
   auto response = request_host(**transport, method, path, body, monotonic_now() + kAnswer);
   (*transport)->shutdown();
   if (!response.ok()) return std::move(response).with_context(name()).error();

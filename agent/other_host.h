@@ -14,8 +14,10 @@ namespace flexai::agent {
 
 class OtherHost {
  public:
-  // `to`: as people write it; `pki`: folder of our certificate. Connects to nothing yet.
-  static base::Result<OtherHost> open(const std::string& to, const std::string& pki);
+  // `to`: as people write it; `pki`: folder of our certificate; `owner`: name that the certificate
+  // there must have, or empty. Connects to nothing yet.
+  static base::Result<OtherHost> open(const std::string& to, const std::string& pki,
+                                      const std::string& owner = "");
 
   std::string name() const { return wire::text_of(endpoint).substr(4); }
   base::Result<nlohmann::json> ask(const std::string& method, const std::string& path,
@@ -24,6 +26,9 @@ class OtherHost {
   wire::Endpoint endpoint;
   std::string authority;  // of the group
   std::shared_ptr<wire::TlsContext> tls;
+
+ private:
+  std::string owner_;
 };
 
 }  // namespace flexai::agent

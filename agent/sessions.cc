@@ -173,7 +173,10 @@ base::Result<WorkerStart> Sessions::worker_for(const Run& run) {
     if (entry == nullptr) return fail(Code::kNotFound, "a slice of this run has been deleted");
     if (!entry->trouble.empty())
       return fail(Code::kUnavailable, "slice " + entry->slice.name + ": " + entry->trouble);
-    if (entry->moving || entry->slice.residency != model::Residency::kCard)
+    if (entry->moving)
+      return fail(Code::kUnavailable,
+                  "slice " + entry->slice.name + " is on its way; it is there in a moment");
+    if (entry->slice.residency != model::Residency::kCard)
       return fail(Code::kConflict, "slice " + entry->slice.name +
                                        " is swapped out; `flexai slice resume` brings it back");
     apis.insert(slices_->card_of(*entry)->device.api);

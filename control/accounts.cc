@@ -27,6 +27,7 @@ int64_t ncu_of(const kube::Lease& lease, int64_t card_ncu) {
   switch (lease.status.phase) {
     case LeasePhase::kRunning:
     case LeasePhase::kFailed:  // of a change: it has what it says
+    case LeasePhase::kMoving:
       milli = lease.status.compute_milli;
       break;
     case LeasePhase::kShared:
@@ -35,6 +36,7 @@ int64_t ncu_of(const kube::Lease& lease, int64_t card_ncu) {
     case LeasePhase::kPending:
     case LeasePhase::kSuspended:
     case LeasePhase::kReleased:
+    case LeasePhase::kMoved:  // for a moment: the target's agent has not spoken yet
       break;
   }
   return milli * card_ncu / 1000;

@@ -14,7 +14,8 @@ using sched::Act;
 
 constexpr base::Nanos kLeasePatience = 60 * base::kSecond;  // of an agent that suspends much memory
 constexpr base::Nanos kEvictPatience = 300 * base::kSecond;  // of a pod that is to end
-constexpr base::Nanos kFirstPause = 30 * base::kSecond;      // doubled each time
+constexpr base::Nanos kLandAgain = base::kSecond;
+constexpr base::Nanos kFirstPause = 30 * base::kSecond;  // doubled each time
 constexpr base::Nanos kLongestPause = 1800 * base::kSecond;
 
 std::string share(uint32_t milli) { return std::to_string(milli) + " thousandths of its card"; }
@@ -73,7 +74,9 @@ bool Ladder::aim(const std::string& pod, const LeaseAim& aim, const std::string&
   const LeaseAim before = world_.aim_of(*lease);
   if (before == aim) return true;
   std::string reason, what;
-  if (aim.state == LeaseState::kSuspended) {
+  if (!aim.target.empty()) {
+    reason = "XpuMoving", what = "goes to a card of node " + aim.target.pool;
+  } else if (aim.state == LeaseState::kSuspended) {
     ++counts_.suspended;
     reason = "XpuSuspended", what = "is off its card until there is room again";
   } else if (aim.state == LeaseState::kShared) {
@@ -126,6 +129,15 @@ bool Ladder::begin(const std::string& pod, const sched::Action& action, const st
       return aim(pod, {now.compute, LeaseState::kShared}, why, victim);
     case Act::kSuspend:
       return aim(pod, {now.compute, LeaseState::kSuspended}, why, victim);
+    case Act::kMigrate:
+    case Act::kHome: {
+      if (lease == nullptr || action.places.size() != 1) return false;
+      const LeaseAim there{now.compute, now.state, world_.card_of(action.places[0])};
+      if (there.target.empty() || there.target.pool == lease->spec.pool ||
+          !world_.settled(*lease) || !world_.has_room(*lease, there))
+        return false;
+      return aim(pod, there, why, victim);
+    }
     case Act::kRequeue:
     case Act::kKill: {
       const PodFacts* facts = world_.pod(pod);
@@ -151,8 +163,8 @@ void Ladder::act(const std::string& pod, const sched::Action& action) {
   if (!handlers_.may_write()) return;
   const kube::Lease* lease = world_.handle_of(pod);
   if (lease == nullptr || !world_.settled(*lease)) return;
-  const LeaseAim aimed{static_cast<uint32_t>(std::clamp(action.milli, 0, 1000)),
-                       LeaseState::kRunning};
+  const LeaseAim aimed{
+      static_cast<uint32_t>(std::clamp(action.milli, 0, 1000)), LeaseState::kRunning, {}};
   if (action.act == Act::kGrow && !world_.has_room(*lease, aimed)) return;
   Victim victim;
   begin(pod, action, action.reason, &victim);
@@ -173,7 +185,7 @@ bool Ladder::make_way(const std::string& unit, const sched::Action& place,
   for (size_t i = 0; i < acts.size(); ++i) {
     Victim victim;
     if (!begin(victims[i], acts[i], acts[i].reason, &victim)) {
-      refuse(victims[i], "it has no lease of its own");
+      refuse(victims[i], "it has no lease of its own, or no room where it is to go");
       continue;
     }
     way.until = std::max(way.until, base::monotonic_now() +
@@ -218,6 +230,7 @@ void Ladder::undo(const Way& way) {
     if (lease == nullptr || lease->deleting || world_.settled(*lease) ||
         !(world_.aim_of(*lease) == victim.after))
       continue;
+    if (lease->status.phase == kube::LeasePhase::kMoving) continue;  // comes to its own end
     if (!victim.refused) refuse(victim.pod, "its card's agent did not answer in time");
     write(victim.lease, victim.before, victim.pod);
   }
@@ -234,9 +247,38 @@ void Ladder::mend_refused() {
   }
 }
 
+// What has arrived has its card there from now on; what never left stays.
+void Ladder::mend_moves() {
+  for (const std::string& key : world_.late()) {
+    const kube::Lease* lease = world_.lease(key);
+    if (lease == nullptr) continue;
+    const std::string pod = lease->ns + "/" + lease->spec.pod.name;
+    refuse(pod, "its card's agent did not begin to move it in time");
+    write(key, {lease->spec.compute_milli, lease->spec.state}, pod);
+  }
+  for (const std::string& key : world_.landed()) {
+    const kube::Lease* lease = world_.lease(key);
+    if (lease == nullptr || !landing_.insert(key).second) continue;
+    send(land_lease(*lease), [this, key, copy = *lease](const kube::Reply& reply) {
+      landing_.erase(key);
+      if (!reply.ok()) {
+        // A newer state of it comes by the watch; else it is tried again.
+        loop_.at(base::monotonic_now() + kLandAgain, [this, alive = alive_] {
+          if (*alive) handlers_.changed();
+        });
+        return;
+      }
+      ++counts_.moved;
+      if (const PodFacts* pod = world_.pod(copy.ns + "/" + copy.spec.pod.name); pod != nullptr)
+        handlers_.tell(*pod, "XpuMoved", "has a card of node " + copy.spec.target.pool + " now");
+    });
+  }
+}
+
 void Ladder::look(base::Nanos now) {
   if (!handlers_.may_write()) return;
   mend_refused();
+  mend_moves();
   std::erase_if(pauses_, [this](const auto& one) { return world_.pod(one.first) == nullptr; });
   for (auto way = ways_.begin(); way != ways_.end();) {
     const bool wanted =
@@ -282,6 +324,9 @@ std::map<std::string, std::string> Ladder::waiting() const {
   return all;
 }
 
-void Ladder::drop() { ways_.clear(); }
+void Ladder::drop() {
+  ways_.clear();
+  landing_.clear();
+}
 
 }  // namespace flexai::control

@@ -1,6 +1,6 @@
 // Ladder: what a plan does to pods that run: their leases are written (shrink, share, suspend,
-// resume, grow), or they are evicted, which disruption budgets may refuse. Who is to get the room
-// waits here, with his place assumed, until the cards' agents have given it up; what an agent
+// resume, grow, move), or they are evicted, which disruption budgets may refuse. Who is to get the
+// room waits here, with his place assumed, until the cards' agents have given it up; what an agent
 // cannot do, or does not in its time, is taken back, and the pod is spared for a while.
 // docs/formats/kubernetes.md, "What is done to pods that run".
 //
@@ -23,7 +23,7 @@
 namespace flexai::control {
 
 struct LadderCounts {
-  uint64_t shrunk = 0, grown = 0, shared = 0, suspended = 0, resumed = 0, evicted = 0;
+  uint64_t shrunk = 0, grown = 0, shared = 0, suspended = 0, resumed = 0, moved = 0, evicted = 0;
   uint64_t refused = 0;  // by an agent, a budget, or not in time
 };
 
@@ -81,6 +81,7 @@ class Ladder {
   void refuse(const std::string& pod, const std::string& why);
   bool arrived(const Way& way) const;
   void mend_refused();
+  void mend_moves();
   void send(kube::Call call, std::function<void(kube::Reply)> then);
   int64_t until_ms(base::Nanos pause) const;
 
@@ -91,6 +92,7 @@ class Ladder {
   LadderCounts counts_;
   std::list<Way> ways_;
   std::map<std::string, base::Nanos> pauses_;  // of pods that were spared, the last
+  std::set<std::string> landing_;              // leases, while that is being written
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

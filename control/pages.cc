@@ -91,6 +91,7 @@ std::string metrics_text(const Figures& f, double cpu, long resident) {
   line(&out, acts, nullptr, number(f.ladder.shared), R"({act="share"})");
   line(&out, acts, nullptr, number(f.ladder.suspended), R"({act="suspend"})");
   line(&out, acts, nullptr, number(f.ladder.resumed), R"({act="resume"})");
+  line(&out, acts, nullptr, number(f.ladder.moved), R"({act="move"})");
   line(&out, acts, nullptr, number(f.ladder.evicted), R"({act="evict"})");
   line(&out, "flexai_acts_refused_total", "counter", number(f.ladder.refused));
   line(&out, "flexai_api_writes_total", "counter", number(f.writes));

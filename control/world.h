@@ -51,6 +51,7 @@ struct Award {
 struct LeaseAim {
   uint32_t compute = 0;
   kube::LeaseState state = kube::LeaseState::kRunning;
+  kube::LeaseTarget target = {};
   bool operator==(const LeaseAim&) const = default;
 };
 // Where a pod goes, with all its claims that had no allocation yet.
@@ -119,6 +120,13 @@ class World {
   // The agent has done what the lease says, and nothing else is aimed at.
   bool settled(const kube::Lease& lease) const;
   bool suspended(const std::string& pod) const;  // or about to be
+  // The card of a place that a plan names; empty when there is none such.
+  kube::LeaseTarget card_of(const model::MemberPlace& place) const;
+  // Leases whose slices go on at their targets: their cards are those now.
+  std::set<std::string> landed() const { return landed_; }
+  // Leases that should have left long ago, and whose agents have said nothing; told again after as
+  // long.
+  std::vector<std::string> late();
   // Leases whose agent could not give up what it should have.
   std::set<std::string> refused() const { return refused_; }
   // Whether its card has room for what the lease is to take now.
@@ -220,8 +228,10 @@ class World {
     std::set<std::string> excluded;     // nodes
     std::set<std::string> avoided;      // nodes whose cards will do all the same
     std::string processor, pool, card;  // with a pool: nowhere but there
-    bool monitors = false;              // takes no card, but must be where one is
-    bool fresh = true;                  // the planner does not know it yet
+    std::string leaves;                 // a node: any card that is like `like` but those of it
+    std::vector<std::string> like;
+    bool monitors = false;  // takes no card, but must be where one is
+    bool fresh = true;      // the planner does not know it yet
     model::Fit words;
     bool dynamic() const { return !constraints.ports.empty() || !constraints.extras.empty(); }
   };
@@ -315,6 +325,14 @@ class World {
   kube::SliceConfig config_of(const PodFacts& pod, const Grant& grant) const;
   void look_after_lease(const std::string& key);
 
+  // world_moves.cc
+  static constexpr int64_t kDeparts = 60'000;  // ms, for an agent to begin
+  void look_after_move(const std::string& key, const kube::Lease* lease);
+  bool may_move(const kube::Lease& lease, const kube::SliceConfig& config) const;
+  std::string fit_to_move(const PodFacts& pod, const Grant& grant);
+  uint32_t word_to_move(const FitRecord& fit, const std::string& name, const Site& site) const;
+  void remember_move(const Grant& grant, model::Workload* piece) const;
+
   // world.cc
   bool open(int64_t now_ms);
   void wake_up();
@@ -362,6 +380,8 @@ class World {
   };
   std::unordered_map<std::string, Aimed> aims_;  // by lease
   std::set<std::string> leaving_, refused_;      // pods; leases
+  std::set<std::string> landed_;                 // leases
+  std::map<std::string, int64_t> departing_;     // leases that are to move, since
   std::map<std::string, int64_t> spared_;        // pods, until
 
   std::map<std::string, FitRecord> fits_;  // by what decides them

@@ -223,6 +223,9 @@ void World::lease(const std::string& key, const kube::Lease* now) {
   see_lease(key, lease(key), now);
   if (const kube::Lease* before = lease(key)) {
     drop(&leases_on_, before->spec.pool, key);
+    drop(&leases_on_, before->spec.target.pool, key);
+    if (const auto aimed = aims_.find(key); aimed != aims_.end())
+      drop(&leases_on_, aimed->second.aim.target.pool, key);
     if (unseen_.count(key) == 0) drop(&leases_of_, before->spec.claim.uid, key);
     leases_.erase(key);
   }
@@ -233,6 +236,9 @@ void World::lease(const std::string& key, const kube::Lease* now) {
   if (now == nullptr) return;
   leases_[key] = *now;
   leases_on_[now->spec.pool].insert(key);
+  if (!now->spec.target.empty()) leases_on_[now->spec.target.pool].insert(key);
+  if (const auto aimed = aims_.find(key); aimed != aims_.end() && !aimed->second.aim.target.empty())
+    leases_on_[aimed->second.aim.target.pool].insert(key);
   leases_of_[now->spec.claim.uid].insert(key);
   if (const auto at = claim_of_uid_.find(now->spec.claim.uid); at != claim_of_uid_.end())
     touch_claim(at->second);
@@ -413,6 +419,8 @@ int64_t World::next_ms() const {
       if (first == 0 || until < first) first = until;
   for (const auto& [pod, until] : spared_)
     if (first == 0 || until < first) first = until;
+  for (const auto& [lease, since] : departing_)
+    if (const int64_t end = since + kDeparts; first == 0 || end < first) first = end;
   for (const auto& [lease, since] : orphans_)
     if (const int64_t end = since + kOrphaned; first == 0 || end < first) first = end;
   for (const std::string& unit : resting_)

@@ -52,6 +52,7 @@ uint32_t World::word_of(const FitRecord& fit, const std::string& name, const Sit
       if (site.cards[i]->name == fit.card) there |= 1u << i;
     return there;
   }
+  if (!fit.leaves.empty()) return word_to_move(fit, name, site);
   if (!site.known) return 0;
   uint32_t word = 0;
   if (fit.excluded.count(name) != 0) {
@@ -181,6 +182,12 @@ std::vector<CardState> World::states_of(const std::string& node,
   if (const auto on = claims_on_.find(node); on != claims_on_.end()) claims = on->second;
   if (const auto on = assumed_on_.find(node); on != assumed_on_.end())
     claims.insert(on->second.begin(), on->second.end());
+  if (const auto on = leases_on_.find(node); on != leases_on_.end())
+    for (const std::string& key : on->second)  // those that came from elsewhere
+      if (const kube::Lease* l = lease(key); l != nullptr)
+        if (const auto at_uid = claim_of_uid_.find(l->spec.claim.uid);
+            at_uid != claim_of_uid_.end())
+          claims.insert(at_uid->second);
   for (const std::string& key : claims) {
     const ClaimFacts* facts = claim(key);
     if (facts == nullptr) continue;
@@ -192,7 +199,8 @@ std::vector<CardState> World::states_of(const std::string& node,
   }
   if (const auto on = leases_on_.find(node); on != leases_on_.end())
     for (const std::string& key : on->second)
-      for (const Grant& grant : left_by(key)) take(grant.card, grant.consumed);
+      for (const Grant& grant : left_by(key))
+        if (grant.pool == node) take(grant.card, grant.consumed);
   if (const auto on = unseen_on_.find(node); on != unseen_on_.end())
     for (const std::string& key : on->second)
       for (const Grant& grant : unseen_of(key)) take(grant.card, grant.consumed);

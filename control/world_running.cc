@@ -30,11 +30,13 @@ Taken taken_by(const kube::LeaseStatus& status) {
     case LeasePhase::kPending:
     case LeasePhase::kSuspended:
     case LeasePhase::kReleased:
+    case LeasePhase::kMoved:
       return {};
     case LeasePhase::kShared:
       return {0, memory};
     case LeasePhase::kRunning:
     case LeasePhase::kFailed:
+    case LeasePhase::kMoving:
       break;
   }
   return {compute, memory};
@@ -64,11 +66,11 @@ bool within(const CardState& state, const Amounts& more) {
 LeaseAim World::aim_of(const Lease& lease) const {
   const auto at = aims_.find(lease.ns + "/" + lease.name);
   if (at != aims_.end()) return at->second.aim;
-  return {lease.spec.compute_milli, lease.spec.state};
+  return {lease.spec.compute_milli, lease.spec.state, lease.spec.target};
 }
 
 bool World::settled(const Lease& l) const {
-  return aims_.count(l.ns + "/" + l.name) == 0 && l.has_status &&
+  return aims_.count(l.ns + "/" + l.name) == 0 && l.has_status && l.spec.target.empty() &&
          l.status.observed_generation >= l.generation &&
          l.status.phase == kube::phase_of(l.spec.state) &&
          (l.spec.state != LeaseState::kRunning || l.status.compute_milli <= l.spec.compute_milli);
@@ -113,14 +115,20 @@ std::vector<World::Grant> World::left_by(const std::string& key) const {
   left.card = l->spec.device;
   left.consumed = {{kCompute, Amount::whole(taken.compute)},
                    {kMemory, Amount::whole(taken.memory)}};
-  return {std::move(left)};
+  if (l->spec.target.empty()) return {std::move(left)};
+  Grant there = left;
+  there.pool = l->spec.target.pool;
+  there.card = l->spec.target.device;
+  return {std::move(left), std::move(there)};
 }
 
 void World::look_after_lease(const std::string& key) {
   stale_leases_.erase(key);
   refused_.erase(key);
   held_leases_.erase(key);
+  landed_.erase(key);
   const Lease* l = lease(key);
+  look_after_move(key, l);
   if (l == nullptr || l->deleting || claim_of_uid_.count(l->spec.claim.uid) != 0)
     orphans_.erase(key);
   else
@@ -130,8 +138,8 @@ void World::look_after_lease(const std::string& key) {
   if (claim_of_uid_.count(l->spec.claim.uid) != 0 && !left_by(key).empty())
     stale_leases_.insert(key);
   // It failed to give up what it holds; what it could not take it goes on trying for.
-  const bool gives =
-      l->spec.state != LeaseState::kRunning || l->status.compute_milli > l->spec.compute_milli;
+  const bool gives = l->spec.state != LeaseState::kRunning || !l->spec.target.empty() ||
+                     l->status.compute_milli > l->spec.compute_milli;
   if (l->has_status && l->status.phase == LeasePhase::kFailed && gives &&
       l->status.compute_milli > 0 && l->status.observed_generation >= l->generation &&
       l->spec.state != LeaseState::kReleased && aims_.count(key) == 0)
@@ -174,9 +182,10 @@ Workload World::with_handle(const PodFacts& p, const Grant& grant, bool may_act,
       l.has_status && !l.deleting &&
       (l.status.phase == LeasePhase::kRunning || l.status.phase == LeasePhase::kShared ||
        l.status.phase == LeasePhase::kSuspended);
+  const bool stays = aim.target.empty() && l.spec.target.empty();
   const bool elastic = config.qos == model::Qos::kElastic;
   const bool suspended = aim.state == LeaseState::kSuspended;
-  if (may_act && given) {
+  if (may_act && given && stays) {
     const auto least = static_cast<int32_t>(config.least_milli);
     if (elastic && least > 0 && least < piece.card_milli) piece.card_milli_least = least;
     piece.can_share = config.share && piece.card_milli > 0;
@@ -188,7 +197,14 @@ Workload World::with_handle(const PodFacts& p, const Grant& grant, bool may_act,
     piece.granted_milli = 0;
   else if (static_cast<int32_t>(aim.compute) < piece.card_milli)
     piece.granted_milli = static_cast<int32_t>(aim.compute);
-  if (!piece.can_suspend && !suspended) return piece;
+  if (may_act && given && stays && may_move(l, config)) {
+    piece.fit = fit_to_move(p, grant);
+    piece.can_move = !piece.fit.empty();
+    piece.locality = model::Locality::kPreferLocal;
+    piece.remote_penalty = options_.remote_penalty;
+    remember_move(grant, &piece);
+  }
+  if (!piece.can_suspend && !piece.can_move && !suspended) return piece;
   // Who is suspended stays where he is with all but the card.
   Workload rest;
   rest.name = "@rest:" + piece.name;
@@ -216,8 +232,10 @@ const Lease* World::handle_of(const std::string& key) const {
   if (p == nullptr) return nullptr;
   for (const ClaimFacts* facts : our_claims(*p))
     for (const Grant& grant : grants_of(facts->ns + "/" + facts->name, View::kNow)) {
-      if (only != nullptr || grant.admin || grant.lease.empty()) return nullptr;
-      only = lease(grant.lease);
+      if (grant.admin || grant.lease.empty()) return nullptr;
+      const Lease* here = lease(grant.lease);
+      if (only != nullptr && only != here) return nullptr;
+      only = here;  // on its way it holds two cards
     }
   return only;
 }
@@ -248,6 +266,12 @@ bool World::has_room(const PodPlace& place) const {
 
 bool World::has_room(const Lease& l, const LeaseAim& aim) const {
   const auto memory = static_cast<int64_t>(l.spec.memory_bytes);
+  if (!aim.target.empty()) {
+    const Amounts all{{kCompute, Amount::whole(aim.compute)}, {kMemory, Amount::whole(memory)}};
+    for (const CardState& state : states_of(aim.target.pool))
+      if (state.card->name == aim.target.device) return within(state, all);
+    return false;
+  }
   const Taken now = [&] {
     Amounts had{{kCompute, Amount::whole(1000)}, {kMemory, Amount::whole(memory)}};
     reduce(l, View::kNow, &had);
@@ -263,6 +287,7 @@ bool World::has_room(const Lease& l, const LeaseAim& aim) const {
 
 void World::aim(const std::string& key, const LeaseAim& aim) {
   aims_[key] = {aim, 0};
+  if (!aim.target.empty()) leases_on_[aim.target.pool].insert(key);
   const Lease* l = lease(key);
   dirty_units_.insert("@lease:" + key);
   if (l == nullptr) return;
@@ -278,6 +303,9 @@ void World::aimed(const std::string& key, int64_t generation) {
     at->second.generation = generation;
     return;
   }
+  if (const std::string pool = at->second.aim.target.pool;
+      !pool.empty() && (l == nullptr || (l->spec.pool != pool && l->spec.target.pool != pool)))
+    leases_on_[pool].erase(key);
   aims_.erase(at);
   ++changes_;
   dirty_units_.insert("@lease:" + key);

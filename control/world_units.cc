@@ -125,6 +125,19 @@ std::vector<World::Grant> World::grants_of(const std::string& key, View view) co
     if (held != nullptr && held->spec.share_id == g.share_id) {
       grant.lease = name;
       reduce(*held, view, &grant.consumed);
+      grant.pool = held->spec.pool;  // the claim knows only where it was first
+      grant.card = held->spec.device;
+      const auto at = [&grant](const kube::LeaseTarget& target) {
+        Grant there = grant;
+        there.pool = target.pool;
+        there.card = target.device;
+        return there;
+      };
+      const kube::LeaseTarget to = aim_of(*held).target;
+      const kube::LeaseTarget& told = held->spec.target;
+      if (view == View::kNow && !to.empty()) grants.push_back(at(to));
+      if (view == View::kNow && !told.empty() && !(told == to)) grants.push_back(at(told));
+      if (view == View::kPlanned && !to.empty()) grant = at(to);
     }
     grants.push_back(std::move(grant));
   }

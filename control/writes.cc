@@ -154,11 +154,34 @@ kube::Call free_lease(const kube::Lease& lease) {
 }
 
 kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim) {
-  const Json body = Json::array(
+  Json body = Json::array(
       {{{"op", "test"}, {"path", "/metadata/uid"}, {"value", lease.uid}},
        {{"op", "test"}, {"path", "/metadata/generation"}, {"value", lease.generation}},
        {{"op", "replace"}, {"path", "/spec/compute"}, {"value", aim.compute}},
        {{"op", "replace"}, {"path", "/spec/state"}, {"value", kube::state_name(aim.state)}}});
+  if (!aim.target.empty())
+    body.push_back({{"op", "add"},
+                    {"path", "/spec/target"},
+                    {"value", {{"pool", aim.target.pool}, {"device", aim.target.device}}}});
+  else if (!lease.spec.target.empty()) {
+    // Not of one that has begun to move meanwhile.
+    if (lease.has_status)
+      body.push_back({{"op", "test"},
+                      {"path", "/status/phase"},
+                      {"value", kube::phase_name(lease.status.phase)}});
+    body.push_back({{"op", "remove"}, {"path", "/spec/target"}});
+  }
+  return kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kJson, dump(body));
+}
+
+kube::Call land_lease(const kube::Lease& lease) {
+  const Json body = Json::array(
+      {{{"op", "test"}, {"path", "/metadata/uid"}, {"value", lease.uid}},
+       {{"op", "test"}, {"path", "/metadata/generation"}, {"value", lease.generation}},
+       {{"op", "test"}, {"path", "/status/phase"}, {"value", kube::phase_name(lease.status.phase)}},
+       {{"op", "replace"}, {"path", "/spec/pool"}, {"value", lease.spec.target.pool}},
+       {{"op", "replace"}, {"path", "/spec/device"}, {"value", lease.spec.target.device}},
+       {{"op", "remove"}, {"path", "/spec/target"}}});
   return kube::patch(kube::kXpuLeases, {lease.ns, lease.name}, kube::Patch::kJson, dump(body));
 }
 

@@ -34,6 +34,8 @@ kube::Call free_lease(const kube::Lease& lease);
 kube::Call drop_lease(const kube::Lease& lease);
 // Refused when the lease is not what it is taken for any more.
 kube::Call aim_lease(const kube::Lease& lease, const LeaseAim& aim);
+// Its slice goes on at the target, and has left its card.
+kube::Call land_lease(const kube::Lease& lease);
 kube::Call evict(const PodFacts& pod);
 kube::Call open_gate(const PodFacts& pod);
 kube::Call say_condition(const PodFacts& pod, const std::string& message, const std::string& when);

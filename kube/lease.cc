@@ -16,8 +16,8 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kStates[] = {"Running", "Shared", "Suspended", "Released"};
-constexpr const char* kPhases[] = {"Pending",   "Running",  "Shared",
-                                   "Suspended", "Released", "Failed"};
+constexpr const char* kPhases[] = {"Pending",  "Running", "Shared", "Suspended",
+                                   "Released", "Failed",  "Moving", "Moved"};
 constexpr const char* kGranted = "Granted";
 constexpr size_t kLongest = 4096;
 
@@ -55,6 +55,11 @@ base::Result<LeaseSpec> read_spec(const json& from) {
   if (auto hold = from.find("hold"); hold != from.end()) {
     if (!hold->is_boolean()) return wrong("spec.hold");
     spec.hold = hold->get<bool>();
+  }
+  if (auto target = from.find("target"); target != from.end()) {
+    if (!target->is_object()) return wrong("spec.target");
+    spec.target = {text(*target, "pool"), text(*target, "device")};
+    if (spec.target.pool.empty() || spec.target.device.empty()) return wrong("spec.target");
   }
   if (spec.claim.name.empty() || spec.claim.uid.empty()) return wrong("spec.claim");
   if (spec.pool.empty()) return wrong("spec.pool");
@@ -166,6 +171,8 @@ json spec_json(const LeaseSpec& spec) {
   if (!spec.pod.name.empty()) made["pod"] = {{"name", spec.pod.name}, {"uid", spec.pod.uid}};
   if (!spec.queue.empty()) made["queue"] = spec.queue;
   if (spec.hold) made["hold"] = true;
+  if (!spec.target.empty())
+    made["target"] = {{"pool", spec.target.pool}, {"device", spec.target.device}};
   return made;
 }
 

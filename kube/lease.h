@@ -15,10 +15,26 @@
 namespace flexai::kube {
 
 enum class LeaseState { kRunning, kShared, kSuspended, kReleased };
-enum class LeasePhase { kPending, kRunning, kShared, kSuspended, kReleased, kFailed };
+enum class LeasePhase {
+  kPending,
+  kRunning,
+  kShared,
+  kSuspended,
+  kReleased,
+  kFailed,
+  kMoving,  // on its way to the target: nobody but its card's agent may end that
+  kMoved,   // nothing of it is left on its card; it goes on at the target
+};
 const char* state_name(LeaseState state);  // "Running" ...
 const char* phase_name(LeasePhase phase);
 LeasePhase phase_of(LeaseState state);  // of a lease whose spec is fulfilled
+
+// The card that a slice is to go to.
+struct LeaseTarget {
+  std::string pool, device;
+  bool empty() const { return pool.empty(); }
+  bool operator==(const LeaseTarget&) const = default;
+};
 
 struct LeaseSpec {
   Reference claim, pod;  // pod: may be empty
@@ -31,6 +47,7 @@ struct LeaseSpec {
   std::string queue;
   LeaseState state = LeaseState::kRunning;
   bool hold = false;  // not to be granted yet: others of its gang have no node
+  LeaseTarget target;
   bool operator==(const LeaseSpec&) const = default;
 };
 

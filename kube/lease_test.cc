@@ -22,6 +22,7 @@ LeaseSpec spec() {
   made.queue = "default";
   made.state = LeaseState::kSuspended;
   made.hold = true;
+  made.target = {"second", "card-5e6f7a8b"};
   return made;
 }
 
@@ -53,7 +54,8 @@ TEST(Lease, OneOfAnotherShapeIsRefusedWithTheField) {
       {"/spec/compute", "all"},        {"/spec/state", "Sleeping"},
       {"/metadata/name", "x-0"},       {"/metadata/name", "0b0c6a3e-1111-2222-3333-444455556666-x"},
       {"/metadata/name", "x"},         {"/spec", 1},
-      {"/metadata", json::array()},    {"/spec/hold", "yes"}};
+      {"/metadata", json::array()},    {"/spec/hold", "yes"},
+      {"/spec/target", "second"},      {"/spec/target/device", ""}};
   for (const auto& [place, value] : cases) {
     json object = lease_object("team", 0, spec());
     object[json::json_pointer(place)] = value;

@@ -32,12 +32,12 @@ cluster_tested() {  # the whole test cluster, and what talks to its API server; 
   dev_build dev && dev_cluster build && python3 -B test/e2e/kube/cluster_test.py build/dev &&
     python3 -B test/e2e/kube/kube_test.py build/dev && python3 -B test/e2e/kube/proto_test.py && python3 -B test/e2e/kube/packed_test.py build/dev &&
     python3 -B test/e2e/kube/dra_test.py build/dev && python3 -B test/e2e/kube/pods_test.py build/dev &&
-    python3 -B test/e2e/kube/ladder_test.py build/dev && python3 -B test/e2e/kube/faults_test.py build/dev &&
+    python3 -B test/e2e/kube/ladder_test.py build/dev && python3 -B test/e2e/kube/move_test.py build/dev && python3 -B test/e2e/kube/faults_test.py build/dev &&
     python3 -B test/e2e/kube/installed_test.py build/dev && python3 -B test/e2e/kube/helm_test.py build/dev &&
     python3 -B test/e2e/kube/churn_test.py build/dev && python3 -B test/e2e/kube/pools_test.py build/dev && python3 -B test/e2e/kube/hours_test.py build/dev && python3 -B test/e2e/kube/storm_test.py build/dev &&
     python3 -B test/e2e/kube/first_user_test.py build/dev && python3 -B test/e2e/kube/access_test.py build/dev &&
     python3 -B test/e2e/kube/clock_test.py build/dev && python3 -B test/e2e/kube/server_test.py build/dev &&
-    FLEXAI_FULL=1 python3 -B test/e2e/kube/hi_test.py build/dev
+    python3 -B test/e2e/kube/hi_moves_test.py build/dev && FLEXAI_FULL=1 python3 -B test/e2e/kube/hi_test.py build/dev
 }
 
 dev_test() {

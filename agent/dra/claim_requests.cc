@@ -4,6 +4,8 @@
 #include <set>
 
 #include "kube/call.h"
+#include "kube/lease.h"
+#include "kube/names.h"
 #include "model/json.h"
 #include "model/json_reader.h"
 
@@ -64,11 +66,48 @@ void ClaimRequests::claim_read(const RequestPtr& request, const kube::Reply& ans
         fail(Code::kConflict, called + " is another one now, of the same name"));
   if (!claim->allocated)
     return request->reply->finish(fail(Code::kConflict, called + " is not allocated"));
-  for (const kube::ClaimResult& result : claim->results) {
-    if (result.index != request->index || result.pool != node_) continue;
-    if (result.share_id != request->share || result.device != request->device) break;
+  request->claim = std::move(*claim);
+  const size_t index = request->index;
+  const kube::Lease* lease = grants_->lease_of(kube::slice_name(request->uid, index));
+  if (lease != nullptr && lease->spec.target.empty() && lease->spec.pool == node_)
+    return look_for(request, lease);
+  // None that the watch has told of: it may have moved here or away.
+  kube::Call get =
+      kube::get_object(kube::kXpuLeases, {request->ns, kube::lease_name(request->uid, index)});
+  get.timeout = kPatience;
+  client_->send(std::move(get), around_.loop,
+                [this, request](const kube::Reply& reply) { lease_read(request, reply); });
+}
+
+void ClaimRequests::lease_read(const RequestPtr& request, const kube::Reply& answer) {
+  if (!answer.ok() && answer.failure->http == 404) return look_for(request, nullptr);
+  auto lease = answer.ok() ? kube::parse_lease(answer.body)
+                           : base::Result<kube::Lease>(answer.failure->error());
+  if (!lease.ok()) return request->reply->finish(lease.error());
+  look_for(request, &*lease);
+}
+
+// The claim says where its cards were first, its lease where they are now.
+void ClaimRequests::look_for(const RequestPtr& request, const kube::Lease* lease) {
+  const std::string called = "claim " + request->ns + "/" + request->name;
+  std::string pool, device;
+  if (lease != nullptr && lease->spec.claim.uid == request->uid &&
+      lease->spec.share_id == request->share) {
+    const bool moved =
+        lease->status.phase == kube::LeasePhase::kMoved && !lease->spec.target.empty();
+    pool = moved ? lease->spec.target.pool : lease->spec.pool;
+    device = moved ? lease->spec.target.device : lease->spec.device;
+    if (pool != node_)
+      return request->reply->finish(
+          fail(Code::kUnavailable, called + " has a card of node " + pool + " by now; ask there"));
+  }
+  for (const kube::ClaimResult& result : request->claim.results) {
+    if (result.index != request->index || (pool.empty() && result.pool != node_)) continue;
+    if (result.share_id != request->share) break;
+    if ((pool.empty() ? result.device : device) != request->device) break;
     request->result = result;
-    request->claim = std::move(*claim);
+    request->result.pool = node_;
+    request->result.device = request->device;
     return next_pod(request);
   }
   request->reply->finish(

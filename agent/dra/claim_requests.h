@@ -22,6 +22,8 @@ class ClaimRequests {
   struct Request;
   using RequestPtr = std::shared_ptr<Request>;
   void claim_read(const RequestPtr& request, const kube::Reply& answer);
+  void lease_read(const RequestPtr& request, const kube::Reply& answer);
+  void look_for(const RequestPtr& request, const kube::Lease* lease);
   void next_pod(const RequestPtr& request);
   void pod_read(const RequestPtr& request, const kube::Reply& answer);
   void grant(const RequestPtr& request);

@@ -38,6 +38,10 @@ void Grants::watch_leases() {
     lease_told(now);
   };
   handlers.deleted = [this](const std::string&, const Lease& last) { lease_deleted(last); };
+  handlers.synced = [this] {
+    leases_synced_ = true;
+    check_came();
+  };
   handlers.trouble = [](const kube::Failure& failure) {
     base::log(Level::kDebug, "dra", "leases not watched", {{"why", failure.message}});
   };
@@ -54,10 +58,18 @@ void Grants::lease_told(const Lease& told) {
   const Lease lease = told;  // `told` may be the one that is replaced here
   const std::string slice = kube::slice_name(lease.spec.claim.uid, lease.index);
   leases_[slice] = lease;
+  coming_.erase(slice);
   auto it = grants_.find(slice);
+  const bool left = lease.status.phase == LeasePhase::kMoved;
   const bool over = lease.deleting || lease.spec.state == LeaseState::kReleased;
   if (it == grants_.end()) {
+    const bool leads_away = !lease.spec.target.empty();
+    if (over && left && leads_away) return;  // the target's agent speaks for it
     if (over) return release(lease);
+    if (leads_away && left) return;
+    // Nothing of it is here: it has gone, or ended on its way.
+    if (leads_away && lease.status.phase == LeasePhase::kMoving) return tell_moved(lease);
+    if (left) return tell_idle(lease);
     if (lease.has_status && !lease.status.slice.empty()) tell_idle(lease);
     return;
   }
@@ -80,6 +92,7 @@ void Grants::lease_deleted(const Lease& lease) {
 // Makes true what the spec says, and says so. What is suspended leaves its promise and its memory
 // to others: the memory goes to the host's, with the sessions that hold it.
 void Grants::follow(const Lease& lease, SliceEntry* entry) {
+  if (!lease.spec.target.empty()) return leave(lease, entry);
   const bool away = lease.spec.state == LeaseState::kSuspended;
   const bool gone = entry->slice.residency != model::Residency::kCard;
   if (entry->moving) return;  // looked at again when it has come to its end
@@ -156,7 +169,9 @@ void Grants::measure() {
       const auto used = static_cast<uint32_t>(
           std::min<uint64_t>(took / (2 * static_cast<uint64_t>(kMeasure) / 1000), 1000));
       const Lease* lease = lease_of(it->first);
-      if (lease == nullptr || it->second.ending || lease->status.slice != it->first) continue;
+      if (lease == nullptr || it->second.ending || it->second.leaving ||
+          lease->status.slice != it->first)
+        continue;
       if (++it->second.looks < 3) continue;  // not a whole minute yet
       const auto was = lease->status.used_milli;
       if (was && std::max(used, *was) - std::min(used, *was) < kWorthAWrite) continue;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -31,8 +32,12 @@ Card* card_of(Cards* cards, const std::string& device) {
 
 }  // namespace
 
-Grants::Grants(const Surroundings& around, kube::Client* client, std::string node)
-    : around_(around), client_(client), node_(std::move(node)), folder_(around.state + "/grants") {}
+Grants::Grants(const Surroundings& around, kube::Client* client, std::string node, int peer_port)
+    : around_(around),
+      client_(client),
+      node_(std::move(node)),
+      folder_(around.state + "/grants"),
+      peer_port_(peer_port) {}
 
 std::string Grants::file_of(const std::string& slice) const {
   return folder_ + "/" + slice + ".json";
@@ -51,6 +56,7 @@ base::Status Grants::open() {
   resume();
   drop_strays();
   watch_leases();
+  watch_coming();
   measure();
   return {};
 }
@@ -68,7 +74,8 @@ void Grants::resume() {
       continue;
     }
     grants_[slice].record = std::move(*record);
-    watch_claim(slice);
+    // Its claim says where it was first: only its lease speaks for it.
+    if (!grants_[slice].record.moved) watch_claim(slice);
   }
 }
 
@@ -94,10 +101,18 @@ const kube::Lease* Grants::lease_of(const std::string& slice) const {
   return it == leases_.end() ? nullptr : &it->second;
 }
 
+const kube::Lease* Grants::lease_for(const std::string& slice) const {
+  auto it = coming_.find(slice);
+  const kube::Lease* here = lease_of(slice);
+  return here != nullptr || it == coming_.end() ? here : &it->second;
+}
+
 base::Status Grants::check_lease(const kube::ClaimResult& result, const std::string& slice) const {
-  const kube::Lease* lease = lease_of(slice);
+  const kube::Lease* lease = lease_for(slice);
   if (lease == nullptr) return {};
-  if (lease->spec.share_id != result.share_id || lease->spec.device != result.device)
+  const std::string& device =
+      lease->spec.pool == node_ ? lease->spec.device : lease->spec.target.device;
+  if (lease->spec.share_id != result.share_id || device != result.device)
     return fail(Code::kConflict, "lease " + lease->name + " is about share " +
                                      lease->spec.share_id + " of " + lease->spec.device +
                                      ", the claim about " + result.share_id + " of " +
@@ -135,7 +150,7 @@ base::Result<model::Slice> Grants::wanted(const kube::Claim& claim,
   slice.compute_milli = static_cast<uint32_t>(result.compute_milli.value_or(1000));
   slice.memory_bytes =
       std::min(result.memory_bytes.value_or(card->device.memory_bytes), card->device.memory_bytes);
-  if (const kube::Lease* lease = lease_of(slice.name)) {
+  if (const kube::Lease* lease = lease_for(slice.name)) {
     slice.compute_milli = lease->spec.compute_milli;
     if (lease->spec.memory_bytes != 0) slice.memory_bytes = lease->spec.memory_bytes;
     const bool suspended = lease->spec.state == kube::LeaseState::kSuspended;
@@ -196,16 +211,21 @@ base::Result<Run*> Grants::make(const kube::Claim& claim, const kube::ClaimResul
   grants_[name].record = record;
   if (const kube::Lease* lease = lease_of(name))
     lease_told(*lease);
-  else
+  else if (!record.moved)
     watch_claim(name);
   return *held;
 }
 
 base::Result<Run*> Grants::grant(const kube::Claim& claim, const kube::ClaimResult& result,
                                  const std::string& host) {
-  const GrantRecord record{claim.ns,      claim.name,      claim.uid, result.index,
-                           result.device, result.share_id, host};
+  GrantRecord record{claim.ns,      claim.name,      claim.uid, result.index,
+                     result.device, result.share_id, host};
+  record.moved =
+      std::none_of(claim.results.begin(), claim.results.end(), [&](const kube::ClaimResult& first) {
+        return first.index == result.index && first.pool == node_ && first.device == result.device;
+      });
   if (holds(record.slice())) {
+    record.moved = grants_.at(record.slice()).record.moved;
     FLEXAI_TRY_ASSIGN(Run * run, known(record));
     if (run != nullptr) return run;
   }
@@ -303,10 +323,17 @@ void Grants::look_again(const std::string& slice, Nanos until, Done done) {
 
 void Grants::gone(const std::string& slice) {
   ::unlink(file_of(slice).c_str());
-  grants_.erase(slice);
+  auto it = grants_.find(slice);
+  const bool left = it != grants_.end() && it->second.left;
+  if (it != grants_.end()) grants_.erase(it);
   std::error_code error;
   std::filesystem::remove_all(around_.sessions->door_folder(slice), error);
-  if (const kube::Lease* lease = lease_of(slice)) lease_told(*lease);
+  const kube::Lease* lease = lease_of(slice);
+  if (left && lease != nullptr && !lease->deleting && !lease->spec.target.empty())
+    return tell_moved(kube::Lease(*lease));
+  if (lease != nullptr) return lease_told(*lease);
+  if (auto coming = coming_.find(slice); coming != coming_.end())
+    coming_told(kube::Lease(coming->second));
 }
 
 }  // namespace flexai::agent::dra

@@ -27,7 +27,7 @@ class NodeDriver final : public Companion {
       : around_(around),
         config_(std::move(config)),
         client_(std::move(client)),
-        grants_(around_, client_.get(), config_.node),
+        grants_(around_, client_.get(), config_.node, config_.peer_port),
         preparations_(around_, client_, &grants_, config_),
         requests_(around_, client_.get(), &grants_, config_.node),
         publisher_(around_, client_.get(), config_.node),
@@ -45,6 +45,10 @@ class NodeDriver final : public Companion {
 
   void post_claim(const Api::Request& call, const Api::Reply& reply) override {
     requests_.post(call, reply);
+  }
+
+  void receive(const Api::Arriving& wanted, std::function<void(base::Result<Run*>)> done) override {
+    grants_.receive(wanted, std::move(done));
   }
 
   std::string waits_for() const override { return lacks_.empty() ? plugin_.waits_for() : lacks_; }

@@ -240,8 +240,10 @@ void Preparations::take_remote(const WorkPtr& work) {
                 record = work->record]() -> Errands::Then {
     std::map<size_t, Lent> lent;
     for (const PreparedResult& result : away) {
-      auto link = link_to(*client, result.pool, way);
-      auto granted = link.ok() ? ask_for(*link, record, result) : base::Result<Lent>(link.error());
+      // It may have been moved since it was given.
+      auto now = now_of(*client, record, result);
+      auto link = now.ok() ? link_to(*client, now->pool, way) : base::Result<HostLink>(now.error());
+      auto granted = link.ok() ? ask_for(*link, record, *now) : base::Result<Lent>(link.error());
       if (!granted.ok())
         return [this, work, lent, why = granted.error()] {
           work->lent = lent;
@@ -294,7 +296,9 @@ base::Status Preparations::open_doors(const WorkPtr& work) {
       }
       continue;
     }
-    result.run = work->lent.at(result.index).run;
+    // Of one that was moved: it ends there with its lease.
+    const Lent& lent = work->lent.at(result.index);
+    result.run = lent.node == result.pool ? lent.run : 0;
     if (doors_.count(slice) != 0) continue;
     FLEXAI_TRY_ASSIGN(base::Fd listener, listen(slice));
     doors_[slice] = std::make_unique<RemoteDoor>(client_, work->record, result, way(),
@@ -330,7 +334,7 @@ void Preparations::undo(const WorkPtr& work) {
   std::erase_if(away.results, [&](PreparedResult& result) {
     auto lent = work->lent.find(result.index);
     if (lent == work->lent.end()) return true;
-    result.run = lent->second.run;
+    result.run = lent->second.node == result.pool ? lent->second.run : 0;
     return false;
   });
   ::unlink(file_of(work->record.uid).c_str());

@@ -52,13 +52,11 @@ base::Status read_result(const json& item, const std::string& where, PreparedRes
 std::string GrantRecord::slice() const { return kube::slice_name(uid, index); }
 
 std::string write(const GrantRecord& record) {
-  return text_of({{"namespace", record.ns},
-                  {"name", record.name},
-                  {"uid", record.uid},
-                  {"index", record.index},
-                  {"device", record.device},
-                  {"share", record.share_id},
-                  {"host", record.host}});
+  json object{{"namespace", record.ns}, {"name", record.name},     {"uid", record.uid},
+              {"index", record.index},  {"device", record.device}, {"share", record.share_id},
+              {"host", record.host}};
+  if (record.moved) object["moved"] = true;
+  return text_of(object);
 }
 
 std::string write(const PreparedRecord& record) {
@@ -85,6 +83,7 @@ base::Result<GrantRecord> read_grant(std::string_view text) {
   record.device = fields.text("device", kLongest).value_or("");
   record.share_id = fields.text("share", kLongest).value_or("");
   record.host = fields.text("host", kLongest).value_or("");
+  record.moved = fields.truth("moved").value_or(false);
   FLEXAI_TRY(fields.finish());
   FLEXAI_TRY(check_uid(record.uid));
   return record;

@@ -17,7 +17,8 @@ struct GrantRecord {
   std::string ns, name, uid;  // of the claim
   size_t index = 0;           // of the result
   std::string device, share_id;
-  std::string host;  // the pod's, when it is another
+  std::string host;    // the pod's, when it is another
+  bool moved = false;  // here from another card
   std::string slice() const;
   bool operator==(const GrantRecord&) const = default;
 };

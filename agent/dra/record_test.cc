@@ -20,6 +20,9 @@ TEST(Record, TheDocumentedExamplesAreRead) {
   EXPECT_EQ(grant->slice(), "k-0b0c6a3e-0");
   EXPECT_EQ(grant->host, "plain");
   EXPECT_EQ(*read_grant(write(*grant)), *grant);
+  EXPECT_FALSE(grant->moved);
+  grant->moved = true;
+  EXPECT_TRUE(read_grant(write(*grant))->moved);
   auto prepared = read_prepared(kPrepared);
   ASSERT_TRUE(prepared.ok()) << prepared.error().message;
   EXPECT_EQ(prepared->results.at(0).run, 12u);

@@ -9,6 +9,9 @@
 #include "agent/lent_door.h"
 #include "base/log.h"
 #include "kube/call.h"
+#include "kube/claim.h"
+#include "kube/lease.h"
+#include "kube/names.h"
 #include "model/json.h"
 
 namespace flexai::agent::dra {
@@ -25,6 +28,8 @@ constexpr int kGrantWait = 20;   // seconds
 constexpr int kGoodbyeWait = 3;  // seconds: the kubelet waits for us
 constexpr Nanos kFirstPause = base::kSecond, kLongestPause = 15 * base::kSecond;
 
+}  // namespace
+
 base::Result<std::string> address_of(std::string_view node, const std::string& name) {
   FLEXAI_TRY_ASSIGN(const json object, model::parse_json(node));
   const json::json_pointer place("/status/addresses");
@@ -36,7 +41,25 @@ base::Result<std::string> address_of(std::string_view node, const std::string& n
   return fail(Code::kNotFound, "node " + name + " has no InternalIP");
 }
 
-}  // namespace
+base::Result<PreparedResult> now_of(kube::Client& client, const PreparedRecord& claim,
+                                    const PreparedResult& result) {
+  kube::Call call =
+      kube::get_object(kube::kXpuLeases, {claim.ns, kube::lease_name(claim.uid, result.index)});
+  call.timeout = kNodeTime;
+  const kube::Reply reply = client.wait(std::move(call));
+  if (!reply.ok() && reply.failure->http == 404) return result;
+  if (!reply.ok()) return reply.failure->error();
+  FLEXAI_TRY_ASSIGN(const kube::Lease lease, kube::parse_lease(reply.body));
+  PreparedResult now = result;
+  if (lease.spec.share_id != result.share_id) return now;
+  now.pool = lease.spec.pool;
+  now.device = lease.spec.device;
+  if (lease.status.phase == kube::LeasePhase::kMoved && !lease.spec.target.empty()) {
+    now.pool = lease.spec.target.pool;
+    now.device = lease.spec.target.device;
+  }
+  return now;
+}
 
 base::Result<HostLink> link_to(kube::Client& client, const std::string& node, const Way& way) {
   kube::Call call = kube::get_object(kube::kNodes, {"", node});
@@ -62,6 +85,7 @@ base::Result<Lent> ask_for(HostLink& link, const PreparedRecord& claim,
     return fail(Code::kCorrupt, "node " + result.pool + " answers with something else");
   };
   Lent lent;
+  lent.node = result.pool;
   if (!answer->is_object() || !answer->contains("id") || !(*answer)["id"].is_number_unsigned() ||
       !answer->contains("apis") || !(*answer)["apis"].is_array())
     return wrong();
@@ -111,20 +135,23 @@ bool RemoteDoor::pause(Nanos time) {
   return ::poll(&one, 1, static_cast<int>(time / base::kMillisecond)) == 0;
 }
 
+// Where its card is by now.
+base::Result<HostLink> RemoteDoor::ask(Lent* lent) const {
+  FLEXAI_TRY_ASSIGN(const PreparedResult now, now_of(*client_, claim_, result_));
+  FLEXAI_TRY_ASSIGN(HostLink there, link_to(*client_, now.pool, way_));
+  FLEXAI_TRY_ASSIGN(*lent, ask_for(there, claim_, now));
+  return there;
+}
+
 // Granted, and how it is reached; nullopt: it is over.
 std::optional<HostLink> RemoteDoor::link() {
   for (Nanos time = kFirstPause;; time = std::min(2 * time, kLongestPause)) {
-    auto made = link_to(*client_, result_.pool, way_);
-    if (made.ok() && lent_) return std::move(*made);
-    if (made.ok()) {
-      auto granted = ask_for(*made, claim_, result_);
-      if (granted.ok()) {
-        lent_ = std::move(*granted);
-        return std::move(*made);
-      }
-      base::log(base::Level::kWarn, "dra", "card not granted again",
-                {{"claim", claim_.ns + "/" + claim_.name}, {"why", granted.error().message}});
-    }
+    Lent lent;
+    auto made = lent_ ? link_to(*client_, lent_->node, way_) : ask(&lent);
+    if (made.ok() && !lent_) lent_ = std::move(lent);
+    if (made.ok()) return std::move(*made);
+    base::log(base::Level::kWarn, "dra", "card not granted again",
+              {{"claim", claim_.ns + "/" + claim_.name}, {"why", made.error().message}});
     if (!pause(time)) return std::nullopt;
   }
 }
@@ -135,10 +162,10 @@ void RemoteDoor::serve() {
   LentDoor door(std::move(*first), std::to_string(lent_->run), {std::move(listener_), {}},
                 lent_->grace / 4);
   door.leaves_at_once = true;
-  door.ask_again = [this]() -> base::Result<std::string> {
-    FLEXAI_TRY_ASSIGN(HostLink there, link_to(*client_, result_.pool, way_));
-    FLEXAI_TRY_ASSIGN(Lent lent, ask_for(there, claim_, result_));
-    return std::to_string(lent.run);
+  door.ask_again = [this]() -> base::Result<LentDoor::Another> {
+    Lent lent;
+    FLEXAI_TRY_ASSIGN(HostLink there, ask(&lent));
+    return LentDoor::Another{std::move(there), std::to_string(lent.run)};
   };
   door.serve(held_.get());
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "agent/dra/record.h"
@@ -22,11 +23,17 @@ struct Way {
 };
 
 struct Lent {
+  std::string node;  // whose card it is
   uint64_t run = 0;
   std::set<std::string> apis;
   base::Nanos grace = 30 * base::kSecond;
 };
 
+// The InternalIP in the object of a node.
+base::Result<std::string> address_of(std::string_view node, const std::string& name);
+// Where a result of a claim has its card by now, which its lease says, if there is one. Blocks.
+base::Result<PreparedResult> now_of(kube::Client& client, const PreparedRecord& claim,
+                                    const PreparedResult& result);
 // The agent of `node`, found by the address of its Node. Any thread but the client's; blocks.
 base::Result<HostLink> link_to(kube::Client& client, const std::string& node, const Way& way);
 // What it grants. Blocks.
@@ -45,6 +52,7 @@ class RemoteDoor {
 
  private:
   void serve();
+  base::Result<HostLink> ask(Lent* lent) const;
   std::optional<HostLink> link();
   bool pause(base::Nanos time);  // false: it is over
 

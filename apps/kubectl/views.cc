@@ -62,7 +62,9 @@ void add_device(const std::string& pool, const json& device, const std::vector<k
   const std::string name = text(device, {"name"});
   uint64_t granted = 0, memory = 0, used = 0, pods = 0;
   for (const kube::Lease& lease : all) {
-    if (lease.spec.pool != pool || lease.spec.device != name) continue;
+    const kube::LeaseTarget& to = lease.spec.target;  // both are held on the way
+    const bool here = lease.spec.pool == pool && lease.spec.device == name;
+    if (!here && (to.pool != pool || to.device != name)) continue;
     granted += lease.spec.compute_milli;
     memory += lease.spec.memory_bytes;
     used += lease.status.used_milli.value_or(0);
@@ -195,7 +197,9 @@ View slices_view(const Objects& leases) {
   for (const kube::Lease& lease : live(leases)) {
     const std::string pod = lease.spec.pod.name.empty() ? "-" : lease.spec.pod.name;
     const std::optional<uint32_t>& used = lease.status.used_milli;  // not in its first minute
-    view.rows.push_back({lease.ns, pod, lease.spec.node, lease.spec.pool,
+    const std::string& to = lease.spec.target.pool;
+    view.rows.push_back({lease.ns, pod, lease.spec.node,
+                         to.empty() ? lease.spec.pool : lease.spec.pool + " > " + to,
                          format_milli(lease.spec.compute_milli), used ? format_milli(*used) : "-",
                          model::format_bytes(lease.spec.memory_bytes), lease.spec.queue,
                          kube::phase_name(lease.status.phase)});
@@ -205,6 +209,7 @@ View slices_view(const Objects& leases) {
                           {"node", lease.spec.node},
                           {"pool", lease.spec.pool},
                           {"card", lease.spec.device},
+                          {"to", to.empty() ? json() : json(to)},
                           {"compute", lease.spec.compute_milli},
                           {"used", used ? json(*used) : json()},
                           {"memory", lease.spec.memory_bytes},

@@ -19,6 +19,7 @@ from state import State
 
 CONTROL = "control"
 NODES = [("card", True), ("plain", False)]
+SECOND = ("second", True)  # of those who want it
 NETWORK = "10.78"
 FULL, SMALL, SCHEDULING = "full", "control-plane", "scheduling"
 PROGRAMS = {"runc": "runc", "nsenter": "util-linux", "openssl": "openssl", "ip": "iproute2", "nft": "nftables", "busybox": "busybox-static"}
@@ -59,7 +60,7 @@ class Cluster:
         self.control = ControlPlane(self.place, self.servers, self.processes, machine, doors,
                                     controllers=self.profile != SMALL)
         self.nodes = [Node(number, name, has_card, self.place, self.control, self.network)
-                      for number, (name, has_card) in enumerate(NODES, 1)] if self.full else []
+                      for number, (name, has_card) in enumerate([*NODES, *([SECOND] if chosen.get("second") else [])], 1)] if self.full else []
 
     def names(self):
         """Of all its processes."""
@@ -81,7 +82,7 @@ class Cluster:
             node.identities()
             node.boot([one.number for one in self.nodes])
         if self.full:
-            say("starting containerd on both nodes")
+            say("starting containerd on the nodes")
         self._start_runtimes()
         self.control.wait()
         if self.profile != SMALL:

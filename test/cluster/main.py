@@ -26,7 +26,7 @@ VERBS = {"build": "build the servers, once a machine; `up` does it by itself",
          "status": "what runs; exit code 0: all of it, 1: a part, 3: there is no cluster", "kubectl": "run kubectl as administrator",
          "helm": "run helm as administrator; the first time builds it",
          "stop": "end one of its processes (SIGTERM); `up` starts it again", "kill": "the same by SIGKILL",
-         "on": "run a command on a machine: control, card or plain; it sees what a program there sees",
+         "on": "run a command on a machine: control, card, plain or second; it sees what a program there sees",
          "install": "put Flexai into it: the image of a build, certificates, deploy/kustomize; again: the new build",
          "load": "put an image (a tar: OCI layout or docker archive) on every node"}
 
@@ -54,6 +54,7 @@ def parse(words):
         if name == "up":
             verb.add_argument("--network", metavar="N.N", help=f"the first two numbers of all its addresses ({cluster.NETWORK})")
         if name == "up":
+            verb.add_argument("--second-card", action="store_true", help="a third node, second, that has a card as well")
             verb.add_argument("--flexai", metavar="BUILD", type=pathlib.Path, help="put Flexai into it, from this build folder")
         if name in ("status", "up"):
             verb.add_argument("--json", action="store_true", help="tell as JSON")
@@ -107,7 +108,8 @@ def go_up(args, state, cache):
         network = args.network or cluster.NETWORK
         if args.profile == cluster.FULL:
             cluster.check_host(state, Network(network))
-        chosen = {"profile": args.profile, "network": network, "ports": [cluster.free_port() for _ in range(5)]}
+        chosen = {"profile": args.profile, "network": network, "ports": [cluster.free_port() for _ in range(5)],
+                  "second": args.second_card and args.profile == cluster.FULL}
     build(args, servers.Servers(cache))
     with state.lock():
         if not state.exists:

@@ -25,11 +25,12 @@ USR = {"/usr": "/usr", "/etc/ld.so.cache": "/etc/ld.so.cache", "/etc/alternative
 class DraCluster:
     """Agents run on their nodes as processes, with the token that a pod of theirs would have."""
 
-    def __init__(self, build, name):
+    def __init__(self, build, name, nodes=NODES):
         self.build = pathlib.Path(build).resolve()
         self.state = self.build / name
         self.agents = {}
-        self.options = {node: [] for node in NODES}
+        self.nodes = nodes
+        self.options = {node: [] for node in nodes}
 
     def door(self, *words, code=0, seconds=300, given=None):
         done = subprocess.run([*DOOR, "--state", str(self.state), *words], capture_output=True, text=True, check=False, timeout=seconds, input=given)
@@ -41,10 +42,10 @@ class DraCluster:
 
     def up(self):
         self.door("down")  # what a run that was killed has left
-        self.door("up")
+        self.door("up", *(["--second-card"] if "second" in self.nodes else []))
         facts = json.loads(self.door("status", "--json"))
         self.kubectl_program, self.kubeconfig, self.server = facts["kubectl"], facts["kubeconfig"], facts["server"]
-        self.addresses = {node: facts["nodes"][node]["address"] for node in NODES}
+        self.addresses = {node: facts["nodes"][node]["address"] for node in self.nodes}
 
     def kubectl(self, *words, code=0, given=None, config=None):
         done = subprocess.run([self.kubectl_program, f"--kubeconfig={config or self.kubeconfig}", *words], capture_output=True, text=True,
@@ -78,7 +79,7 @@ class DraCluster:
         authority = self.state / "authority"
         flexai = str(self.build / "bin" / "flexai")
         subprocess.run([flexai, "pki", "init", "--authority", authority], check=True, capture_output=True)
-        for node in NODES:
+        for node in self.nodes:
             subprocess.run([flexai, "host", "enroll", node, "--authority", authority, "--address", self.addresses[node], "--out",
                             self.state / f"pki-{node}"], check=True, capture_output=True)
             self.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"agent-{node}", "namespace": SYSTEM}, "spec": {
@@ -234,5 +235,5 @@ class DraCluster:
         return found
 
     def nothing_left(self):
-        for node in NODES:
+        for node in self.nodes:
             self.until(f"nothing of claims is left on {node}: {self.left(node)}", lambda node=node: not self.left(node), 60)

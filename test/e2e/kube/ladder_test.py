@@ -1,75 +1,22 @@
 """The hi-scheduler and the agents together, on the real test cluster, with pods that run: what gives way and goes on, and gangs.
 
 usage: ladder_test.py BUILD [CASE ...]      needs root; builds the servers when they are not built"""
-import atexit
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "remote"))
 
 from cases import expect, run_cases
-from dra_cluster import DRIVER, NODES, ROOT, SYSTEM, DraCluster
+from dra_cluster import DRIVER
+from ladder_cluster import COUNTER, GEMM, LAUNCHES, LONG, LadderCluster
 from network_test import counted
 
-LAUNCHES = 20000
-COUNTER = ["/flexai/opencl-counter", "--launches", str(LAUNCHES), "--pause-us", "2000"]  # every command counts, so none is lost or done twice
-GEMM = ["/flexai/gemm-clblast", "--n", "128", "--repeat", "3"]
-LONG = ["/flexai/gemm-clblast", "--n", "128", "--seconds", "600"]
-
-
-class LadderTest(DraCluster):
+class LadderTest(LadderCluster):
     def __init__(self, build):
         super().__init__(build, "ladder-test")
-        self.door("build", seconds=3600)
-        self.door("down")
-        atexit.register(self.door, "down")
-        self.up()
-        self.install()
-        for file in ("crds/xpuqueue.yaml", "kustomize/hi-scheduler-rbac.yaml"):
-            self.kubectl("apply", "-f", str(ROOT / "deploy" / file))
-        for name, value in (("low", 10), ("middle", 100), ("high", 1000)):
-            self.create({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value,
-                         "preemptionPolicy": "Never"})
-        for node in NODES:
-            self.start_agent(node)
-        self.device()
-        self.start_scheduler()
-
-    def start_scheduler(self):
-        config = json.loads(self.config_of("card").read_text())
-        token = self.kubectl("create", "token", "hi-scheduler", "-n", SYSTEM, "--duration=4h").strip()
-        config["users"][0]["user"] = {"token": token}
-        path = self.state / "hi-scheduler.kubeconfig"
-        path.write_text(json.dumps(config), encoding="utf-8")
-        log = open(self.state / "hi-scheduler.log", "ab")
-        self.scheduler = subprocess.Popen([self.build / "bin" / "hi-scheduler", "--kubeconfig", path, "--listen", "127.0.0.1:0", "--verbose"],
-                                          stdout=log, stderr=log)
-        atexit.register(self.scheduler.kill)
-
-    # Looking.
-
-    def lease_of(self, pod):
-        return next((one for one in self.get("xpuleases")["items"] if one["spec"].get("pod", {}).get("name") == pod), {})
-
-    def status_of(self, pod):
-        return self.lease_of(pod).get("status", {})
-
-    def used(self, name):
-        """Bytes of the card that the slice has."""
-        told = json.loads(self.flexai("card", "top", "--once", "--json"))
-        return next((one["memory_used_bytes"] for one in told["slices"] if one["name"] == name), 0)
-
-    def reasons(self, pod):
-        return {one["reason"] for one in self.get("events")["items"] if one["involvedObject"]["name"] == pod}
-
-    def start(self, name, command, compute, priority=None, config=None, memory="256Mi", node=None, **more):
-        self.claim(name, config, compute=compute, memory=memory)
-        self.pod(name, command, **({"priorityClassName": priority} if priority else {}),
-                 **({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}), **more)
 
     def gives_way(self, node):
         """A pod on `node` shrinks for one pod, is suspended for another, goes on, and has counted right."""

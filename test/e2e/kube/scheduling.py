@@ -199,6 +199,7 @@ class Agents:
         self.api, self.hold, self.ended = api, set(hold), threading.Event()
         self.deaf, self.failing = set(), set()  # pools whose agent does not read specs; cannot do what they say
         self.used = {}  # by pod
+        self.slow = set()  # pools whose slices are on their way for long
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -226,6 +227,13 @@ class Agents:
             said = {**status, "observedGeneration": meta["generation"], "phase": "Failed"}
         elif spec.get("pod", {}).get("name") in self.used:
             said["used"] = self.used[spec["pod"]["name"]]
+        if "target" in spec:
+            if spec["pool"] in self.failing:
+                said = {**said, "phase": "Failed"}
+            elif status.get("phase") not in ("Moving", "Moved") or spec["pool"] in self.slow:
+                said = {**said, "phase": "Moving"}
+            else:
+                said = {**said, "phase": "Moved", "compute": 0, "memory": 0}
         if any(status.get(key) != value for key, value in said.items() if key not in ("phase", "compute") or status.get("phase") != "Failed" or
                status["observedGeneration"] != meta["generation"]):
             self.api.call("PATCH", f"{path}/status", {"status": said}, "application/merge-patch+json", expect=False)
