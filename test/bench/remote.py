@@ -51,7 +51,7 @@ def main():
     if "programs" in parts:
         round_trips.programs(figures, options.build)
     if "shares" in parts:
-        served_shares.measure(figures, 2 if quick else 5, 3 if quick else 10)
+        served_shares.measure(figures, 2 if quick else 4, 3 if quick else 10)
     if "idle" in parts:
         idle.measure(figures, options.build, [*options.carriers, "tls"], 1 if quick else 3, 3 if quick else 10)
     if "kept" in parts:
