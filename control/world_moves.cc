@@ -71,7 +71,9 @@ std::string World::fit_to_move(const PodFacts& p, const Grant& grant) {
 uint32_t World::word_to_move(const FitRecord& fit, const std::string& name,
                              const Site& site) const {
   uint32_t word = name == fit.processor ? model::Fit::kProcessor : 0;
-  if (name == fit.leaves || !site.known || closed(fit.constraints, site.facts) != nullptr)
+  // Not home either: the agent there has the pod's door under the name of the slice.
+  if (name == fit.leaves || name == fit.processor || !site.known ||
+      closed(fit.constraints, site.facts) != nullptr)
     return word;
   const auto drained = site.facts.labels.find(kube::kDrainedLabel);
   if (drained != site.facts.labels.end() && drained->second == "true") return word;

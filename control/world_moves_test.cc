@@ -123,6 +123,17 @@ TEST_F(MoveTest, WhoAllowsItIsOfferedCardsOfOtherNodesAndKeepsItsProcessor) {
   }
 }
 
+TEST_F(MoveTest, NobodyIsMovedToACardOfItsOwnNode) {
+  running(400);
+  cards("plain", 1);
+  const model::Workload* low = known();
+  ASSERT_NE(low, nullptr);
+  for (const model::Fit& fit : world_.planner()->snapshot().fits)
+    if (fit.name == low->fit) {
+      EXPECT_EQ(fit.nodes, (std::vector<uint32_t>{0, 1, model::Fit::kProcessor}));
+    }
+}
+
 TEST_F(MoveTest, WhoDoesNotAllowItStays) {
   running(400, false);
   const model::Workload* low = known();

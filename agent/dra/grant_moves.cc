@@ -234,6 +234,10 @@ base::Status Grants::check_coming(const Lease& lease, const std::string& host) c
                 called + " is about a card of " + lease.spec.pool + ", not of " + host);
   if (lease.spec.target.pool != node_)
     return fail(Code::kDenied, called + " does not lead to a card of " + node_);
+  if (lease.spec.node == node_)
+    return fail(Code::kUnsupported, called + " is of a pod of " + node_ +
+                                        ", whose door has the name of the slice; it stays where it "
+                                        "is");
   if (is_over(lease)) return fail(Code::kConflict, called + " has ended");
   if (lease.status.phase != LeasePhase::kMoving || lease.spec.state != LeaseState::kRunning)
     return fail(Code::kConflict, called + " is not on its way");
