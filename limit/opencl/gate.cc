@@ -89,9 +89,13 @@ cl_int Gates::enqueue(Queue& queue, const WaitList& waits, CostTable::Entry* ent
   if (gate != nullptr) list.push_back(gate);
   Nanos predicted = command->predicted;
   std::shared_ptr<Queue> keep = command->queue;
-  if (blocking) one_met(command);  // the call below returns only after the gate has opened
+  // The call below returns only after the gate has opened, and it may open, and be given back,
+  // before the driver has it in hand.
+  if (gate != nullptr) next().clRetainEvent(gate);
+  if (blocking) one_met(command);
   cl_event made = nullptr;
   cl_int rc = call(static_cast<cl_uint>(list.size()), list.empty() ? nullptr : list.data(), &made);
+  if (gate != nullptr) next().clReleaseEvent(gate);
   bool started;
   {
     MutexLock lock(mutex_);
