@@ -104,6 +104,8 @@ base::Result<Slice> slice_from_json(const json& value) {
 
 base::Result<json> parse_json(std::string_view text) {
   if (text.size() > (1u << 20)) return fail(Code::kInvalid, "JSON text is larger than 1 MiB");
+  // The parser takes one for the end, whatever follows.
+  if (text.find('\0') != text.npos) return fail(Code::kInvalid, "JSON text with a zero byte in it");
   if (nested_deeper(text, 64)) return fail(Code::kInvalid, "JSON is nested deeper than 64 levels");
   json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded()) return fail(Code::kInvalid, "not valid JSON");

@@ -60,5 +60,12 @@ TEST(Slice, ValidateNamesTheWayOut) {
   }
 }
 
+TEST(Json, NothingIsHiddenBehindAZeroByte) {
+  using namespace std::string_view_literals;
+  EXPECT_TRUE(parse_json("0"sv).ok());
+  EXPECT_FALSE(parse_json("0\0{\"qos\"33"sv).ok());
+  EXPECT_FALSE(parse_json("{}\0"sv).ok());
+}
+
 }  // namespace
 }  // namespace flexai::model
