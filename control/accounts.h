@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,7 @@ class Accounts {
 
   std::map<Whose, Account> accounts_;
   std::map<std::string, Line> lines_;
-  std::map<std::string, Part> parts_;  // by lease
+  std::unordered_map<std::string, Part> parts_;  // by lease
   bool leading_ = false;
 };
 

@@ -96,16 +96,22 @@ Card card_of(const Json& json, const std::string& pool, const std::string& node)
 }
 
 template <typename T>
-T attribute(const Card& card, const char* name) {
-  const auto found = card.attributes.find(qualified(name, kube::kDriverName));
+T attribute(const Card& card, const std::string& name) {
+  const auto found = card.attributes.find(name);
   const auto* value = found == card.attributes.end() ? nullptr : found->second.get<T>();
   return value == nullptr ? T() : *value;
 }
 
-int64_t capacity(const Card& card, const char* name, int64_t usual) {
-  const auto found = card.capacities.find(qualified(name, kube::kDriverName));
+int64_t capacity(const Card& card, const std::string& name, int64_t usual) {
+  const auto found = card.capacities.find(name);
   return found == card.capacities.end() ? usual : found->second.whole.value();
 }
+
+// Asked for so often that they are made once.
+std::string own(const char* name) { return qualified(name, kube::kDriverName); }
+const std::string kModel = own("model"), kNcu = own("ncu"), kRoot = own(kube::kRootAttribute),
+                  kLink = own(kube::kLinkAttribute), kNetwork = own(kube::kNetworkAttribute),
+                  kCompute = own(kube::kComputeCapacity), kMemory = own(kube::kMemoryCapacity);
 
 }  // namespace
 
@@ -114,17 +120,17 @@ std::string qualified(const std::string& name, const std::string& domain) {
 }
 
 std::string Card::model() const {
-  const std::string text = attribute<std::string>(*this, "model");
+  const std::string text = attribute<std::string>(*this, kModel);
   return text.empty() ? "unknown" : text;
 }
 
-int64_t Card::ncu_milli() const { return attribute<int64_t>(*this, "ncu"); }
-std::string Card::root() const { return attribute<std::string>(*this, kube::kRootAttribute); }
-int64_t Card::link_mbps() const { return attribute<int64_t>(*this, kube::kLinkAttribute); }
-int64_t Card::network_mbps() const { return attribute<int64_t>(*this, kube::kNetworkAttribute); }
+int64_t Card::ncu_milli() const { return attribute<int64_t>(*this, kNcu); }
+std::string Card::root() const { return attribute<std::string>(*this, kRoot); }
+int64_t Card::link_mbps() const { return attribute<int64_t>(*this, kLink); }
+int64_t Card::network_mbps() const { return attribute<int64_t>(*this, kNetwork); }
 
-int64_t Card::compute() const { return capacity(*this, kube::kComputeCapacity, 1000); }
-int64_t Card::memory() const { return capacity(*this, kube::kMemoryCapacity, 0); }
+int64_t Card::compute() const { return capacity(*this, kCompute, 1000); }
+int64_t Card::memory() const { return capacity(*this, kMemory, 0); }
 
 base::Result<std::optional<CardSlice>> read_slice(std::string_view text) {
   FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
@@ -135,7 +141,8 @@ base::Result<std::optional<CardSlice>> read_slice(std::string_view text) {
   slice.generation = number_at(at(spec, "pool"), "generation");
   slice.slices = number_at(at(spec, "pool"), "resourceSliceCount", 1);
   for (const Json& device : list_at(spec, "devices"))
-    slice.cards.push_back(card_of(device, slice.pool, text_at(spec, "nodeName")));
+    slice.cards.push_back(
+        std::make_shared<const Card>(card_of(device, slice.pool, text_at(spec, "nodeName"))));
   return std::optional(std::move(slice));
 }
 
@@ -147,7 +154,7 @@ std::vector<std::shared_ptr<const Card>> cards_of(const std::vector<const CardSl
   for (const CardSlice* slice : slices) {
     if (slice->generation != newest) continue;
     ++there;
-    for (const Card& card : slice->cards) cards.push_back(std::make_shared<const Card>(card));
+    cards.insert(cards.end(), slice->cards.begin(), slice->cards.end());
   }
   if (there != count) return {};
   std::sort(cards.begin(), cards.end(),

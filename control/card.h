@@ -61,7 +61,7 @@ struct Card {
 struct CardSlice {
   std::string pool;
   int64_t generation = 0, slices = 1;  // of the pool
-  std::vector<Card> cards;
+  std::vector<std::shared_ptr<const Card>> cards;
 };
 // nullopt: of another driver.
 base::Result<std::optional<CardSlice>> read_slice(std::string_view text);

@@ -15,6 +15,7 @@ using base::Code;
 using base::fail;
 
 constexpr size_t kMostWays = 8, kMostRequests = 32;  // the API's own bounds
+constexpr const char* kNoConfig = "[]";
 
 base::Result<Amounts> amounts_of(const Json& object) {
   Amounts amounts;
@@ -124,6 +125,7 @@ Selector only_in(const std::string& pool) {
 }
 
 void keep_to_pools(ClaimFacts* claim) {
+  if (claim->config == kNoConfig) return;
   for (auto& ways : claim->requests)
     for (Request& way : ways) {
       const auto config = config_for(ClassFacts{}, *claim, way);
@@ -167,7 +169,8 @@ base::Result<ClaimFacts> read_facts(std::string_view text) {
   if (const auto done = read_requests(devices, &claim); !done.ok())
     claim.wrong = done.error().message;
   claim.config = dump(list_at(devices, "config"));
-  claim.wishes = dump(Json::array({list_at(devices, "requests"), list_at(devices, "constraints")}));
+  claim.wishes =
+      "[" + dump(list_at(devices, "requests")) + "," + dump(list_at(devices, "constraints")) + "]";
   keep_to_pools(&claim);
   if (claim.allocated) read_given(at(json, "status", "allocation"), &claim);
   return claim;
@@ -200,7 +203,7 @@ base::Result<kube::SliceConfig> config_for(const ClassFacts& of, const ClaimFact
   kube::SliceConfig config;
   const std::string parent = request.name.substr(0, request.name.find('/'));
   for (const std::string* text : {&of.config, &claim.config}) {
-    if (text->empty()) continue;
+    if (text->empty() || *text == kNoConfig) continue;
     FLEXAI_TRY_ASSIGN(const Json list, model::parse_json(*text));
     for (const Json& one : list) {
       if (text_at(at(one, "opaque"), "driver") != kube::kDriverName) continue;

@@ -7,6 +7,7 @@
 #include "control/json_parts.h"
 #include "kube/names.h"
 #include "kube/object_json.h"
+#include "kube/time_text.h"
 
 namespace flexai::control {
 namespace {
@@ -46,9 +47,11 @@ Resources resources_of(const Json& spec) {
   at_least(&all, most);
   // What the pod as a whole asks for counts instead.
   for (const auto& [name, amount] : requests_of(spec)) all[name] = amount;
-  Json overhead;
-  overhead["resources"]["requests"] = at(spec, "overhead");
-  add(&all, requests_of(overhead));
+  if (at(spec, "overhead").is_object()) {
+    Json overhead;
+    overhead["resources"]["requests"] = at(spec, "overhead");
+    add(&all, requests_of(overhead));
+  }
   return all;
 }
 
@@ -150,13 +153,15 @@ std::shared_ptr<const PodWish> wish_of(const Json& pod, const Resources& extras)
   wish->priority =
       static_cast<int32_t>(std::clamp<int64_t>(number_at(spec, "priority"), -1'000'000, 1'000'000));
   wish->may_be_preempted = wish->priority < 1'000'000;  // of what the system needs, never
-  Json key = Json::array({at(spec, "nodeSelector"), at(spec, "affinity", "nodeAffinity"),
-                          at(spec, "tolerations"), extras, Json::array()});
+  Json more = Json::array();
   for (const HostPort& p : wish->constraints.ports)
-    key.back().push_back(p.address + "/" + p.protocol + "/" + std::to_string(p.port));
+    more.push_back(p.address + "/" + p.protocol + "/" + std::to_string(p.port));
   for (const std::string& volume : wish->volumes)
-    key.back().push_back(text_at(at(pod, "metadata"), "namespace") + "/" + volume);
-  wish->constraints_key = dump(key);
+    more.push_back(text_at(at(pod, "metadata"), "namespace") + "/" + volume);
+  wish->constraints_key = "[" + dump(at(spec, "nodeSelector")) + "," +
+                          dump(at(spec, "affinity", "nodeAffinity")) + "," +
+                          dump(at(spec, "tolerations")) + "," + dump(extras) + "," + dump(more) +
+                          "]";
   read_gang(at(pod, "metadata"), wish.get());
   for (const Json& condition : list_at(status, "conditions")) {
     if (text_at(condition, "type") != "PodScheduled") continue;
@@ -187,6 +192,7 @@ std::vector<NodeTerm> terms_of(const Json& selector) {
 }
 
 int64_t seconds_of(std::string_view time) {
+  if (const auto plain = kube::plain_seconds(time)) return *plain;
   std::tm tm{};
   const std::string text(time.substr(0, 20));
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);

@@ -86,10 +86,11 @@ base::Status Scheduler::start() {
           },
           [this](const ClaimFacts& before, const ClaimFacts& now) { taken_back(before, now); },
           [this](const std::string& key, const kube::Lease* now) {
+            if (!watching_) return;
             const int64_t ncu =
                 now == nullptr ? 0 : world_.ncu_of_card(now->spec.pool, now->spec.device);
             const base::Nanos when = base::monotonic_now();
-            if (watching_) accounts_.lease(key, now, ncu, when, when);
+            accounts_.lease(key, now, ncu, when, when);
           },
           [this] {
             queues_dirty_ = true;
@@ -317,8 +318,8 @@ void Scheduler::begin_counting() {
   watching_ = true;
   const base::Nanos now = base::monotonic_now();
   for (const auto& [key, lease] : world_.leases()) {
-    const std::string& since = lease.status.since.empty() ? lease.created : lease.status.since;
-    accounts_.lease(key, &lease, world_.ncu_of_card(lease.spec.pool, lease.spec.device),
+    const std::string& since = lease->status.since.empty() ? lease->created : lease->status.since;
+    accounts_.lease(key, lease.get(), world_.ncu_of_card(lease->spec.pool, lease->spec.device),
                     moment(since, now), now);
   }
 }

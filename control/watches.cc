@@ -22,7 +22,21 @@ Projected<T> project(const Meta&, ObjectText text) {
   return std::optional<T>(std::move(value));
 }
 
-Projected<CardSlice> project_slice(const Meta&, ObjectText text) { return read_slice(text.json); }
+// Of objects of which there are many: the store and the world have the same one.
+template <typename T>
+using Shared = std::shared_ptr<const T>;
+
+template <typename T, base::Result<T> (*Read)(std::string_view)>
+Projected<Shared<T>> project_shared(const Meta&, ObjectText text) {
+  FLEXAI_TRY_ASSIGN(T value, Read(text.json));
+  return std::optional<Shared<T>>(std::make_shared<const T>(std::move(value)));
+}
+
+Projected<Shared<CardSlice>> project_slice(const Meta&, ObjectText text) {
+  FLEXAI_TRY_ASSIGN(auto slice, read_slice(text.json));
+  if (!slice) return std::optional<Shared<CardSlice>>();
+  return std::optional<Shared<CardSlice>>(std::make_shared<const CardSlice>(std::move(*slice)));
+}
 
 Projected<bool> project_namespace(const Meta&, ObjectText text) {
   FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text.json));
@@ -76,6 +90,29 @@ struct Watches::All {
   }
 
   template <typename T>
+  kube::ReflectorHandlers<Shared<T>> shared(const char* what,
+                                            void (World::*put)(const std::string&, Shared<T>)) {
+    kube::ReflectorHandlers<Shared<T>> h;
+    h.added = [this, put](const std::string& key, const Shared<T>& now) {
+      (world.*put)(key, now);
+      on.changed();
+    };
+    h.updated = [this, put](const std::string& key, const Shared<T>&, const Shared<T>& now) {
+      (world.*put)(key, now);
+      on.changed();
+    };
+    h.deleted = [this, put](const std::string& key, const Shared<T>&) {
+      (world.*put)(key, nullptr);
+      on.changed();
+    };
+    h.synced = [this] { on.changed(); };
+    h.trouble = [what](const kube::Failure& failure) {
+      base::log(base::Level::kWarn, "watches", what, {{"error", failure.message}});
+    };
+    return h;
+  }
+
+  template <typename T>
   std::unique_ptr<kube::Reflector<T>> reflect(const kube::Resource& resource,
                                               typename kube::Reflector<T>::Project project,
                                               kube::ReflectorHandlers<T> h,
@@ -102,32 +139,31 @@ struct Watches::All {
   }
 
   void start() {
-    using P = const PodFacts*;
-    auto pod = handlers<PodFacts>("pods",
-                                  static_cast<void (World::*)(const std::string&, P)>(&World::pod));
-    pod.added = [this](const std::string& key, const PodFacts& now) {
-      world.pod(key, &now);
-      on.pod(key, nullptr, &now);
+    using P = Shared<PodFacts>;
+    auto pod = shared<PodFacts>("pods",
+                                static_cast<void (World::*)(const std::string&, P)>(&World::pod));
+    pod.added = [this](const std::string& key, const P& now) {
+      world.pod(key, now);
+      on.pod(key, nullptr, now.get());
       on.changed();
     };
-    pod.updated = [this](const std::string& key, const PodFacts& before, const PodFacts& now) {
-      world.pod(key, &now);
-      on.pod(key, &before, &now);
+    pod.updated = [this](const std::string& key, const P& before, const P& now) {
+      world.pod(key, now);
+      on.pod(key, before.get(), now.get());
       on.changed();
     };
-    pod.deleted = [this](const std::string& key, const PodFacts& last) {
+    pod.deleted = [this](const std::string& key, const P& last) {
       world.pod(key, nullptr);
-      on.pod(key, &last, nullptr);
+      on.pod(key, last.get(), nullptr);
       on.changed();
     };
-    using C = const ClaimFacts*;
-    auto claim = handlers<ClaimFacts>(
+    using C = Shared<ClaimFacts>;
+    auto claim = shared<ClaimFacts>(
         "claims", static_cast<void (World::*)(const std::string&, C)>(&World::claim));
-    claim.updated = [this](const std::string& key, const ClaimFacts& before,
-                           const ClaimFacts& now) {
-      world.claim(key, &now);
+    claim.updated = [this](const std::string& key, const C& before, const C& now) {
+      world.claim(key, now);
       world.confirm(key);
-      on.claim(before, now);
+      on.claim(*before, *now);
       on.changed();
     };
     kube::ReflectorHandlers<QueueFacts> queue;
@@ -142,35 +178,32 @@ struct Watches::All {
     ns.deleted = [this](const std::string& key, const bool&) { world.direct_allowed(key, false); };
     ns.synced = [this] { on.changed(); };
 
-    pods = reflect<PodFacts>(kube::kPods, project<PodFacts, read_pod>, std::move(pod),
-                             "status.phase!=Succeeded,status.phase!=Failed", &kube::kPackedPod);
-    claims = reflect<ClaimFacts>(kube::kResourceClaims, project<ClaimFacts, read_facts>,
-                                 std::move(claim), "", &kube::kPackedClaim);
+    pods = reflect<P>(kube::kPods, project_shared<PodFacts, read_pod>, std::move(pod),
+                      "status.phase!=Succeeded,status.phase!=Failed", &kube::kPackedPod);
+    claims = reflect<C>(kube::kResourceClaims, project_shared<ClaimFacts, read_facts>,
+                        std::move(claim), "", &kube::kPackedClaim);
     nodes = reflect<NodeFacts>(kube::kNodes, project<NodeFacts, read_node>,
                                handlers<NodeFacts>("nodes", &World::node), "", &kube::kPackedNode);
-    slices = reflect<CardSlice>(
-        kube::kResourceSlices, project_slice, handlers<CardSlice>("slices", &World::slice),
+    slices = reflect<Shared<CardSlice>>(
+        kube::kResourceSlices, project_slice, shared<CardSlice>("slices", &World::slice),
         std::string("spec.driver=") + kube::kDriverName, &kube::kPackedSlice);
     classes = reflect<ClassFacts>(kube::kDeviceClasses, project<ClassFacts, read_class>,
                                   handlers<ClassFacts>("classes", &World::device_class));
-    using L = const kube::Lease*;
-    auto lease = handlers<kube::Lease>(
+    using L = Shared<kube::Lease>;
+    auto lease = shared<kube::Lease>(
         "leases", static_cast<void (World::*)(const std::string&, L)>(&World::lease));
-    const auto put_lease = [this](const std::string& key, L now) {
+    const auto put_lease = [this](const std::string& key, const L& now) {
       world.lease(key, now);
-      on.lease(key, now);
+      on.lease(key, now.get());
       on.changed();
     };
-    lease.added = [put_lease](const std::string& key, const kube::Lease& now) {
-      put_lease(key, &now);
+    lease.added = put_lease;
+    lease.updated = [put_lease](const std::string& key, const L&, const L& now) {
+      put_lease(key, now);
     };
-    lease.updated = [put_lease](const std::string& key, const kube::Lease&,
-                                const kube::Lease& now) { put_lease(key, &now); };
-    lease.deleted = [put_lease](const std::string& key, const kube::Lease&) {
-      put_lease(key, nullptr);
-    };
-    leases = reflect<kube::Lease>(kube::kXpuLeases, project<kube::Lease, kube::parse_lease>,
-                                  std::move(lease));
+    lease.deleted = [put_lease](const std::string& key, const L&) { put_lease(key, nullptr); };
+    leases = reflect<L>(kube::kXpuLeases, project_shared<kube::Lease, kube::parse_lease>,
+                        std::move(lease));
     volumes = reflect<VolumeFacts>(kube::kPersistentVolumes, project<VolumeFacts, read_volume>,
                                    handlers<VolumeFacts>("volumes", &World::volume));
     volume_claims = reflect<VolumeClaimFacts>(
@@ -186,12 +219,12 @@ struct Watches::All {
   base::Loop& loop;
   World& world;
   const Handlers on;
-  std::unique_ptr<kube::Reflector<PodFacts>> pods;
-  std::unique_ptr<kube::Reflector<ClaimFacts>> claims;
+  std::unique_ptr<kube::Reflector<Shared<PodFacts>>> pods;
+  std::unique_ptr<kube::Reflector<Shared<ClaimFacts>>> claims;
   std::unique_ptr<kube::Reflector<NodeFacts>> nodes;
-  std::unique_ptr<kube::Reflector<CardSlice>> slices;
+  std::unique_ptr<kube::Reflector<Shared<CardSlice>>> slices;
   std::unique_ptr<kube::Reflector<ClassFacts>> classes;
-  std::unique_ptr<kube::Reflector<kube::Lease>> leases;
+  std::unique_ptr<kube::Reflector<Shared<kube::Lease>>> leases;
   std::unique_ptr<kube::Reflector<VolumeFacts>> volumes;
   std::unique_ptr<kube::Reflector<VolumeClaimFacts>> volume_claims;
   std::unique_ptr<kube::Reflector<QueueFacts>> queues;

@@ -100,6 +100,7 @@ sched::Snapshot World::snapshot(int64_t now_ms) {
 bool World::open(int64_t now_ms) {
   sched::Snapshot s = snapshot(now_ms);
   room_.clear();
+  room_.reserve(s.nodes.size());
   for (const model::Node& n : s.nodes) {
     Room& room = room_[n.name];
     room.cpu = n.cpu_milli;
@@ -109,6 +110,7 @@ bool World::open(int64_t now_ms) {
     for (size_t i = 0; i < n.each_card_mib.size(); ++i) room.card_memory[i] = n.each_card_mib[i];
   }
   for (auto& [name, site] : sites_) {
+    room_[name].ncu = average_ncu(site.cards);
     const auto on = pods_on_.find(name);
     site.full = on != pods_on_.end() && static_cast<int64_t>(on->second.size()) >= site.facts.pods;
     dirty_units_.insert("@node:" + name);
@@ -119,7 +121,7 @@ bool World::open(int64_t now_ms) {
     state.emitted.clear();
     dirty_units_.insert(unit);
   }
-  if (!std::exchange(marks_, true)) mark_all();
+  if (!std::exchange(marks_, true)) first_look();
   structure_ = false;
   dirty_sites_.clear();
   planner_.reset();
@@ -153,7 +155,7 @@ void World::give_room(const Workload& w, int sign) {
     Room& home = room_[place.node];
     home.cpu += int64_t{sign} * w.cpu_milli;
     home.memory += int64_t{sign} * w.memory_mib;
-    Room& there = room_[place.card_node.empty() ? place.node : place.card_node];
+    Room& there = place.card_node.empty() ? home : room_[place.card_node];
     for (uint32_t card : place.cards) {
       if (card >= there.milli.size()) continue;
       there.milli[card] += int64_t{sign} * milli_now(w);
@@ -166,7 +168,7 @@ void World::give_room(const Workload& w, int sign) {
 bool World::clamp(Workload* w) {
   for (const model::MemberPlace& place : w->places) {
     const auto home = room_.find(place.node);
-    const auto there = room_.find(place.card_node.empty() ? place.node : place.card_node);
+    const auto there = place.card_node.empty() ? home : room_.find(place.card_node);
     if (home == room_.end() || there == room_.end()) return false;
     w->cpu_milli = static_cast<int32_t>(
         std::clamp<int64_t>(w->cpu_milli, 0, std::max<int64_t>(0, home->second.cpu)));
@@ -189,16 +191,45 @@ bool World::clamp(Workload* w) {
   return true;
 }
 
+// What a unit wants now, as far as there is room.
+void World::look_at(Looked* at) {
+  const std::string& unit = *at->unit;
+  std::vector<Workload> works = wanted(unit);
+  const auto known = works.empty() ? units_.find(unit) : units_.try_emplace(unit).first;
+  if (known == units_.end()) return;
+  UnitState& state = known->second;
+  for (Workload& w : works) {
+    if (!clamp(&w)) continue;
+    if (w.state == model::WorkState::kRunning) give_room(w, -1);
+    state.emitted.push_back(std::move(w));
+  }
+  count(&state);
+  if (state.trouble.empty())
+    troubled_.erase(unit);
+  else
+    troubled_.insert(unit);
+  if (!state.emitted.empty() || !state.waiting.empty()) {
+    at->state = &state;
+    return;
+  }
+  troubled_.erase(unit);
+  units_.erase(known);
+}
+
 void World::emit(sched::Delta* delta) {
-  std::vector<std::string> order(dirty_units_.begin(), dirty_units_.end());
-  std::sort(order.begin(), order.end());
+  const std::unordered_set<std::string> dirty = std::exchange(dirty_units_, {});
+  std::vector<Looked> order;
+  order.reserve(dirty.size());
+  for (const std::string& unit : dirty) order.push_back({&unit, nullptr});
+  const auto by_unit = [](const Looked& a, const Looked& b) { return *a.unit < *b.unit; };
+  std::sort(order.begin(), order.end(), by_unit);
   // Other pods last: ours are known card by card, of them what is left counts.
-  std::stable_partition(order.begin(), order.end(),
-                        [](const std::string& unit) { return !unit.starts_with("@node:"); });
-  dirty_units_.clear();
+  const auto nodes = std::stable_partition(order.begin(), order.end(), [](const Looked& one) {
+    return !one.unit->starts_with("@node:");
+  });
   std::unordered_map<std::string, Workload> before;
-  for (const std::string& unit : order) {
-    const auto known = units_.find(unit);
+  for (const Looked& one : order) {
+    const auto known = units_.find(*one.unit);
     if (known == units_.end()) continue;
     count_off(&known->second);
     for (Workload& w : known->second.emitted) {
@@ -207,31 +238,18 @@ void World::emit(sched::Delta* delta) {
     }
     known->second.emitted.clear();
   }
-  for (const std::string& unit : order) {
-    std::vector<Workload> works = wanted(unit);
-    if (works.empty() && units_.count(unit) == 0) continue;
-    UnitState& state = units_[unit];
-    for (Workload& w : works) {
-      if (!clamp(&w)) continue;
-      if (w.state == model::WorkState::kRunning) give_room(w, -1);
-      state.emitted.push_back(std::move(w));
-    }
-    count(&state);
-    if (state.trouble.empty())
-      troubled_.erase(unit);
-    else
-      troubled_.insert(unit);
-    if (state.emitted.empty() && state.waiting.empty()) {
-      troubled_.erase(unit);
-      units_.erase(unit);
-    }
-  }
+  if (units_.empty()) units_.reserve(order.size());
+  for (Looked& one : order) look_at(&one);
+  // By name, which most of them share with their units.
+  std::inplace_merge(order.begin(), nodes, order.end(), by_unit);
   std::vector<const Workload*> after;
-  for (const std::string& unit : order)
-    if (const auto state = units_.find(unit); state != units_.end())
-      for (const Workload& w : state->second.emitted) after.push_back(&w);
-  std::sort(after.begin(), after.end(),
-            [](const Workload* a, const Workload* b) { return a->name < b->name; });
+  for (const Looked& one : order)
+    if (one.state != nullptr)
+      for (const Workload& w : one.state->emitted) after.push_back(&w);
+  const auto by_name = [](const Workload* a, const Workload* b) { return a->name < b->name; };
+  if (!std::is_sorted(after.begin(), after.end(), by_name))
+    std::sort(after.begin(), after.end(), by_name);
+  delta->workloads.reserve(before.empty() ? after.size() : 0);
   for (const Workload* w : after) {
     const auto was = before.find(w->name);
     if (was == before.end() || !(was->second == *w)) delta->workloads.push_back(*w);
@@ -280,7 +298,7 @@ bool World::refresh(int64_t now_ms) {
   emit(&delta);
   for (auto& [key, fit] : fits_)
     if (std::exchange(fit.fresh, false)) delta.fits.push_back(fit.words);
-  const auto applied = planner_->apply(delta);
+  const auto applied = planner_->apply(std::move(delta));
   if (applied.ok()) return true;
   // Ours to repair, never to stop for: the next look opens everything anew.
   base::log(base::Level::kError, "world", "the planner refused what changed",
@@ -337,7 +355,7 @@ base::Result<std::vector<PodPlace>> World::settle(const std::string& unit,
   for (size_t i = 0; i < action.places.size(); ++i) {
     const model::MemberPlace& at = action.places[i];
     const std::string& key = state->second.waiting[i];
-    const PodFacts& p = pods_.at(key);
+    const PodFacts& p = *pods_.at(key);
     const std::string pool = at.card_node.empty() ? at.node : at.card_node;
     if (nodes.count(pool) == 0) nodes[pool] = states_of(pool, making_way);
     std::vector<CardState>& cards = nodes[pool];
@@ -407,9 +425,9 @@ void World::count(UnitState* state) {
       part.unmet += int64_t{w.members} * w.cards * w.card_milli;
     for (const model::MemberPlace& place : w.places) {
       const int64_t milli = int64_t{milli_now(w)} * w.cards;
-      const auto site = sites_.find(place.card_node.empty() ? place.node : place.card_node);
+      const auto room = room_.find(place.card_node.empty() ? place.node : place.card_node);
       part.milli += milli;
-      if (site != sites_.end()) part.ncu += milli * average_ncu(site->second.cards) / 1000;
+      if (room != room_.end()) part.ncu += milli * room->second.ncu / 1000;
     }
     part.running += !w.places.empty() && w.cards > 0 && w.name.find('#') == std::string::npos;
     part.suspended += w.state == model::WorkState::kSuspended;

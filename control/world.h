@@ -67,13 +67,16 @@ class World {
  public:
   explicit World(WorldOptions options);
 
-  // Facts. `now` may be null: it is gone.
-  void pod(const std::string& key, const PodFacts* now);
+  // Facts. `now` may be null: it is gone. Those of which there are many are shared with whoever
+  // reads them, not copied.
+  template <typename T>
+  using Shared = std::shared_ptr<const T>;
+  void pod(const std::string& key, Shared<PodFacts> now);
   void node(const std::string& name, const NodeFacts* now);
-  void slice(const std::string& name, const CardSlice* now);
-  void claim(const std::string& key, const ClaimFacts* now);
+  void slice(const std::string& name, Shared<CardSlice> now);
+  void claim(const std::string& key, Shared<ClaimFacts> now);
   void device_class(const std::string& name, const ClassFacts* now);
-  void lease(const std::string& key, const kube::Lease* now);
+  void lease(const std::string& key, Shared<kube::Lease> now);
   void volume(const std::string& name, const VolumeFacts* now);
   void volume_claim(const std::string& key, const VolumeClaimFacts* now);
   void queues(std::vector<model::Queue> queues, std::map<std::string, std::string> wrong);
@@ -184,7 +187,7 @@ class World {
   const PodPlace* assumption(const std::string& pod) const;
   std::vector<std::string> assumptions() const;  // pods
   const std::map<std::string, std::string>& wrong_queues() const { return wrong_queues_; }
-  const std::unordered_map<std::string, kube::Lease>& leases() const { return leases_; }
+  const std::unordered_map<std::string, Shared<kube::Lease>>& leases() const { return leases_; }
   int64_t ncu_of_card(const std::string& pool, const std::string& card) const;  // milli-NCU
   size_t nodes() const { return sites_.size(); }
   size_t cards() const;
@@ -213,8 +216,9 @@ class World {
     std::string pool, card;
     Amounts consumed;
     bool admin = false;
-    std::string lease, request;  // lease: that speaks for it, if there is one
-    Amounts admitted;
+    const kube::Lease* lease = nullptr;  // that speaks for it, if there is one
+    std::string request;
+    const Amounts* admitted = nullptr;  // in the facts that it is from
   };
   // Plans go by what leases are to be; what is free by what is.
   enum class View { kPlanned, kNow };
@@ -235,6 +239,14 @@ class World {
     model::Fit words;
     bool dynamic() const { return !constraints.ports.empty() || !constraints.extras.empty(); }
   };
+  using PodAt = std::pair<const std::string, Shared<PodFacts>>;
+  using ClaimAt = std::pair<const std::string, Shared<ClaimFacts>>;
+  // A pod, with its claims in the order in which it names them; null: that one is not there.
+  struct Member {
+    const std::string& key;
+    const PodFacts& pod;
+    std::vector<const ClaimFacts*> claims;
+  };
   struct UnitState {
     std::vector<model::Workload> emitted;
     std::string fit;                   // key
@@ -253,12 +265,15 @@ class World {
   void mark(std::string unit) {
     if (marks_) dirty_units_.insert(std::move(unit));
   }
-  void mark_all();
+  void mark_leases(const std::string& claim_uid);
+  void first_look();
   void touch_pod(const std::string& key);
   void touch_claim(const std::string& key);
   void touch_site(const std::string& name, bool structure);
   std::string unit_of(const std::string& key, const PodFacts& pod) const;
-  std::string holder_of(const std::string& claim, const ClaimFacts& facts) const;
+  const std::string& holder_of(const std::string& claim, const ClaimFacts& facts) const;
+  bool held_by(const std::string& pod, const PodFacts& facts, const ClaimFacts& claim) const;
+  const ClaimAt* claim_with(const std::string& uid) const;
   bool takes_part(const PodFacts& pod) const;
 
   // world_fits.cc
@@ -286,16 +301,19 @@ class World {
 
   // world_units.cc
   std::vector<model::Workload> wanted(const std::string& unit);
+  void want_of_pods(const std::string& unit, std::vector<model::Workload>* out);
+  Member member(const PodAt& at) const;
   void add_waiting(const std::string& unit, std::vector<std::string> pods,
                    std::vector<model::Workload>* out);
   base::Result<model::Workload> ask_for(const std::string& key, UnitState* state);
   base::Result<std::vector<Asking>> asking_of(const PodFacts& pod) const;
   base::Status understand(const PodFacts& pod, const std::vector<Asking>& asking,
                           model::Workload* work) const;
-  std::vector<Grant> grants_of(const std::string& claim, View view) const;
-  void add_holding(const std::string& pod, std::vector<model::Workload>* out);
-  void look_after(const std::string& unit);
-  void look_after_gang(const std::string& unit, const std::set<std::string>& pods);
+  std::vector<Grant> grants_of(const std::string& claim, const ClaimFacts* facts, View view) const;
+  void add_holding(const Member& member, std::vector<model::Workload>* out);
+  void look_after_claim(const std::string& key, const ClaimFacts* facts);
+  void look_after_gang(const std::string& unit, const std::vector<Member>& members);
+  void look_after_gate(const Member& member);
   int64_t gang_timeout(const std::string& unit) const;
   std::vector<model::Workload> pieces_of(const std::string& name, const std::vector<Grant>& grants,
                                          const std::string& node) const;
@@ -316,14 +334,16 @@ class World {
   void drop_unseen(const std::string& lease);
 
   // world_running.cc
+  // `claim`, null: none, does not speak for it, and it has not let go.
+  static bool left(const kube::Lease& lease, const ClaimAt* claim);
   std::vector<Grant> left_by(const std::string& lease) const;  // by a claim that is gone
   void reduce(const kube::Lease& lease, View view, Amounts* consumed) const;
   // With what may be done to it, as far as `may_act`.
-  model::Workload with_handle(const PodFacts& pod, const Grant& grant, bool may_act,
+  model::Workload with_handle(const Member& member, const Grant& grant, bool may_act,
                               model::Workload piece, std::vector<model::Workload>* out);
   std::string fit_on_card(const std::string& node, const Grant& grant);
-  kube::SliceConfig config_of(const PodFacts& pod, const Grant& grant) const;
-  void look_after_lease(const std::string& key);
+  kube::SliceConfig config_of(const Member& member, const Grant& grant) const;
+  void look_after_lease(const std::string& key, const kube::Lease* lease, const ClaimAt* claim);
 
   // world_moves.cc
   static constexpr int64_t kDeparts = 60'000;  // ms, for an agent to begin
@@ -339,20 +359,25 @@ class World {
   void count(UnitState* state);
   void count_off(UnitState* state);
   void misfit(const std::string& unit, const std::string& node);
+  struct Looked {
+    const std::string* unit;
+    UnitState* state;  // null: there is none
+  };
   void emit(sched::Delta* delta);
+  void look_at(Looked* at);
   bool clamp(model::Workload* work);
   void give_room(const model::Workload& work, int sign);
   sched::Snapshot snapshot(int64_t now_ms);
 
   const WorldOptions options_;
-  std::unordered_map<std::string, PodFacts> pods_;
+  std::unordered_map<std::string, Shared<PodFacts>> pods_;
   std::map<std::string, Site> sites_;  // by node
-  std::unordered_map<std::string, CardSlice> slices_;
+  std::unordered_map<std::string, Shared<CardSlice>> slices_;
   std::unordered_map<std::string, std::set<std::string>> slices_of_;  // by pool
-  std::unordered_map<std::string, ClaimFacts> claims_;
+  std::unordered_map<std::string, Shared<ClaimFacts>> claims_;
   std::map<std::string, ClassFacts> classes_;
   std::map<std::string, PoolFacts> pools_;
-  std::unordered_map<std::string, kube::Lease> leases_;
+  std::unordered_map<std::string, Shared<kube::Lease>> leases_;
   std::map<std::string, VolumeFacts> volumes_;
   std::map<std::string, VolumeClaimFacts> volume_claims_;
   std::vector<model::Queue> queues_;
@@ -362,9 +387,10 @@ class World {
   int64_t whole_ncu_ = 0;
   std::set<std::string> direct_;
 
-  std::unordered_map<std::string, std::set<std::string>> pods_on_, pods_of_claim_, pods_of_gang_;
+  std::unordered_map<std::string, std::set<std::string>> pods_on_, pods_of_claim_;
+  std::unordered_map<std::string, std::set<std::string>> pods_of_gang_;  // of those that are of one
   std::unordered_map<std::string, std::set<std::string>> claims_on_, leases_on_;  // by node of card
-  std::unordered_map<std::string, std::string> claim_of_uid_;
+  std::unordered_map<std::string, const ClaimAt*> claim_of_uid_;
   std::unordered_map<std::string, std::set<std::string>> leases_of_;   // by uid of claim
   std::unordered_map<std::string, PodPlace> assumed_;                  // by pod
   std::unordered_map<std::string, std::string> assumed_claims_;        // -> pod
@@ -400,9 +426,10 @@ class World {
   // What the emitted work takes, so that nothing is told that cannot be.
   struct Room {
     int64_t cpu = 0, memory = 0;
+    int64_t ncu = 1000;  // milli-NCU of a card, on average
     std::vector<int64_t> milli, card_memory;
   };
-  std::map<std::string, Room> room_;
+  std::unordered_map<std::string, Room> room_;
 };
 
 }  // namespace flexai::control

@@ -29,15 +29,15 @@ World::World(WorldOptions options) : options_(std::move(options)) {
 
 const PodFacts* World::pod(const std::string& key) const {
   const auto at = pods_.find(key);
-  return at == pods_.end() ? nullptr : &at->second;
+  return at == pods_.end() ? nullptr : at->second.get();
 }
 const ClaimFacts* World::claim(const std::string& key) const {
   const auto at = claims_.find(key);
-  return at == claims_.end() ? nullptr : &at->second;
+  return at == claims_.end() ? nullptr : at->second.get();
 }
 const kube::Lease* World::lease(const std::string& key) const {
   const auto at = leases_.find(key);
-  return at == leases_.end() ? nullptr : &at->second;
+  return at == leases_.end() ? nullptr : at->second.get();
 }
 const ClassFacts* World::class_of(const std::string& name) const {
   const auto at = classes_.find(name);
@@ -73,21 +73,45 @@ std::string World::unit_of(const std::string& key, const PodFacts& pod) const {
 
 // Whose place a claim's cards belong to: who is assumed to get it, else the first that it is
 // reserved for and is there.
-std::string World::holder_of(const std::string& key, const ClaimFacts& facts) const {
+const std::string& World::holder_of(const std::string& key, const ClaimFacts& facts) const {
+  static const std::string kNobody;
   if (const auto at = assumed_claims_.find(key); at != assumed_claims_.end()) return at->second;
   for (const kube::Reference& reference : facts.reserved) {
-    const std::string name = facts.ns + "/" + reference.name;
-    const PodFacts* facts_of = pod(name);
-    if (facts_of != nullptr && facts_of->uid == reference.uid && !facts_of->finished) return name;
+    const auto found = pods_.find(facts.ns + "/" + reference.name);
+    if (found != pods_.end() && found->second->uid == reference.uid && !found->second->finished)
+      return found->first;
   }
-  return "";
+  return kNobody;
 }
 
-// All that may want something of the planner.
-void World::mark_all() {
-  for (const auto& [unit, pods] : pods_of_gang_) mark(unit);
-  for (const auto& [key, facts] : claims_) mark("@claim:" + key);
-  for (const auto& [key, facts] : leases_) mark("@lease:" + key);
+// Whether that is this pod, whose claim it is. Nearly always it is the only one.
+bool World::held_by(const std::string& key, const PodFacts& p, const ClaimFacts& claim) const {
+  if (assumed_claims_.empty() && !claim.reserved.empty() && !p.finished &&
+      claim.reserved.front().uid == p.uid && claim.reserved.front().name == p.name)
+    return true;
+  return holder_of(claim.ns + "/" + claim.name, claim) == key;
+}
+
+const World::ClaimAt* World::claim_with(const std::string& uid) const {
+  const auto at = claim_of_uid_.find(uid);
+  return at == claim_of_uid_.end() ? nullptr : at->second;
+}
+
+// All that may want something of the planner. Of most claims and leases that is nothing: they are
+// looked after here, and only the others become units.
+void World::first_look() {
+  dirty_units_.reserve(dirty_units_.size() + pods_.size());
+  for (const auto& [key, facts] : pods_)
+    if (facts->wish != nullptr) mark(unit_of(key, *facts));
+  for (const auto& [key, facts] : claims_) {
+    look_after_claim(key, facts.get());
+    if (facts->allocated && holder_of(key, *facts).empty()) mark("@claim:" + key);
+  }
+  for (const auto& [key, lease] : leases_) {
+    const ClaimAt* claim = claim_with(lease->spec.claim.uid);
+    look_after_lease(key, lease.get(), claim);
+    if (left(*lease, claim) || unseen_.count(key) != 0) mark("@lease:" + key);
+  }
 }
 
 void World::touch_pod(const std::string& key) {
@@ -109,10 +133,12 @@ void World::touch_claim(const std::string& key) {
     }
 }
 
-void World::pod(const std::string& key, const PodFacts* now) {
+void World::pod(const std::string& key, Shared<PodFacts> now) {
   ++changes_;
   touch_pod(key);
-  if (const PodFacts* before = pod(key)) {
+  const auto known = now == nullptr ? pods_.find(key) : pods_.try_emplace(key).first;
+  if (known == pods_.end()) return;
+  if (const Shared<PodFacts> before = known->second; before != nullptr) {
     if (!before->node.empty()) {
       drop(&pods_on_, before->node, key);
       mark("@node:" + before->node);
@@ -120,7 +146,8 @@ void World::pod(const std::string& key, const PodFacts* now) {
     if (before->wish != nullptr) {
       for (const PodClaim& one : before->wish->claims)
         drop(&pods_of_claim_, before->ns + "/" + one.claim, key);
-      drop(&pods_of_gang_, unit_of(key, *before), key);
+      if (const std::string unit = unit_of(key, *before); unit != key)
+        drop(&pods_of_gang_, unit, key);
     }
     if (now == nullptr || now->uid != before->uid) {
       forget(key);
@@ -128,11 +155,11 @@ void World::pod(const std::string& key, const PodFacts* now) {
       leaving_.erase(key);
       spared_.erase(key);
     }
-    pods_.erase(key);
     unfinished_.erase(key);
+    if (now == nullptr) pods_.erase(known);
   }
   if (now == nullptr) return;
-  pods_[key] = *now;
+  known->second = now;
   if (!now->node.empty() && !now->finished) {
     pods_on_[now->node].insert(key);
     mark("@node:" + now->node);
@@ -140,7 +167,7 @@ void World::pod(const std::string& key, const PodFacts* now) {
   if (now->wish != nullptr) {
     for (const PodClaim& one : now->wish->claims)
       pods_of_claim_[now->ns + "/" + one.claim].insert(key);
-    pods_of_gang_[unit_of(key, *now)].insert(key);
+    if (const std::string unit = unit_of(key, *now); unit != key) pods_of_gang_[unit].insert(key);
   }
   touch_pod(key);
 }
@@ -162,23 +189,23 @@ void World::node(const std::string& name, const NodeFacts* now) {
   if (now == nullptr && site.cards.empty()) sites_.erase(name);
 }
 
-void World::slice(const std::string& name, const CardSlice* now) {
+void World::slice(const std::string& name, Shared<CardSlice> now) {
   ++changes_;
   std::set<std::string> pools;
   if (const auto at = slices_.find(name); at != slices_.end()) {
-    pools.insert(at->second.pool);
-    drop(&slices_of_, at->second.pool, name);
+    pools.insert(at->second->pool);
+    drop(&slices_of_, at->second->pool, name);
     slices_.erase(at);
   }
   if (now != nullptr) {
     pools.insert(now->pool);
     slices_of_[now->pool].insert(name);
-    slices_[name] = *now;
+    slices_[name] = now;
   }
   for (const std::string& pool : pools) {
     std::vector<const CardSlice*> of;
     if (const auto names = slices_of_.find(pool); names != slices_of_.end())
-      for (const std::string& other : names->second) of.push_back(&slices_.at(other));
+      for (const std::string& other : names->second) of.push_back(slices_.at(other).get());
     // A pool is a node's own; what names another node, or none, is nobody's card here.
     std::vector<std::shared_ptr<const Card>> cards = cards_of(of);
     std::erase_if(cards, [&](const auto& card) { return card->node != pool; });
@@ -198,50 +225,60 @@ void World::slice(const std::string& name, const CardSlice* now) {
   }
 }
 
-void World::claim(const std::string& key, const ClaimFacts* now) {
+void World::mark_leases(const std::string& claim_uid) {
+  if (!marks_) return;
+  if (const auto of = leases_of_.find(claim_uid); of != leases_of_.end())
+    for (const std::string& lease : of->second) mark("@lease:" + lease);
+}
+
+void World::claim(const std::string& key, Shared<ClaimFacts> now) {
   ++changes_;
   touch_claim(key);
-  if (const ClaimFacts* before = claim(key)) {
+  const auto known = now == nullptr ? claims_.find(key) : claims_.try_emplace(key).first;
+  if (known == claims_.end()) return;
+  if (const Shared<ClaimFacts> before = known->second; before != nullptr) {
     for (const Given& given : before->given) drop(&claims_on_, given.pool, key);
     claim_of_uid_.erase(before->uid);
-    for (const std::string& lease : leases_of_[before->uid]) mark("@lease:" + lease);
-    if (now == nullptr || now->uid != before->uid) see_claim(std::string(before->uid), nullptr);
-    claims_.erase(key);
+    mark_leases(before->uid);
+    if (now == nullptr || now->uid != before->uid) see_claim(before->uid, nullptr);
+    if (now == nullptr) claims_.erase(known);
   }
   if (now == nullptr) return;
-  claims_[key] = *now;
-  claim_of_uid_[now->uid] = key;
-  see_claim(now->uid, now);
+  known->second = now;
+  claim_of_uid_[now->uid] = &*known;
+  see_claim(now->uid, now.get());
   for (const Given& given : now->given) claims_on_[given.pool].insert(key);
-  for (const std::string& lease : leases_of_[now->uid]) mark("@lease:" + lease);
+  mark_leases(now->uid);
   touch_claim(key);
 }
 
-void World::lease(const std::string& key, const kube::Lease* now) {
+void World::lease(const std::string& key, Shared<kube::Lease> now) {
   ++changes_;
-  mark("@lease:" + key);
-  see_lease(key, lease(key), now);
-  if (const kube::Lease* before = lease(key)) {
+  if (marks_) mark("@lease:" + key);
+  const auto known = now == nullptr ? leases_.find(key) : leases_.try_emplace(key).first;
+  const Shared<kube::Lease> before = known == leases_.end() ? nullptr : known->second;
+  see_lease(key, before.get(), now.get());
+  if (before != nullptr) {
     drop(&leases_on_, before->spec.pool, key);
     drop(&leases_on_, before->spec.target.pool, key);
     if (const auto aimed = aims_.find(key); aimed != aims_.end())
       drop(&leases_on_, aimed->second.aim.target.pool, key);
     if (unseen_.count(key) == 0) drop(&leases_of_, before->spec.claim.uid, key);
-    leases_.erase(key);
+    if (now == nullptr) leases_.erase(known);
   }
+  if (now != nullptr) known->second = now;
   if (const auto aimed = aims_.find(key); aimed != aims_.end())
     if (now == nullptr ||
         (aimed->second.generation > 0 && now->generation >= aimed->second.generation))
       aims_.erase(aimed);
   if (now == nullptr) return;
-  leases_[key] = *now;
   leases_on_[now->spec.pool].insert(key);
   if (!now->spec.target.empty()) leases_on_[now->spec.target.pool].insert(key);
   if (const auto aimed = aims_.find(key); aimed != aims_.end() && !aimed->second.aim.target.empty())
     leases_on_[aimed->second.aim.target.pool].insert(key);
   leases_of_[now->spec.claim.uid].insert(key);
-  if (const auto at = claim_of_uid_.find(now->spec.claim.uid); at != claim_of_uid_.end())
-    touch_claim(at->second);
+  if (const ClaimAt* claim = claim_with(now->spec.claim.uid); claim != nullptr)
+    touch_claim(claim->first);
 }
 
 void World::device_class(const std::string& name, const ClassFacts* now) {
@@ -281,7 +318,7 @@ void World::direct_allowed(const std::string& ns, bool allowed) {
   else
     direct_.erase(ns);
   for (const auto& [key, pod] : pods_)
-    if (pod.ns == ns) touch_pod(key);
+    if (pod->ns == ns) touch_pod(key);
 }
 
 void World::assume(const PodPlace& place) {
@@ -299,8 +336,7 @@ void World::forget(const std::string& pod) {
   const auto at = assumed_.find(pod);
   if (at == assumed_.end()) return;
   for (const Award& award : at->second.awards) {
-    if (const auto of = leases_of_.find(award.claim_uid); of != leases_of_.end())
-      for (const std::string& lease : of->second) mark("@lease:" + lease);
+    mark_leases(award.claim_uid);
     assumed_claims_.erase(award.claim);
     for (const Given& given : award.given) drop(&assumed_on_, given.pool, award.claim);
     touch_claim(award.claim);
@@ -325,7 +361,7 @@ bool World::gang_gathers(const std::string& key) const {
   if (p == nullptr || p->wish == nullptr || p->wish->gang_size < 2) return false;
   size_t there = 0;
   for (const std::string& one : companions(key)) {
-    const PodFacts& other = pods_.at(one);
+    const PodFacts& other = *pods_.at(one);
     there += !other.node.empty() || other.finished;
   }
   return there < p->wish->gang_size;
@@ -387,7 +423,7 @@ void World::avoid(const std::string& pod, const std::string& node, int64_t until
 int64_t World::gang_timeout(const std::string& unit) const {
   const auto pods = pods_of_gang_.find(unit);
   if (pods == pods_of_gang_.end()) return 0;
-  return pods_.at(*pods->second.begin()).wish->gang_timeout_s * 1000;
+  return pods_.at(*pods->second.begin())->wish->gang_timeout_s * 1000;
 }
 
 std::vector<std::string> World::overdue() {

@@ -14,11 +14,11 @@ NodeUse World::use_of(const std::string& node) const {
   for (const auto& [key, place] : assumed_)
     if (place.node == node) there.insert(key);
   for (const auto& [key, facts] : claims_)
-    if (facts.allocated && facts.node == node) there.insert(holder_of(key, facts));
+    if (facts->allocated && facts->node == node) there.insert(holder_of(key, *facts));
   there.erase("");
   NodeUse use;
   for (const std::string& key : there) {
-    const PodFacts& pod = pods_.at(key);
+    const PodFacts& pod = *pods_.at(key);
     ++use.pods;
     for (const auto& [name, amount] : pod.extras) use.extras[name] += amount;
     use.ports.insert(use.ports.end(), pod.ports.begin(), pod.ports.end());
@@ -185,16 +185,15 @@ std::vector<CardState> World::states_of(const std::string& node,
   if (const auto on = leases_on_.find(node); on != leases_on_.end())
     for (const std::string& key : on->second)  // those that came from elsewhere
       if (const kube::Lease* l = lease(key); l != nullptr)
-        if (const auto at_uid = claim_of_uid_.find(l->spec.claim.uid);
-            at_uid != claim_of_uid_.end())
-          claims.insert(at_uid->second);
+        if (const ClaimAt* of = claim_with(l->spec.claim.uid); of != nullptr)
+          claims.insert(of->first);
   for (const std::string& key : claims) {
     const ClaimFacts* facts = claim(key);
     if (facts == nullptr) continue;
-    const std::string holder = holder_of(key, *facts);
+    const std::string& holder = holder_of(key, *facts);
     if (!without.empty() && holder == without && !facts->allocated) continue;
     const View view = making_way.count(holder) != 0 ? View::kPlanned : View::kNow;
-    for (const Grant& grant : grants_of(key, view))
+    for (const Grant& grant : grants_of(key, facts, view))
       if (grant.pool == node && !grant.admin) take(grant.card, grant.consumed);
   }
   if (const auto on = leases_on_.find(node); on != leases_on_.end())

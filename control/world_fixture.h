@@ -12,6 +12,11 @@
 
 namespace flexai::control {
 
+template <typename T>
+std::shared_ptr<const T> shared(const T& facts) {
+  return std::make_shared<const T>(facts);
+}
+
 class WorldTest : public ::testing::Test {
  protected:
   WorldTest() {
@@ -54,7 +59,7 @@ class WorldTest : public ::testing::Test {
                       {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
                       {"devices", devices}}}};
     const auto slice = read_slice(dump(json));
-    world_.slice(name, &**slice);
+    world_.slice(name, shared(**slice));
   }
 
   static Json request(const std::string& name, const char* compute, const char* memory,
@@ -87,7 +92,7 @@ class WorldTest : public ::testing::Test {
   void put_claim(const std::string& name, const Json& json) {
     const auto facts = read_facts(dump(json));
     ASSERT_TRUE(facts.ok()) << facts.error().message;
-    world_.claim("ns/" + name, &*facts);
+    world_.claim("ns/" + name, shared(*facts));
   }
   void claim(const std::string& name, int compute, int count = 1) {
     put_claim(name, claim_json(name, compute, count));
@@ -108,7 +113,7 @@ class WorldTest : public ::testing::Test {
           {"containers", Json::array({{{"resources", {{"requests", {{"cpu", cpu}}}}}}})}}}};
     const auto facts = read_pod(dump(json));
     ASSERT_TRUE(facts.ok()) << facts.error().message;
-    world_.pod("ns/" + name, &*facts);
+    world_.pod("ns/" + name, shared(*facts));
   }
 
   // With a configuration that names a pool.

@@ -90,10 +90,10 @@ uint32_t World::word_to_move(const FitRecord& fit, const std::string& name,
 
 // Who has moved is left alone for a while; the agent there has said when it came.
 void World::remember_move(const Grant& grant, Workload* piece) const {
-  const Lease* l = lease(grant.lease);
-  const auto claim_key = claim_of_uid_.find(l->spec.claim.uid);
-  if (claim_key == claim_of_uid_.end()) return;
-  for (const Given& given : claims_.at(claim_key->second).given)
+  const Lease* l = grant.lease;
+  const ClaimAt* claim = claim_with(l->spec.claim.uid);
+  if (claim == nullptr) return;
+  for (const Given& given : claim->second->given)
     if (given.share_id == l->spec.share_id && given.pool == l->spec.pool) return;
   piece->moves = 1;
   piece->moved_ms = std::max<int64_t>(0, kube::unix_ms_of(l->status.since));

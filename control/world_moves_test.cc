@@ -66,7 +66,7 @@ class MoveTest : public WorldTest {
         {"status", {{"phase", "Running"}}}};
     const auto facts = read_pod(dump(json));
     ASSERT_TRUE(facts.ok()) << facts.error().message;
-    world_.pod("ns/" + name, &*facts);
+    world_.pod("ns/" + name, shared(*facts));
   }
   void says(LeasePhase phase) {
     lease_.status.phase = phase;
@@ -76,7 +76,7 @@ class MoveTest : public WorldTest {
     lease_.status.memory_bytes = gone ? 0 : lease_.spec.memory_bytes;
     told();
   }
-  void told() { world_.lease("ns/" + lease_.name, &lease_); }
+  void told() { world_.lease("ns/" + lease_.name, shared(lease_)); }
   void aimed(const std::string& node) {
     ++lease_.generation;
     lease_.spec.target = {node, "card-0"};
@@ -165,7 +165,7 @@ TEST_F(MoveTest, ItIsOnlyMovedToACardThatIsLikeItsOwn) {
                        {"capacity",
                         {{"compute", {{"value", "1000"}}}, {"memory", {{"value", "16Gi"}}}}}}})}}}};
   const auto slice = read_slice(dump(json));
-  world_.slice("b", &**slice);
+  world_.slice("b", shared(**slice));
   const model::Workload* low = known();
   ASSERT_NE(low, nullptr);
   for (const model::Fit& fit : world_.planner()->snapshot().fits)
@@ -271,7 +271,7 @@ TEST_F(MoveTest, OneMoreWorthTakesTheRoomOfWhoGoesElsewhere) {
   put_claim("high", reach);
   const auto facts = read_pod(dump(json));
   ASSERT_TRUE(facts.ok()) << facts.error().message;
-  world_.pod("ns/high", &*facts);
+  world_.pod("ns/high", shared(*facts));
   ASSERT_TRUE(world_.refresh(1000));
   const sched::Plan plan = world_.planner()->decide();
   ASSERT_EQ(plan.actions.size(), 2u);

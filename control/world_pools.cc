@@ -56,8 +56,8 @@ std::map<std::string, PoolUse> World::pool_use() const {
   if (pools_.empty()) return all;
   std::map<std::pair<std::string, std::string>, int64_t> leases;  // by card
   for (const auto& [key, lease] : leases_)
-    if (lease.status.phase != kube::LeasePhase::kReleased)
-      ++leases[{lease.spec.pool, lease.spec.device}];
+    if (lease->status.phase != kube::LeasePhase::kReleased)
+      ++leases[{lease->spec.pool, lease->spec.device}];
   for (const auto& [node, site] : sites_) {
     const auto drained = site.facts.labels.find(kube::kDrainedLabel);
     const bool away = !site.known || site.facts.unschedulable ||

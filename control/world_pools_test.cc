@@ -19,7 +19,7 @@ TEST_F(WorldTest, APoolOfTwoSlicesIsThereWhenBothAre) {
                       {"pool", {{"name", pool}, {"generation", 1}, {"resourceSliceCount", 2}}},
                       {"devices", Json::array({device})}}}};
     const auto slice = read_slice(dump(json));
-    world_.slice(name, &**slice);
+    world_.slice(name, shared(**slice));
   };
   part("one", "n", 0);
   EXPECT_EQ(decide(), Lines{});
@@ -129,7 +129,7 @@ TEST_F(WorldTest, NobodyPublishesWhichPoolsACardIsIn) {
                     {"pool", {{"name", "n"}, {"generation", 1}, {"resourceSliceCount", 1}}},
                     {"devices", devices}}}};
   const auto slice = read_slice(dump(json));
-  world_.slice("n", &**slice);
+  world_.slice("n", shared(**slice));
   pool("gold", {{"nodeSelector", {{"no", "where"}}}});
   claim_in("p", "gold");
   pod("p");
@@ -154,7 +154,7 @@ TEST_F(WorldTest, APoolSaysHowItsCardsAreLinked) {
                       {"pool", {{"name", name}, {"generation", 1}, {"resourceSliceCount", 1}}},
                       {"devices", devices}}}};
     const auto slice = read_slice(dump(json));
-    world_.slice(name, &**slice);
+    world_.slice(name, shared(**slice));
   };
   cards_at("a", Json::array({card("card-0", "pci0000:40", 252061, 100000),
                              card("card-1", "pci0000:40", 126030, 100000)}));

@@ -64,8 +64,9 @@ bool within(const CardState& state, const Amounts& more) {
 }  // namespace
 
 LeaseAim World::aim_of(const Lease& lease) const {
-  const auto at = aims_.find(lease.ns + "/" + lease.name);
-  if (at != aims_.end()) return at->second.aim;
+  if (!aims_.empty())
+    if (const auto at = aims_.find(lease.ns + "/" + lease.name); at != aims_.end())
+      return at->second.aim;
   return {lease.spec.compute_milli, lease.spec.state, lease.spec.target};
 }
 
@@ -99,14 +100,16 @@ void World::reduce(const Lease& l, View view, Amounts* consumed) const {
   lower(kMemory, taken.memory);
 }
 
+bool World::left(const Lease& l, const ClaimAt* claim) {
+  if (l.has_status && l.status.phase == LeasePhase::kReleased) return false;
+  return claim == nullptr ||
+         std::none_of(claim->second->given.begin(), claim->second->given.end(),
+                      [&](const Given& given) { return given.share_id == l.spec.share_id; });
+}
+
 std::vector<World::Grant> World::left_by(const std::string& key) const {
   const Lease* l = lease(key);
-  if (l == nullptr || (l->has_status && l->status.phase == LeasePhase::kReleased)) return {};
-  if (const auto at = claim_of_uid_.find(l->spec.claim.uid); at != claim_of_uid_.end()) {
-    const ClaimFacts& facts = claims_.at(at->second);
-    for (const Given& given : facts.given)
-      if (given.share_id == l->spec.share_id) return {};
-  }
+  if (l == nullptr || !left(*l, claim_with(l->spec.claim.uid))) return {};
   const Taken status = l->has_status ? taken_by(l->status) : Taken{};
   const Taken taken = more_of(status, taken_by(l->spec.state, l->spec.compute_milli,
                                                static_cast<int64_t>(l->spec.memory_bytes)));
@@ -122,21 +125,19 @@ std::vector<World::Grant> World::left_by(const std::string& key) const {
   return {std::move(left), std::move(there)};
 }
 
-void World::look_after_lease(const std::string& key) {
+void World::look_after_lease(const std::string& key, const Lease* l, const ClaimAt* claim) {
   stale_leases_.erase(key);
   refused_.erase(key);
   held_leases_.erase(key);
   landed_.erase(key);
-  const Lease* l = lease(key);
   look_after_move(key, l);
-  if (l == nullptr || l->deleting || claim_of_uid_.count(l->spec.claim.uid) != 0)
+  if (l == nullptr || l->deleting || claim != nullptr)
     orphans_.erase(key);
   else
     orphans_.try_emplace(key, now_ms_);
   if (l == nullptr || l->deleting) return;
   if (l->spec.hold) held_leases_.insert(key);
-  if (claim_of_uid_.count(l->spec.claim.uid) != 0 && !left_by(key).empty())
-    stale_leases_.insert(key);
+  if (claim != nullptr && left(*l, claim)) stale_leases_.insert(key);
   // It failed to give up what it holds; what it could not take it goes on trying for.
   const bool gives = l->spec.state != LeaseState::kRunning || !l->spec.target.empty() ||
                      l->status.compute_milli > l->spec.compute_milli;
@@ -146,8 +147,9 @@ void World::look_after_lease(const std::string& key) {
     refused_.insert(key);
 }
 
-kube::SliceConfig World::config_of(const PodFacts& p, const Grant& grant) const {
-  for (const ClaimFacts* facts : our_claims(p))
+kube::SliceConfig World::config_of(const Member& member, const Grant& grant) const {
+  for (const ClaimFacts* facts : member.claims) {
+    if (facts == nullptr || !ours(*facts)) continue;
     for (const auto& ways : facts->requests)
       for (const Request& way : ways) {
         const ClassFacts* of = class_of(way.device_class);
@@ -156,6 +158,7 @@ kube::SliceConfig World::config_of(const PodFacts& p, const Grant& grant) const 
           continue;
         if (auto config = config_for(*of, *facts, way); config.ok()) return *config;
       }
+  }
   return {};
 }
 
@@ -173,11 +176,11 @@ std::string World::fit_on_card(const std::string& node, const Grant& grant) {
   return fit.name;
 }
 
-Workload World::with_handle(const PodFacts& p, const Grant& grant, bool may_act, Workload piece,
+Workload World::with_handle(const Member& member, const Grant& grant, bool may_act, Workload piece,
                             std::vector<Workload>* out) {
-  const Lease& l = *lease(grant.lease);
+  const Lease& l = *grant.lease;
   const LeaseAim aim = aim_of(l);
-  const kube::SliceConfig config = config_of(p, grant);
+  const kube::SliceConfig config = config_of(member, grant);
   const bool given =
       l.has_status && !l.deleting &&
       (l.status.phase == LeasePhase::kRunning || l.status.phase == LeasePhase::kShared ||
@@ -198,7 +201,7 @@ Workload World::with_handle(const PodFacts& p, const Grant& grant, bool may_act,
   else if (static_cast<int32_t>(aim.compute) < piece.card_milli)
     piece.granted_milli = static_cast<int32_t>(aim.compute);
   if (may_act && given && stays && may_move(l, config)) {
-    piece.fit = fit_to_move(p, grant);
+    piece.fit = fit_to_move(member.pod, grant);
     piece.can_move = !piece.fit.empty();
     piece.locality = model::Locality::kPreferLocal;
     piece.remote_penalty = options_.remote_penalty;
@@ -231,11 +234,10 @@ const Lease* World::handle_of(const std::string& key) const {
   const Lease* only = nullptr;
   if (p == nullptr) return nullptr;
   for (const ClaimFacts* facts : our_claims(*p))
-    for (const Grant& grant : grants_of(facts->ns + "/" + facts->name, View::kNow)) {
-      if (grant.admin || grant.lease.empty()) return nullptr;
-      const Lease* here = lease(grant.lease);
-      if (only != nullptr && only != here) return nullptr;
-      only = here;  // on its way it holds two cards
+    for (const Grant& grant : grants_of(facts->ns + "/" + facts->name, facts, View::kNow)) {
+      if (grant.admin || grant.lease == nullptr) return nullptr;
+      if (only != nullptr && only != grant.lease) return nullptr;
+      only = grant.lease;  // on its way it holds two cards
     }
   return only;
 }

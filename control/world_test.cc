@@ -50,14 +50,14 @@ TEST_F(WorldTest, ALeaseOutlivesItsClaim) {
   lease.spec.device = "card-0";
   lease.spec.share_id = "share-0";
   lease.spec.compute_milli = 600;
-  world_.lease("ns/" + lease.name, &lease);
+  world_.lease("ns/" + lease.name, shared(lease));
   EXPECT_EQ(decide(), Lines{});
   world_.pod("ns/a", nullptr);
   world_.claim("ns/a", nullptr);
   EXPECT_EQ(decide(), Lines{}) << "its card's agent has not let it go";
   lease.has_status = true;
   lease.status.phase = kube::LeasePhase::kReleased;
-  world_.lease("ns/" + lease.name, &lease);
+  world_.lease("ns/" + lease.name, shared(lease));
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
 }
 
@@ -70,7 +70,7 @@ TEST_F(WorldTest, ALeaseWhoseClaimIsGoneForLongIsToldAndOneThatIsEarlyIsNot) {
   lease.spec.claim = {"a", "claim-a"};
   lease.spec.pool = "n";
   world_.refresh(1000);
-  world_.lease("ns/" + lease.name, &lease);
+  world_.lease("ns/" + lease.name, shared(lease));
   world_.refresh(1000);
   EXPECT_EQ(world_.next_ms(), 6000);
   world_.refresh(4000);
@@ -87,7 +87,7 @@ TEST_F(WorldTest, ALeaseWhoseClaimIsGoneForLongIsToldAndOneThatIsEarlyIsNot) {
   world_.refresh(18'000);
   EXPECT_EQ(world_.orphans(), Lines{"ns/" + lease.name});
   lease.deleting = true;
-  world_.lease("ns/" + lease.name, &lease);
+  world_.lease("ns/" + lease.name, shared(lease));
   world_.refresh(25'000);
   EXPECT_EQ(world_.orphans(), Lines{});
   EXPECT_EQ(world_.next_ms(), 0);
@@ -120,7 +120,7 @@ TEST_F(WorldTest, WhatWasWrittenIsTakenUntilItsLeaseIsSeen) {
   lease.ns = "ns";
   lease.name = kube::lease_name("claim-a", 0);
   lease.spec = {{"a", "claim-a"}, {}, "n", "n", "card-0", award.given[0].share_id, 600, 1 << 30};
-  world_.lease(key, &lease);
+  world_.lease(key, shared(lease));
   EXPECT_EQ(decide(), Lines{}) << "by the lease itself now";
   world_.lease(key, nullptr);
   EXPECT_EQ(decide(), (Lines{"ns/b@n<-n:0(600)"}));
@@ -312,18 +312,18 @@ TEST_F(WorldTest, AGangGathersUntilAllMembersHaveANode) {
   lease.spec = {{"a", "claim-a"}, {"a", "pod-a"}, "n", "n", "card-0", "share-0", 800, 1 << 30};
   lease.spec.hold = true;
   const std::string key = "ns/" + lease.name;
-  world_.lease(key, &lease);
+  world_.lease(key, shared(lease));
   for (const char* name : {"a", "b"}) {
     world_.refresh(1000);
     EXPECT_EQ(world_.gathered(), Lines{}) << name;
     PodFacts bound = *world_.pod("ns/" + std::string(name));
     bound.node = "n";
-    world_.pod("ns/" + std::string(name), &bound);
+    world_.pod("ns/" + std::string(name), shared(bound));
   }
   world_.refresh(1000);
   EXPECT_EQ(world_.gathered(), Lines{key});
   lease.spec.hold = false;
-  world_.lease(key, &lease);
+  world_.lease(key, shared(lease));
   world_.refresh(1000);
   EXPECT_EQ(world_.gathered(), Lines{});
 }
@@ -406,7 +406,7 @@ TEST_F(WorldTest, WhatOthersTakeOfANodeCounts) {
   other.name = "other";
   other.node = "n";
   other.cpu_milli = 3500;
-  world_.pod("ns/other", &other);
+  world_.pod("ns/other", shared(other));
   claim("p", 100);
   pod("p", "1");
   EXPECT_EQ(decide(), Lines{});
@@ -474,7 +474,7 @@ TEST_F(WorldTest, WhatCameBeforeTheFirstLookCounts) {
   stale.spec.device = "card-0";
   stale.spec.share_id = "another";
   stale.spec.compute_milli = 300;
-  world_.lease("ns/" + stale.name, &stale);
+  world_.lease("ns/" + stale.name, shared(stale));
   claim("a", 200);
   pod("a");
   claim("b", 100);

@@ -24,8 +24,11 @@ int32_t small(int64_t value, int64_t most) {
   return static_cast<int32_t>(std::clamp<int64_t>(value, 0, most));
 }
 
-const Amount* amount_in(const Amounts& amounts, const char* name) {
-  const auto at = amounts.find(qualified(name, kube::kDriverName));
+const std::string kCompute = qualified(kube::kComputeCapacity, kube::kDriverName);
+const std::string kMemory = qualified(kube::kMemoryCapacity, kube::kDriverName);
+
+const Amount* amount_in(const Amounts& amounts, const std::string& name) {
+  const auto at = amounts.find(name);
   return at == amounts.end() ? nullptr : &at->second;
 }
 
@@ -41,8 +44,7 @@ int32_t milli_of(const Card& card, const Amounts& consumed) {
   for (const auto& [name, amount] : consumed) {
     const auto whole = card.capacities.find(name);
     if (whole == card.capacities.end()) continue;
-    if (name == qualified(kube::kComputeCapacity, kube::kDriverName))
-      return std::max(1, part(amount, whole->second.whole));
+    if (name == kCompute) return std::max(1, part(amount, whole->second.whole));
     most = std::max(most, part(amount, whole->second.whole));
   }
   return std::max(1, most);
@@ -50,7 +52,7 @@ int32_t milli_of(const Card& card, const Amounts& consumed) {
 
 int32_t memory_of(const Card& card, const Amounts& consumed) {
   if (!card.shared) return static_cast<int32_t>(card.memory() / kMib);
-  const Amount* memory = amount_in(consumed, kube::kMemoryCapacity);
+  const Amount* memory = amount_in(consumed, kMemory);
   return memory == nullptr ? 0 : mib_up(memory->value());
 }
 
@@ -65,8 +67,8 @@ Need need_of(const std::vector<Request>& ways) {
   Need least;
   for (size_t i = 0; i < ways.size(); ++i) {
     const Request& way = ways[i];
-    const Amount* compute = amount_in(way.asked, kube::kComputeCapacity);
-    const Amount* memory = amount_in(way.asked, kube::kMemoryCapacity);
+    const Amount* compute = amount_in(way.asked, kCompute);
+    const Amount* memory = amount_in(way.asked, kMemory);
     Need need;
     need.milli = compute == nullptr ? 1000 : std::max(1, small(compute->value(), 1001));
     need.memory = memory == nullptr ? 0 : memory->value();
@@ -106,24 +108,24 @@ void tell(const std::vector<Need>& needs, Workload* w) {
 }  // namespace
 
 // Of the claim itself, or of what it is assumed to get.
-std::vector<World::Grant> World::grants_of(const std::string& key, View view) const {
+std::vector<World::Grant> World::grants_of(const std::string& key, const ClaimFacts* facts,
+                                           View view) const {
   std::vector<Grant> grants;
-  const ClaimFacts* facts = claim(key);
   if (facts == nullptr) return grants;
   const std::vector<Given>* given = facts->allocated ? &facts->given : nullptr;
-  if (const auto at = assumed_claims_.find(key); given == nullptr && at != assumed_claims_.end())
-    for (const Award& award : assumed_.at(at->second).awards)
-      if (award.claim == key) given = &award.given;
+  if (given == nullptr)
+    if (const auto at = assumed_claims_.find(key); at != assumed_claims_.end())
+      for (const Award& award : assumed_.at(at->second).awards)
+        if (award.claim == key) given = &award.given;
   if (given == nullptr) return grants;
   if (view == View::kPlanned && !leaving_.empty() && leaving(holder_of(key, *facts))) return grants;
   for (size_t i = 0; i < given->size(); ++i) {
     const Given& g = (*given)[i];
     if (!g.ours) continue;
-    Grant grant{g.pool, g.card, g.consumed, g.admin, "", g.request, g.consumed};
-    const std::string name = facts->ns + "/" + kube::lease_name(facts->uid, i);
-    const kube::Lease* held = lease(name);
+    Grant grant{g.pool, g.card, g.consumed, g.admin, nullptr, g.request, &g.consumed};
+    const kube::Lease* held = lease(facts->ns + "/" + kube::lease_name(facts->uid, i));
     if (held != nullptr && held->spec.share_id == g.share_id) {
-      grant.lease = name;
+      grant.lease = held;
       reduce(*held, view, &grant.consumed);
       grant.pool = held->spec.pool;  // the claim knows only where it was first
       grant.card = held->spec.device;
@@ -191,13 +193,12 @@ Workload World::other_pods(const std::string& node) const {
   int64_t cpu = 0, memory = 0;
   if (const auto on = pods_on_.find(node); on != pods_on_.end())
     for (const std::string& key : on->second) {
-      const PodFacts& p = pods_.at(key);
+      const PodFacts& p = *pods_.at(key);
       bool holds = false;
       if (p.wants_cards())
         for (const PodClaim& one : p.wish->claims) {
           const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
-          holds = holds || (facts != nullptr && ours(*facts) &&
-                            holder_of(p.ns + "/" + one.claim, *facts) == key);
+          holds = holds || (facts != nullptr && ours(*facts) && held_by(key, p, *facts));
         }
       if (holds) continue;
       cpu += p.cpu_milli;
@@ -288,7 +289,7 @@ base::Status World::understand(const PodFacts& p, const std::vector<Asking>& ask
 }
 
 base::Result<Workload> World::ask_for(const std::string& key, UnitState* state) {
-  const PodFacts& p = pods_.at(key);
+  const PodFacts& p = *pods_.at(key);
   Workload w;
   w.name = key;
   if (!p.wish->wrong.empty()) return fail(Code::kInvalid, p.wish->wrong);
@@ -321,11 +322,11 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
   state.trouble.clear();
   state.fit.clear();
   if (state.waiting.empty()) return;
-  const PodFacts& first = pods_.at(state.waiting.front());
+  const PodFacts& first = *pods_.at(state.waiting.front());
   const bool gang = unit != state.waiting.front();
   size_t there = 0;
   if (const auto at = pods_of_gang_.find(unit); gang && at != pods_of_gang_.end())
-    for (const std::string& key : at->second) there += !pods_.at(key).finished;
+    for (const std::string& key : at->second) there += !pods_.at(key)->finished;
   if (gang && there < first.wish->gang_size) {
     state.trouble = "GangIncomplete: gang " + first.wish->gang + ": " + std::to_string(there) +
                     " of " + std::to_string(first.wish->gang_size) + " members are there";
@@ -360,22 +361,22 @@ void World::add_waiting(const std::string& unit, std::vector<std::string> pods,
   out->push_back(std::move(all));
 }
 
-void World::add_holding(const std::string& key, std::vector<Workload>* out) {
-  const PodFacts& p = pods_.at(key);
+void World::add_holding(const Member& member, std::vector<Workload>* out) {
+  const auto& [key, p, claims] = member;
   if (leaving(key)) return;
   std::vector<Grant> grants;
   std::string node = p.node;
   bool only_one = true;  // its claims are nobody else's
   if (const PodPlace* place = assumption(key); place != nullptr && node.empty()) node = place->node;
-  for (const ClaimFacts* facts : our_claims(p)) {
-    const std::string name = facts->ns + "/" + facts->name;
-    if (holder_of(name, *facts) != key) continue;
+  for (const ClaimFacts* facts : claims) {
+    if (facts == nullptr || !ours(*facts) || !held_by(key, p, *facts)) continue;
     only_one = only_one && facts->reserved.size() < 2;
     if (node.empty()) node = facts->node;
-    for (Grant& grant : grants_of(name, View::kPlanned)) grants.push_back(std::move(grant));
+    for (Grant& grant : grants_of(facts->ns + "/" + facts->name, facts, View::kPlanned))
+      grants.push_back(std::move(grant));
   }
-  const bool handle = grants.size() == 1 && !grants[0].lease.empty() && !grants[0].admin;
-  if (handle) grants[0].consumed = grants[0].admitted;
+  const bool handle = grants.size() == 1 && grants[0].lease != nullptr && !grants[0].admin;
+  if (handle) grants[0].consumed = *grants[0].admitted;
   std::vector<Workload> pieces = pieces_of(key, grants, node);
   if (pieces.empty()) {  // it only watches cards
     if (node.empty()) return;
@@ -400,20 +401,28 @@ void World::add_holding(const std::string& key, std::vector<Workload>* out) {
     pieces[0].can_restart = p.has_controller;
   }
   if (handle && pieces[0].cards == 1)
-    pieces[0] = with_handle(p, grants[0], may_act, std::move(pieces[0]), out);
+    pieces[0] = with_handle(member, grants[0], may_act, std::move(pieces[0]), out);
   for (Workload& piece : pieces) out->push_back(std::move(piece));
 }
 
+World::Member World::member(const PodAt& at) const {
+  Member member{at.first, *at.second, {}};
+  member.claims.reserve(member.pod.wish->claims.size());
+  for (const PodClaim& one : member.pod.wish->claims)
+    member.claims.push_back(claim(member.pod.ns + "/" + one.claim));
+  return member;
+}
+
 // From the first place on all members have so long until they run.
-void World::look_after_gang(const std::string& unit, const std::set<std::string>& pods) {
+void World::look_after_gang(const std::string& unit, const std::vector<Member>& members) {
   size_t placed = 0, running = 0;
   uint32_t size = 0;
-  for (const std::string& key : pods) {
-    const PodFacts& p = pods_.at(key);
+  for (const auto& [key, p, claims] : members) {
     if (p.wish->gang_size < 2 || unit == key) return;
     size = p.wish->gang_size;
     running += p.running;
-    for (const ClaimFacts* facts : our_claims(p)) placed += facts->allocated;
+    for (const ClaimFacts* facts : claims)
+      placed += facts != nullptr && ours(*facts) && facts->allocated;
   }
   if (placed > 0 && running < size)
     gang_since_.try_emplace(unit, now_ms_);
@@ -421,45 +430,33 @@ void World::look_after_gang(const std::string& unit, const std::set<std::string>
     gang_since_.erase(unit);
 }
 
-// What is to be mended for the unit, besides placing it.
-void World::look_after(const std::string& unit) {
-  if (unit.starts_with("@node:")) return;
-  if (unit.starts_with("@lease:")) return look_after_lease(unit.substr(7));
-  if (unit.starts_with("@claim:")) {
-    const std::string key = unit.substr(7);
-    unleased_.erase(key);
-    unreserved_.erase(key);
-    const ClaimFacts* facts = claim(key);
-    if (facts != nullptr && facts->allocated && facts->reserved.empty() && !facts->has_finalizer &&
-        !facts->deleting && ours(*facts))
-      unreserved_.insert(key);
-    if (facts == nullptr || !facts->allocated || facts->deleting || facts->node.empty()) return;
-    for (size_t i = 0; i < facts->given.size(); ++i)
-      if (facts->given[i].ours && !facts->given[i].admin && !facts->given[i].share_id.empty() &&
-          lease(facts->ns + "/" + kube::lease_name(facts->uid, i)) == nullptr)
-        unleased_.insert(key);
-    return;
-  }
-  const auto at = pods_of_gang_.find(unit);
-  if (at == pods_of_gang_.end()) gang_since_.erase(unit);
-  if (at != pods_of_gang_.end()) look_after_gang(unit, at->second);
-  if (at != pods_of_gang_.end())
-    for (const std::string& key : at->second) {
-      const PodFacts& p = pods_.at(key);
-      bool done = p.wish->gated && p.wish->gates == 1 && p.node.empty() && !p.deleting;
-      for (const PodClaim& one : p.wish->claims) {
-        const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
-        done = done && facts != nullptr && (facts->allocated || !ours(*facts));
-      }
-      if (done)
-        unfinished_.insert(key);
-      else
-        unfinished_.erase(key);
-    }
+// What is to be mended for a pod, besides placing it.
+void World::look_after_gate(const Member& member) {
+  const auto& [key, p, claims] = member;
+  bool done = p.wish->gated && p.wish->gates == 1 && p.node.empty() && !p.deleting;
+  for (const ClaimFacts* facts : claims)
+    done = done && facts != nullptr && (facts->allocated || !ours(*facts));
+  if (done)
+    unfinished_.insert(key);
+  else
+    unfinished_.erase(key);
 }
 
+void World::look_after_claim(const std::string& key, const ClaimFacts* facts) {
+  unleased_.erase(key);
+  unreserved_.erase(key);
+  if (facts != nullptr && facts->allocated && facts->reserved.empty() && !facts->has_finalizer &&
+      !facts->deleting && ours(*facts))
+    unreserved_.insert(key);
+  if (facts == nullptr || !facts->allocated || facts->deleting || facts->node.empty()) return;
+  for (size_t i = 0; i < facts->given.size(); ++i)
+    if (facts->given[i].ours && !facts->given[i].admin && !facts->given[i].share_id.empty() &&
+        lease(facts->ns + "/" + kube::lease_name(facts->uid, i)) == nullptr)
+      unleased_.insert(key);
+}
+
+// What is to be mended for the unit, and what the planner is to know of it.
 std::vector<Workload> World::wanted(const std::string& unit) {
-  look_after(unit);
   std::vector<Workload> out;
   const auto rest = [&](size_t prefix) { return unit.substr(prefix); };
   if (unit.starts_with("@node:")) {
@@ -468,49 +465,67 @@ std::vector<Workload> World::wanted(const std::string& unit) {
     return out;
   }
   if (unit.starts_with("@claim:")) {
-    const ClaimFacts* facts = claim(rest(7));
-    if (facts == nullptr || !holder_of(rest(7), *facts).empty()) return out;
-    return pieces_of(unit, grants_of(rest(7), View::kPlanned), "");
+    const std::string key = rest(7);
+    const ClaimFacts* facts = claim(key);
+    look_after_claim(key, facts);
+    if (facts == nullptr || !holder_of(key, *facts).empty()) return out;
+    return pieces_of(unit, grants_of(key, facts, View::kPlanned), "");
   }
   if (unit.starts_with("@lease:")) {
-    std::vector<Grant> left = left_by(rest(7));
-    for (Grant& grant : unseen_of(rest(7))) left.push_back(std::move(grant));
+    const std::string key = rest(7);
+    const kube::Lease* l = lease(key);
+    look_after_lease(key, l, l == nullptr ? nullptr : claim_with(l->spec.claim.uid));
+    std::vector<Grant> left = left_by(key);
+    for (Grant& grant : unseen_of(key)) left.push_back(std::move(grant));
     return pieces_of(unit, left, "");
   }
-  std::vector<std::string> pods, waiting;
-  if (const auto at = pods_of_gang_.find(unit); at != pods_of_gang_.end())
-    pods.assign(at->second.begin(), at->second.end());
-  for (const std::string& key : pods) {
-    const PodFacts& p = pods_.at(key);
+  want_of_pods(unit, &out);
+  return out;
+}
+
+void World::want_of_pods(const std::string& unit, std::vector<Workload>* out) {
+  std::vector<Member> members;
+  const auto alone = pods_.find(unit);
+  if (const auto at = pods_of_gang_.find(unit); at != pods_of_gang_.end()) {
+    members.reserve(at->second.size());
+    for (const std::string& key : at->second) members.push_back(member(*pods_.find(key)));
+    look_after_gang(unit, members);
+  } else if (alone != pods_.end() && alone->second->wish != nullptr &&
+             unit_of(unit, *alone->second) == unit) {
+    members.push_back(member(*alone));
+  } else {
+    gang_since_.erase(unit);
+  }
+  std::vector<std::string> waiting;
+  for (const Member& one : members) {
+    const auto& [key, p, claims] = one;
+    look_after_gate(one);
     if (!p.wants_cards() || p.finished) continue;
-    bool holds = assumed(key), all = true, some = false;
-    for (const PodClaim& one : p.wish->claims) {
-      const ClaimFacts* facts = claim(p.ns + "/" + one.claim);
+    bool holds = assumed(key), all = true, some = false, known = true;
+    for (const ClaimFacts* facts : claims) {
+      known = known && facts != nullptr;
       if (facts == nullptr) some = some || p.wish->gated;
       if (facts == nullptr || !ours(*facts)) continue;
       some = true;
-      holds = holds || (facts->allocated && holder_of(p.ns + "/" + one.claim, *facts) == key);
+      holds = holds || (facts->allocated && held_by(key, p, *facts));
       all = all && facts->allocated;
     }
-    const size_t before = out.size();
-    if (holds) add_holding(key, &out);
+    const size_t before = out->size();
+    if (holds) add_holding(one, out);
     // Some of its claims have cards already: those that wait must go to the same node.
     const bool partly = holds && !all && !assumed(key);
-    for (size_t i = before; partly && i < out.size(); ++i) {
-      out[i].name = "@part:" + out[i].name;
-      out[i].cpu_milli = out[i].memory_mib = 0;
-      out[i].preemptible = out[i].can_restart = false;
+    for (size_t i = before; partly && i < out->size(); ++i) {
+      Workload& part = (*out)[i];
+      part.name = "@part:" + part.name;
+      part.cpu_milli = part.memory_mib = 0;
+      part.preemptible = part.can_restart = false;
     }
     const bool may_go = p.wish->gated ? p.wish->gates == 1 : p.wish->gates == 0;
-    const bool known =
-        std::all_of(p.wish->claims.begin(), p.wish->claims.end(),
-                    [&](const PodClaim& c) { return claim(p.ns + "/" + c.claim) != nullptr; });
     if (some && (!all || !known) && may_go && p.node.empty() && !p.deleting && !assumed(key) &&
         (!holds || partly))
       waiting.push_back(key);
   }
-  add_waiting(unit, std::move(waiting), &out);
-  return out;
+  add_waiting(unit, std::move(waiting), out);
 }
 
 }  // namespace flexai::control

@@ -20,16 +20,17 @@ std::vector<World::Grant> World::unseen_of(const std::string& key) const {
   const auto at = unseen_.find(key);
   if (at == unseen_.end()) return {};
   const auto& [uid, given, shown, sent, made] = at->second;
-  if (const auto known = claim_of_uid_.find(uid); known != claim_of_uid_.end()) {
-    if (shown_by(claims_.at(known->second), given)) return {};
-    if (const auto by = assumed_claims_.find(known->second); by != assumed_claims_.end())
+  if (const ClaimAt* known = claim_with(uid); known != nullptr) {
+    if (shown_by(*known->second, given)) return {};
+    if (const auto by = assumed_claims_.find(known->first); by != assumed_claims_.end())
       for (const Award& award : assumed_.at(by->second).awards)
         for (const Given& g : award.given)
           if (award.claim_uid == uid && g.share_id == given.share_id && g.card == given.card &&
               g.pool == given.pool)
             return {};
   }
-  return {{given.pool, given.card, given.consumed, given.admin, "", given.request, given.consumed}};
+  return {{given.pool, given.card, given.consumed, given.admin, nullptr, given.request,
+           &given.consumed}};
 }
 
 void World::writing(const Award& award) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "kube/time_text.h"
 #include "model/json.h"
 
 namespace flexai::kube {
@@ -179,6 +180,10 @@ base::Status Unpacker::value(const PackedField& field, const Piece& piece, int d
     }
     case As::kTime: {
       const auto seconds = seconds_of(piece.bytes);
+      if (const std::string plain = seconds ? text_of_seconds(*seconds) : ""; !plain.empty()) {
+        text(plain);
+        return {};
+      }
       std::tm tm{};
       const time_t at = seconds.value_or(0);
       char words[40];

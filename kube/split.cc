@@ -58,6 +58,10 @@ base::Result<size_t> ItemSplitter::scan_item(std::string_view bytes) {
   bool string = string_, escape = escape_;  // members would be written back at every byte
   size_t at = 0;
   while (at < bytes.size() && !done_) {
+    if (string && !escape) {
+      while (at < bytes.size() && bytes[at] != '"' && bytes[at] != '\\') ++at;
+      if (at == bytes.size()) break;
+    }
     const char c = bytes[at++];
     if (string) {
       const bool escaped = std::exchange(escape, false);

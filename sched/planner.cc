@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
+#include <unordered_set>
 
 namespace flexai::sched {
 namespace {
@@ -117,7 +119,7 @@ Status Planner::check(const Delta& delta) const {
   if (delta.now_ms < known_.now_ms)
     return fail(Code::kInvalid, "delta: now_ms is " + std::to_string(delta.now_ms) +
                                     ", before what is known, " + std::to_string(known_.now_ms));
-  std::set<std::string> named;
+  std::unordered_set<std::string_view> named(delta.gone.size() + delta.workloads.size());
   for (const std::string& name : delta.gone)
     if (position_.count(name) == 0 || !named.insert(name).second)
       return fail(Code::kNotFound, "delta: workload " + quoted(name) + " is not there");
@@ -195,8 +197,8 @@ void Planner::put_fits(const std::vector<model::Fit>& fits) {
 bool Planner::has_room(uint32_t job) {
   const Workload& w = known_.workloads[job];
   const model::MemberPlace& place = w.places[session_->jobs[job].members.size()];
-  for (const std::string& node : {place.node, place.card_node})
-    if (!node.empty() && node_position_.count(node) == 0) return false;
+  for (const std::string* node : {&place.node, &place.card_node})
+    if (!node->empty() && node_position_.count(*node) == 0) return false;
   for (uint32_t card : place.cards)
     if (card >= static_cast<uint32_t>(kMaxCards)) return false;
   if (place.cards.size() != w.cards) return false;
@@ -216,10 +218,14 @@ Status Planner::start(uint32_t job) {
 }
 
 // All that is replaced or gone gives its room back first, so two may change places in one delta.
-Status Planner::put(const Delta& delta) {
+Status Planner::put(Delta* delta) {
   std::vector<uint32_t> changed;
-  for (const std::string& name : delta.gone) session_->stop(position_[name]);
-  for (const Workload& w : delta.workloads) {
+  if (delta->workloads.size() > known_.workloads.size()) {  // all of a cluster
+    known_.workloads.reserve(known_.workloads.size() + delta->workloads.size());
+    position_.reserve(known_.workloads.capacity());
+  }
+  for (const std::string& name : delta->gone) session_->stop(position_[name]);
+  for (Workload& w : delta->workloads) {
     if (!w.queue.empty() && !session_->names.queues.knows(w.queue))
       return fail(Code::kInvalid,
                   "workload " + quoted(w.name) + ": queue " + quoted(w.queue) + " is not there");
@@ -230,11 +236,11 @@ Status Planner::put(const Delta& delta) {
     const auto [at, fresh] = position_.try_emplace(w.name, size);
     changed.push_back(at->second);
     if (fresh) {
-      known_.workloads.push_back(w);
+      known_.workloads.push_back(std::move(w));
       session_->jobs.emplace_back();
     } else {
       session_->stop(at->second);
-      known_.workloads[at->second] = w;
+      known_.workloads[at->second] = std::move(w);
     }
   }
   refer();
@@ -245,7 +251,7 @@ Status Planner::put(const Delta& delta) {
   return {};
 }
 
-Status Planner::apply(const Delta& delta) {
+Status Planner::apply(Delta delta) {
   sync();
   FLEXAI_TRY(check(delta));
   if (delta.nodes || delta.queues || delta.rates || delta.network || delta.policy)
@@ -258,7 +264,7 @@ Status Planner::apply(const Delta& delta) {
   std::vector<model::Fit> fits_before;
   if (!delta.fits.empty()) fits_before = known_.fits;
   put_fits(delta.fits);
-  if (const Status done = put(delta); !done.ok()) {
+  if (const Status done = put(&delta); !done.ok()) {
     known_.workloads.resize(count);
     for (auto& [position, work] : before) known_.workloads[position] = std::move(work);
     if (!delta.fits.empty()) known_.fits = std::move(fits_before);

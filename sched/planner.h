@@ -50,7 +50,7 @@ class Planner {
   static base::Result<std::unique_ptr<Planner>> open(Snapshot snapshot);
 
   // All or nothing: what is not sound is refused as validate() would, and nothing has changed.
-  base::Status apply(const Delta& delta);
+  base::Status apply(Delta delta);
   // What to do. Nothing is taken as done until carry_out() says so.
   Plan decide(Explain explain = Explain::kAll);
   // As after() does; of the last plan, before any other delta.
@@ -69,7 +69,7 @@ class Planner {
   void say_mix();
   base::Status check(const Delta& delta) const;
   base::Status change_structure(const Delta& delta);
-  base::Status put(const Delta& delta);
+  base::Status put(Delta* delta);
   void put_fits(const std::vector<model::Fit>& fits);
   base::Status start(uint32_t job);
   bool has_room(uint32_t job);

@@ -58,8 +58,9 @@ base::Result<std::optional<Models>> project_slice(const Meta&, ObjectText text) 
   FLEXAI_TRY_ASSIGN(const auto slice, read_slice(text.json));
   if (!slice) return std::optional<Models>();
   Models models;
-  for (const Card& card : slice->cards)
-    if (card.memory() > 0) models.emplace_back(card.model(), static_cast<uint64_t>(card.memory()));
+  for (const auto& card : slice->cards)
+    if (card->memory() > 0)
+      models.emplace_back(card->model(), static_cast<uint64_t>(card->memory()));
   return std::optional(std::move(models));
 }
 

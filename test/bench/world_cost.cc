@@ -85,7 +85,7 @@ void WorldCost::running(int number, int nodes) {
                    {"containers", Json::array({{{"resources", {{"requests", {{"cpu", "1"}}}}}}})}}},
                  {"status", {{"phase", "Running"}}}};
   const auto facts = read_pod(dump(pod));
-  world_.pod("ns/" + name, &*facts);
+  world_.pod("ns/" + name, shared(*facts));
 }
 
 void WorldCost::lease(int number, int nodes, int used) {
@@ -109,7 +109,7 @@ void WorldCost::lease(int number, int nodes, int used) {
   lease.status.compute_milli = 100;
   lease.status.memory_bytes = 1u << 30;
   lease.status.used_milli = static_cast<uint32_t>(used);
-  world_.lease("ns/" + lease.name, &lease);
+  world_.lease("ns/" + lease.name, shared(lease));
 }
 
 void WorldCost::look(Costs* costs) {

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   cel::Value device;
   if (slice.ok() && slice->has_value() && !(*slice)->cards.empty())
-    device = (*slice)->cards.front().seen;
+    device = (*slice)->cards.front()->seen;
   const auto value = cel::holds(**expression, device);
   if (!value.ok() && value.error().message.empty()) __builtin_trap();
   return 0;

@@ -105,16 +105,16 @@ class BinderTest : public ::testing::Test {
                                                   {{"compute", {{"value", "1000"}}},
                                                    {"memory", {{"value", "9Gi"}}}}}}})}}}};
     const auto cards = control::read_slice(slice.dump());
-    world_.slice("n", &**cards);
+    world_.slice("n", std::make_shared<control::CardSlice>(**cards));
     const auto claim = control::read_facts(claim_object().dump());
-    world_.claim("ns/p", &*claim);
+    world_.claim("ns/p", std::make_shared<control::ClaimFacts>(*claim));
     const json pod{{"metadata", {{"namespace", "ns"}, {"name", "p"}, {"uid", "pod-p"}}},
                    {"spec",
                     {{"schedulingGates", json::array({{{"name", kube::kGate}}})},
                      {"resourceClaims", json::array({{{"name", "c"}, {"resourceClaimName", "p"}}})},
                      {"containers", json::array({json::object()})}}}};
     const auto pod_facts = control::read_pod(pod.dump());
-    world_.pod("ns/p", &*pod_facts);
+    world_.pod("ns/p", std::make_shared<control::PodFacts>(*pod_facts));
   }
 
   std::optional<control::PodPlace> plan() {
