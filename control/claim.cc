@@ -5,7 +5,6 @@
 #include "control/card.h"
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "kube/object_json.h"
 #include "model/json.h"
 
 namespace flexai::control {
@@ -17,25 +16,25 @@ using base::fail;
 constexpr size_t kMostWays = 8, kMostRequests = 32;  // the API's own bounds
 constexpr const char* kNoConfig = "[]";
 
-base::Result<Amounts> amounts_of(const Json& object) {
+base::Result<Amounts> amounts_of(const View& object) {
   Amounts amounts;
-  for (const auto& [name, value] : object.items()) {
+  for (const auto& [name, value] : object.members()) {
     FLEXAI_TRY_ASSIGN(const Amount amount,
-                      parse_amount(value.is_string() ? value.get<std::string>() : dump(value)));
-    amounts[qualified(name, kube::kDriverName)] = amount;
+                      value.is_string() ? parse_amount(value.text()) : parse_amount(dump(value)));
+    amounts[qualified(std::string(name), kube::kDriverName)] = amount;
   }
   return amounts;
 }
 
-base::Result<Request> way_of(const Json& json, const std::string& name) {
+base::Result<Request> way_of(const View& json, const std::string& name) {
   Request r;
   r.name = name;
   r.device_class = text_at(json, "deviceClassName");
   FLEXAI_TRY_ASSIGN(r.selectors, selectors_of(list_at(json, "selectors")));
-  for (const Json& t : list_at(json, "tolerations"))
+  for (const View t : list_at(json, "tolerations"))
     r.tolerations.push_back(
         {text_at(t, "key"), text_at(t, "operator"), text_at(t, "value"), text_at(t, "effect")});
-  FLEXAI_TRY_ASSIGN(r.asked, amounts_of(object_at(at(json, "capacity"), "requests")));
+  FLEXAI_TRY_ASSIGN(r.asked, amounts_of(at(json, "capacity", "requests")));
   const std::string mode = text_at(json, "allocationMode");
   if (mode != "ExactCount" && mode != "All" && !mode.empty())
     return fail(Code::kUnsupported, "allocationMode " + mode.substr(0, 40) + " is not known here");
@@ -45,14 +44,14 @@ base::Result<Request> way_of(const Json& json, const std::string& name) {
   return r;
 }
 
-base::Result<std::vector<Request>> ways_of(const Json& json) {
+base::Result<std::vector<Request>> ways_of(const View& json) {
   const std::string name = text_at(json, "name");
   std::vector<Request> ways;
   if (at(json, "exactly").is_object()) {
     FLEXAI_TRY_ASSIGN(Request way, way_of(at(json, "exactly"), name));
     ways.push_back(std::move(way));
   }
-  for (const Json& sub : list_at(json, "firstAvailable")) {
+  for (const View sub : list_at(json, "firstAvailable")) {
     FLEXAI_TRY_ASSIGN(Request way, way_of(sub, name + "/" + text_at(sub, "name")));
     ways.push_back(std::move(way));
   }
@@ -61,20 +60,20 @@ base::Result<std::vector<Request>> ways_of(const Json& json) {
   return ways;
 }
 
-base::Status read_requests(const Json& devices, ClaimFacts* claim) {
+base::Status read_requests(const View& devices, ClaimFacts* claim) {
   if (list_at(devices, "requests").size() > kMostRequests)
     return fail(Code::kInvalid, "it has too many requests");
-  for (const Json& json : list_at(devices, "requests")) {
+  for (const View json : list_at(devices, "requests")) {
     auto ways = ways_of(json);
     if (!ways.ok())
       return fail(ways.error().code,
                   "request " + text_at(json, "name") + ": " + ways.error().message);
     claim->requests.push_back(std::move(*ways));
   }
-  for (const Json& json : list_at(devices, "constraints")) {
+  for (const View json : list_at(devices, "constraints")) {
     Constraint c;
-    for (const Json& request : list_at(json, "requests"))
-      if (request.is_string()) c.requests.push_back(request.get<std::string>());
+    for (const View request : list_at(json, "requests"))
+      if (request.is_string()) c.requests.emplace_back(request.text());
     c.attribute = text_at(json, "matchAttribute");
     if (c.attribute.empty()) {
       c.attribute = text_at(json, "distinctAttribute");
@@ -87,8 +86,8 @@ base::Status read_requests(const Json& devices, ClaimFacts* claim) {
   return {};
 }
 
-void read_given(const Json& allocation, ClaimFacts* claim) {
-  for (const Json& result : list_at(at(allocation, "devices"), "results")) {
+void read_given(const View& allocation, ClaimFacts* claim) {
+  for (const View result : list_at(at(allocation, "devices"), "results")) {
     Given g;
     g.request = text_at(result, "request");
     g.pool = text_at(result, "pool");
@@ -96,7 +95,7 @@ void read_given(const Json& allocation, ClaimFacts* claim) {
     g.share_id = text_at(result, "shareID");
     g.ours = text_at(result, "driver") == kube::kDriverName;
     g.admin = true_at(result, "adminAccess");
-    if (auto consumed = amounts_of(object_at(result, "consumedCapacity")); consumed.ok())
+    if (auto consumed = amounts_of(at(result, "consumedCapacity")); consumed.ok())
       g.consumed = std::move(*consumed);
     claim->given.push_back(std::move(g));
   }
@@ -138,10 +137,10 @@ void keep_to_pools(ClaimFacts* claim) {
 
 }  // namespace
 
-base::Result<std::vector<Selector>> selectors_of(const Json& list) {
+base::Result<std::vector<Selector>> selectors_of(const kube::ObjectView& list) {
   std::vector<Selector> selectors;
   if (list.size() > kMostRequests) return fail(Code::kInvalid, "too many selectors");
-  for (const Json& one : list) {
+  for (const View one : list) {
     if (!at(one, "cel").is_object())
       return fail(Code::kUnsupported, "a selector of a kind that is not known here");
     auto parsed = cel::parse(text_at(at(one, "cel"), "expression"));
@@ -152,7 +151,7 @@ base::Result<std::vector<Selector>> selectors_of(const Json& list) {
 }
 
 base::Result<ClaimFacts> read_facts(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
+  FLEXAI_TRY_ASSIGN(const View json, kube::view_object(text));
   FLEXAI_TRY_ASSIGN(const kube::Claim read, kube::read_claim(json));
   ClaimFacts claim;
   claim.ns = read.ns;
@@ -163,31 +162,31 @@ base::Result<ClaimFacts> read_facts(std::string_view text) {
   claim.allocated = read.allocated;
   claim.node = read.node;
   claim.reserved = read.pods;
-  for (const Json& finalizer : list_at(at(json, "metadata"), "finalizers"))
+  for (const View finalizer : list_at(at(json, "metadata"), "finalizers"))
     claim.has_finalizer = claim.has_finalizer || finalizer == kube::kClaimFinalizer;
-  const Json& devices = at(json, "spec", "devices");
+  const View devices = at(json, "spec", "devices");
   if (const auto done = read_requests(devices, &claim); !done.ok())
     claim.wrong = done.error().message;
-  claim.config = dump(list_at(devices, "config"));
+  claim.config = dump_list(list_at(devices, "config"));
   claim.wishes =
-      "[" + dump(list_at(devices, "requests")) + "," + dump(list_at(devices, "constraints")) + "]";
+      "[" + dump_list(at(devices, "requests")) + "," + dump_list(at(devices, "constraints")) + "]";
   keep_to_pools(&claim);
   if (claim.allocated) read_given(at(json, "status", "allocation"), &claim);
   return claim;
 }
 
 base::Result<ClassFacts> read_class(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
+  FLEXAI_TRY_ASSIGN(const View json, kube::view_object(text));
   ClassFacts of;
   of.name = text_at(at(json, "metadata"), "name");
-  const Json& spec = at(json, "spec");
+  const View spec = at(json, "spec");
   auto selectors = selectors_of(list_at(spec, "selectors"));
   if (selectors.ok())
     of.selectors = std::move(*selectors);
   else
     of.wrong = "class " + of.name + ": " + selectors.error().message;
-  of.config = dump(list_at(spec, "config"));
-  of.wishes = dump(list_at(spec, "selectors"));
+  of.config = dump_list(list_at(spec, "config"));
+  of.wishes = dump_list(list_at(spec, "selectors"));
   for (const Selector& selector : of.selectors) of.ours = of.ours || reserves(*selector);
   const auto config = config_for(of, ClaimFacts{}, Request{});
   if (config.ok() && !config->pool.empty()) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +16,10 @@
 #include "control/cel/expression.h"
 #include "control/constraints.h"
 #include "kube/claim.h"
+
+namespace flexai::kube {
+class ObjectView;
+}  // namespace flexai::kube
 
 namespace flexai::control {
 
@@ -75,7 +78,7 @@ struct ClassFacts {
 };
 
 // A list of {cel: {expression}}. kUnsupported, with the position.
-base::Result<std::vector<Selector>> selectors_of(const nlohmann::json& list);
+base::Result<std::vector<Selector>> selectors_of(const kube::ObjectView& list);
 
 base::Result<ClaimFacts> read_facts(std::string_view text);
 base::Result<ClassFacts> read_class(std::string_view text);

@@ -6,7 +6,6 @@
 
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "kube/object_json.h"
 #include "kube/time_text.h"
 
 namespace flexai::control {
@@ -14,14 +13,18 @@ namespace {
 
 using Resources = std::map<std::string, int64_t>;  // milli
 
-Resources requests_of(const Json& container) {
+Resources amounts_of(const View& object) {
   Resources r;
-  for (const auto& [name, value] : object_at(at(container, "resources"), "requests").items()) {
+  for (const auto& [name, value] : object.members()) {
     if (!value.is_string()) continue;
-    if (const auto amount = parse_amount(value.get<std::string>()); amount.ok())
-      r[name] = std::max<int64_t>(0, amount->milli());
+    if (const auto amount = parse_amount(value.text()); amount.ok())
+      r[std::string(name)] = std::max<int64_t>(0, amount->milli());
   }
   return r;
+}
+
+Resources requests_of(const View& container) {
+  return amounts_of(at(container, "resources", "requests"));
 }
 
 void add(Resources* to, const Resources& more) {
@@ -33,10 +36,10 @@ void at_least(Resources* to, const Resources& least) {
 }
 
 // Containers and side-cars run together; each other init container beside the side-cars before it.
-Resources resources_of(const Json& spec) {
+Resources resources_of(const View& spec) {
   Resources all, before, most;
-  for (const Json& c : list_at(spec, "containers")) add(&all, requests_of(c));
-  for (const Json& c : list_at(spec, "initContainers")) {
+  for (const View c : list_at(spec, "containers")) add(&all, requests_of(c));
+  for (const View c : list_at(spec, "initContainers")) {
     const Resources own = requests_of(c);
     Resources now = before;
     add(&now, own);
@@ -47,19 +50,15 @@ Resources resources_of(const Json& spec) {
   at_least(&all, most);
   // What the pod as a whole asks for counts instead.
   for (const auto& [name, amount] : requests_of(spec)) all[name] = amount;
-  if (at(spec, "overhead").is_object()) {
-    Json overhead;
-    overhead["resources"]["requests"] = at(spec, "overhead");
-    add(&all, requests_of(overhead));
-  }
+  add(&all, amounts_of(at(spec, "overhead")));
   return all;
 }
 
-std::vector<HostPort> ports_of(const Json& spec) {
+std::vector<HostPort> ports_of(const View& spec) {
   std::vector<HostPort> ports;
   for (const char* kind : {"containers", "initContainers"})
-    for (const Json& container : list_at(spec, kind))
-      for (const Json& port : list_at(container, "ports"))
+    for (const View container : list_at(spec, kind))
+      for (const View port : list_at(container, "ports"))
         if (const int64_t number = number_at(port, "hostPort"); number > 0 && number < 65536) {
           const std::string protocol = text_at(port, "protocol");
           ports.push_back({text_at(port, "hostIP"), protocol.empty() ? "TCP" : protocol,
@@ -68,7 +67,7 @@ std::vector<HostPort> ports_of(const Json& spec) {
   return ports;
 }
 
-Requirement requirement_of(const Json& json) {
+Requirement requirement_of(const View& json) {
   static const std::map<std::string, Requirement::How> kHows = {
       {"In", Requirement::How::kIn},         {"NotIn", Requirement::How::kNotIn},
       {"Exists", Requirement::How::kExists}, {"DoesNotExist", Requirement::How::kDoesNotExist},
@@ -77,20 +76,20 @@ Requirement requirement_of(const Json& json) {
   r.key = text_at(json, "key");
   if (const auto how = kHows.find(text_at(json, "operator")); how != kHows.end())
     r.how = how->second;
-  for (const Json& value : list_at(json, "values"))
-    if (value.is_string()) r.values.push_back(value.get<std::string>());
+  for (const View value : list_at(json, "values"))
+    if (value.is_string()) r.values.emplace_back(value.text());
   return r;
 }
 
-Constraints constraints_of(const Json& spec) {
+Constraints constraints_of(const View& spec) {
   Constraints c;
-  for (const auto& [key, value] : object_at(spec, "nodeSelector").items())
-    if (value.is_string()) c.node_selector[key] = value.get<std::string>();
-  const Json& required =
+  for (const auto& [key, value] : at(spec, "nodeSelector").members())
+    if (value.is_string()) c.node_selector[std::string(key)] = value.text();
+  const View required =
       at(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
   c.has_affinity = required.is_object();
   c.affinity = terms_of(required);
-  for (const Json& t : list_at(spec, "tolerations"))
+  for (const View t : list_at(spec, "tolerations"))
     c.tolerations.push_back(
         {text_at(t, "key"), text_at(t, "operator"), text_at(t, "value"), text_at(t, "effect")});
   c.ports = ports_of(spec);
@@ -103,9 +102,9 @@ bool positive(const std::string& text, int64_t most, int64_t* out) {
   return error == std::errc() && end == text.data() + text.size() && *out >= 1 && *out <= most;
 }
 
-void read_gang(const Json& meta, PodWish* wish) {
-  const Json& labels = object_at(meta, "labels");
-  const Json& notes = object_at(meta, "annotations");
+void read_gang(const View& meta, PodWish* wish) {
+  const View labels = at(meta, "labels");
+  const View notes = at(meta, "annotations");
   wish->queue = text_at(labels, kube::kQueueLabel);
   if (wish->queue.empty()) wish->queue = kube::kDefaultQueue;
   wish->gang = text_at(labels, kube::kGangLabel);
@@ -124,27 +123,27 @@ void read_gang(const Json& meta, PodWish* wish) {
                   timeout.substr(0, 20) + "\", must be in 1..86400 seconds";
 }
 
-std::string claim_name(const Json& claim, const Json& status) {
+std::string claim_name(const View& claim, const View& status) {
   const std::string own = text_at(claim, "resourceClaimName");
   if (!own.empty()) return own;
-  for (const Json& made : list_at(status, "resourceClaimStatuses"))
+  for (const View made : list_at(status, "resourceClaimStatuses"))
     if (text_at(made, "name") == text_at(claim, "name")) return text_at(made, "resourceClaimName");
   return "";
 }
 
-std::shared_ptr<const PodWish> wish_of(const Json& pod, const Resources& extras) {
-  const Json& spec = at(pod, "spec");
-  const Json& status = at(pod, "status");
+std::shared_ptr<const PodWish> wish_of(const View& pod, const Resources& extras) {
+  const View spec = at(pod, "spec");
+  const View status = at(pod, "status");
   auto wish = std::make_shared<PodWish>();
-  for (const Json& claim : list_at(spec, "resourceClaims"))
+  for (const View claim : list_at(spec, "resourceClaims"))
     wish->claims.push_back({text_at(claim, "name"), claim_name(claim, status)});
-  for (const Json& gate : list_at(spec, "schedulingGates")) {
+  for (const View gate : list_at(spec, "schedulingGates")) {
     ++wish->gates;
     wish->gated = wish->gated || text_at(gate, "name") == kube::kGate;
   }
   wish->constraints = constraints_of(spec);
   wish->constraints.extras = extras;
-  for (const Json& volume : list_at(spec, "volumes")) {
+  for (const View volume : list_at(spec, "volumes")) {
     const std::string claim = text_at(at(volume, "persistentVolumeClaim"), "claimName");
     if (!claim.empty()) wish->volumes.push_back(claim);
     if (at(volume, "ephemeral").is_object())
@@ -158,12 +157,11 @@ std::shared_ptr<const PodWish> wish_of(const Json& pod, const Resources& extras)
     more.push_back(p.address + "/" + p.protocol + "/" + std::to_string(p.port));
   for (const std::string& volume : wish->volumes)
     more.push_back(text_at(at(pod, "metadata"), "namespace") + "/" + volume);
-  wish->constraints_key = "[" + dump(at(spec, "nodeSelector")) + "," +
-                          dump(at(spec, "affinity", "nodeAffinity")) + "," +
-                          dump(at(spec, "tolerations")) + "," + dump(extras) + "," + dump(more) +
-                          "]";
+  wish->constraints_key =
+      "[" + dump(at(spec, "nodeSelector")) + "," + dump(at(spec, "affinity", "nodeAffinity")) +
+      "," + dump(at(spec, "tolerations")) + "," + dump(extras) + "," + dump(more) + "]";
   read_gang(at(pod, "metadata"), wish.get());
-  for (const Json& condition : list_at(status, "conditions")) {
+  for (const View condition : list_at(status, "conditions")) {
     if (text_at(condition, "type") != "PodScheduled") continue;
     wish->reason = text_at(condition, "reason");
     wish->message = text_at(condition, "message");
@@ -176,16 +174,14 @@ int64_t taken(Resources* all, const char* name) {
   return node.empty() ? 0 : node.mapped();
 }
 
-base::Result<Json> parse(std::string_view text) { return kube::parse_object(text); }
-
 }  // namespace
 
-std::vector<NodeTerm> terms_of(const Json& selector) {
+std::vector<NodeTerm> terms_of(const View& selector) {
   std::vector<NodeTerm> terms;
-  for (const Json& term : list_at(selector, "nodeSelectorTerms")) {
+  for (const View term : list_at(selector, "nodeSelectorTerms")) {
     NodeTerm t;
-    for (const Json& r : list_at(term, "matchExpressions")) t.labels.push_back(requirement_of(r));
-    for (const Json& r : list_at(term, "matchFields")) t.fields.push_back(requirement_of(r));
+    for (const View r : list_at(term, "matchExpressions")) t.labels.push_back(requirement_of(r));
+    for (const View r : list_at(term, "matchFields")) t.fields.push_back(requirement_of(r));
     terms.push_back(std::move(t));
   }
   return terms;
@@ -200,16 +196,16 @@ int64_t seconds_of(std::string_view time) {
 }
 
 base::Result<PodFacts> read_pod(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json pod, parse(text));
-  const Json& meta = at(pod, "metadata");
-  const Json& spec = at(pod, "spec");
+  FLEXAI_TRY_ASSIGN(const View pod, kube::view_object(text));
+  const View meta = at(pod, "metadata");
+  const View spec = at(pod, "spec");
   PodFacts p;
   p.ns = text_at(meta, "namespace");
   p.name = text_at(meta, "name");
   p.uid = text_at(meta, "uid");
   p.node = text_at(spec, "nodeName");
   p.deleting = !at(meta, "deletionTimestamp").is_null();
-  for (const Json& owner : list_at(meta, "ownerReferences"))
+  for (const View owner : list_at(meta, "ownerReferences"))
     p.has_controller = p.has_controller || true_at(owner, "controller");
   p.created_s = seconds_of(text_at(meta, "creationTimestamp"));
   const std::string phase = text_at(at(pod, "status"), "phase");
@@ -227,17 +223,15 @@ base::Result<PodFacts> read_pod(std::string_view text) {
 }
 
 base::Result<NodeFacts> read_node(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json node, parse(text));
+  FLEXAI_TRY_ASSIGN(const View node, kube::view_object(text));
   NodeFacts n;
   n.name = text_at(at(node, "metadata"), "name");
-  for (const auto& [key, value] : object_at(at(node, "metadata"), "labels").items())
-    if (value.is_string()) n.labels[key] = value.get<std::string>();
-  for (const Json& t : list_at(at(node, "spec"), "taints"))
+  for (const auto& [key, value] : at(node, "metadata", "labels").members())
+    if (value.is_string()) n.labels[std::string(key)] = value.text();
+  for (const View t : list_at(at(node, "spec"), "taints"))
     n.taints.push_back({text_at(t, "key"), text_at(t, "value"), text_at(t, "effect")});
   n.unschedulable = true_at(at(node, "spec"), "unschedulable");
-  Json wrapped;
-  wrapped["resources"]["requests"] = at(node, "status", "allocatable");
-  Resources all = requests_of(wrapped);
+  Resources all = amounts_of(at(node, "status", "allocatable"));
   n.cpu_milli = taken(&all, "cpu");
   n.memory = taken(&all, "memory") / 1000;
   n.pods = taken(&all, "pods") / 1000;

@@ -5,13 +5,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "control/constraints.h"
+
+namespace flexai::kube {
+class ObjectView;
+}  // namespace flexai::kube
 
 namespace flexai::control {
 
@@ -54,7 +57,7 @@ struct PodFacts {
 };
 
 // Of a NodeSelector object.
-std::vector<NodeTerm> terms_of(const nlohmann::json& selector);
+std::vector<NodeTerm> terms_of(const kube::ObjectView& selector);
 base::Result<PodFacts> read_pod(std::string_view text);
 base::Result<NodeFacts> read_node(std::string_view text);
 // 2026-01-02T03:04:05Z; 0 for anything else.

@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "control/json_parts.h"
 #include "kube/names.h"
-#include "kube/object_json.h"
 #include "kube/packed.h"
 
 namespace flexai::control {
@@ -39,25 +38,25 @@ Projected<Shared<CardSlice>> project_slice(const Meta&, ObjectText text) {
 }
 
 Projected<bool> project_namespace(const Meta&, ObjectText text) {
-  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text.json));
-  const Json& labels = at(json, "metadata", "labels");
+  FLEXAI_TRY_ASSIGN(const View object, kube::view_object(text.json));
+  const View labels = at(object, "metadata", "labels");
   if (text_at(labels, kube::kDirectLabel) != "allowed") return std::optional<bool>();
   return std::optional<bool>(true);
 }
 
 base::Result<VolumeFacts> read_volume(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
+  FLEXAI_TRY_ASSIGN(const View object, kube::view_object(text));
   VolumeFacts facts;
-  const Json& required = at(json, "spec", "nodeAffinity", "required");
+  const View required = at(object, "spec", "nodeAffinity", "required");
   facts.has_affinity = required.is_object();
   facts.affinity = terms_of(required);
   return facts;
 }
 
 base::Result<VolumeClaimFacts> read_volume_claim(std::string_view text) {
-  FLEXAI_TRY_ASSIGN(const Json json, kube::parse_object(text));
-  return VolumeClaimFacts{text_at(at(json, "spec"), "volumeName"),
-                          text_at(at(json, "spec"), "storageClassName")};
+  FLEXAI_TRY_ASSIGN(const View object, kube::view_object(text));
+  return VolumeClaimFacts{text_at(at(object, "spec"), "volumeName"),
+                          text_at(at(object, "spec"), "storageClassName")};
 }
 
 }  // namespace
@@ -140,8 +139,8 @@ struct Watches::All {
 
   void start() {
     using P = Shared<PodFacts>;
-    auto pod = shared<PodFacts>("pods",
-                                static_cast<void (World::*)(const std::string&, P)>(&World::pod));
+    auto pod =
+        shared<PodFacts>("pods", static_cast<void (World::*)(const std::string&, P)>(&World::pod));
     pod.added = [this](const std::string& key, const P& now) {
       world.pod(key, now);
       on.pod(key, nullptr, now.get());

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kube/names.h"
+#include "kube/object_view.h"
 #include "kube/quantity.h"
 #include "model/json.h"
 
@@ -11,6 +12,7 @@ namespace flexai::kube {
 using base::Code;
 using base::fail;
 using nlohmann::json;
+using View = ObjectView;
 
 namespace {
 
@@ -22,52 +24,47 @@ base::Error shape(const std::string& path, const char* wanted) {
   return fail(Code::kCorrupt, "the claim's " + path + " is no " + wanted);
 }
 
-// The member `key` of an object, or null where there is none.
-const json* member(const json& object, const char* key) {
-  auto it = object.find(key);
-  return it == object.end() || it->is_null() ? nullptr : &*it;
-}
-
-base::Status read_text(const json& object, const char* key, const std::string& path,
+base::Status read_text(const View& object, const char* key, const std::string& path,
                        std::string* out) {
-  const json* value = member(object, key);
-  if (value == nullptr) return {};
-  if (!value->is_string()) return shape(path + key, "text");
-  *out = value->get<std::string>();
-  if (out->size() > kLongest) return shape(path + key, "text of sensible length");
+  const View value = object.find(key);
+  if (value.is_null()) return {};
+  if (!value.is_string()) return shape(path + key, "text");
+  if (value.text().size() > kLongest) return shape(path + key, "text of sensible length");
+  *out = value.text();
   return {};
 }
 
-base::Result<const json*> object_at(const json& object, const char* key, const std::string& path) {
-  const json* value = member(object, key);
-  if (value != nullptr && !value->is_object()) return shape(path + key, "object");
+// Null where there is none.
+base::Result<View> object_at(const View& object, const char* key, const std::string& path) {
+  const View value = object.find(key);
+  if (!value.is_null() && !value.is_object()) return shape(path + key, "object");
   return value;
 }
 
-base::Result<const json*> list_at(const json& object, const char* key, const std::string& path,
-                                  size_t most) {
-  const json* value = member(object, key);
-  if (value == nullptr) return value;
-  if (!value->is_array()) return shape(path + key, "list");
-  if (value->size() > most) return shape(path + key, "list of sensible length");
-  for (const json& item : *value)
+base::Result<View> list_at(const View& object, const char* key, const std::string& path,
+                           size_t most) {
+  const View value = object.find(key);
+  if (value.is_null()) return value;
+  if (!value.is_array()) return shape(path + key, "list");
+  if (value.size() > most) return shape(path + key, "list of sensible length");
+  for (const View item : value)
     if (!item.is_object()) return shape(path + key + "[]", "object");
   return value;
 }
 
-base::Status read_capacity(const json& consumed, const char* name, const std::string& path,
+base::Status read_capacity(const View& consumed, const char* name, const std::string& path,
                            std::optional<uint64_t>* out) {
-  const json* value = member(consumed, name);
-  if (value == nullptr) {
+  View value = consumed.find(name);
+  if (value.is_null()) {
     // A server may write the name with the driver's domain.
-    value = member(consumed, (std::string(kDriverName) + "/" + name).c_str());
-    if (value == nullptr) return {};
+    value = consumed.find(std::string(kDriverName) + "/" + name);
+    if (value.is_null()) return {};
   }
   std::string text;
-  if (value->is_string())
-    text = value->get<std::string>();
-  else if (value->is_number_unsigned())
-    text = std::to_string(value->get<uint64_t>());
+  if (value.is_string())
+    text = value.text();
+  else if (value.is_number_unsigned())
+    text = std::to_string(static_cast<uint64_t>(value.number()));
   else
     return shape(path + name, "quantity");
   auto read = parse_quantity(text);
@@ -77,7 +74,7 @@ base::Status read_capacity(const json& consumed, const char* name, const std::st
   return {};
 }
 
-base::Result<ClaimResult> read_result(const json& item, size_t index) {
+base::Result<ClaimResult> read_result(const View& item, size_t index) {
   const std::string path = "status.allocation.devices.results[" + std::to_string(index) + "].";
   ClaimResult result;
   result.index = index;
@@ -86,84 +83,79 @@ base::Result<ClaimResult> read_result(const json& item, size_t index) {
   FLEXAI_TRY(read_text(item, "pool", path, &result.pool));
   FLEXAI_TRY(read_text(item, "device", path, &result.device));
   FLEXAI_TRY(read_text(item, "shareID", path, &result.share_id));
-  if (const json* admin = member(item, "adminAccess"); admin != nullptr) {
-    if (!admin->is_boolean()) return shape(path + "adminAccess", "truth value");
-    result.admin_access = admin->get<bool>();
+  if (const View admin = item.find("adminAccess"); !admin.is_null()) {
+    if (!admin.is_boolean()) return shape(path + "adminAccess", "truth value");
+    result.admin_access = admin.truth();
   }
-  FLEXAI_TRY_ASSIGN(const json* consumed, object_at(item, "consumedCapacity", path));
-  if (consumed == nullptr) return result;
-  FLEXAI_TRY(read_capacity(*consumed, kComputeCapacity, path + "consumedCapacity.",
-                           &result.compute_milli));
-  FLEXAI_TRY(
-      read_capacity(*consumed, kMemoryCapacity, path + "consumedCapacity.", &result.memory_bytes));
+  FLEXAI_TRY_ASSIGN(const View consumed, object_at(item, "consumedCapacity", path));
+  if (consumed.is_null()) return result;
+  const std::string inside = path + "consumedCapacity.";
+  FLEXAI_TRY(read_capacity(consumed, kComputeCapacity, inside, &result.compute_milli));
+  FLEXAI_TRY(read_capacity(consumed, kMemoryCapacity, inside, &result.memory_bytes));
   return result;
 }
 
 // Appends the configurations of `source` that are ours.
-base::Status read_configs(const json& items, const char* source, Claim* claim) {
+base::Status read_configs(const View& items, const char* source, Claim* claim) {
   const std::string path = "status.allocation.devices.config[].";
-  for (const json& item : items) {
+  for (const View item : items) {
     std::string from;
     FLEXAI_TRY(read_text(item, "source", path, &from));
-    FLEXAI_TRY_ASSIGN(const json* opaque, object_at(item, "opaque", path));
-    if (from != source || opaque == nullptr) continue;
+    FLEXAI_TRY_ASSIGN(const View opaque, object_at(item, "opaque", path));
+    if (from != source || opaque.is_null()) continue;
     std::string driver;
-    FLEXAI_TRY(read_text(*opaque, "driver", path + "opaque.", &driver));
+    FLEXAI_TRY(read_text(opaque, "driver", path + "opaque.", &driver));
     if (driver != kDriverName) continue;
     Claim::Config config;
-    if (const json* requests = member(item, "requests"); requests != nullptr) {
-      if (!requests->is_array() || requests->size() > kMostResults)
+    if (const View requests = item.find("requests"); !requests.is_null()) {
+      if (!requests.is_array() || requests.size() > kMostResults)
         return shape(path + "requests", "list");
-      for (const json& request : *requests) {
+      for (const View request : requests) {
         if (!request.is_string()) return shape(path + "requests[]", "text");
-        config.requests.push_back(request.get<std::string>());
+        config.requests.emplace_back(request.text());
       }
     }
-    const json* parameters = member(*opaque, "parameters");
-    config.parameters = parameters == nullptr
-                            ? "{}"
-                            : parameters->dump(-1, ' ', false, json::error_handler_t::replace);
+    const View parameters = opaque.find("parameters");
+    config.parameters = parameters.is_null() ? "{}"
+                                             : parameters.copy().dump(
+                                                   -1, ' ', false, json::error_handler_t::replace);
     claim->configs.push_back(std::move(config));
   }
   return {};
 }
 
-base::Status read_devices(const json& devices, Claim* claim) {
+base::Status read_devices(const View& devices, Claim* claim) {
   const std::string path = "status.allocation.devices.";
-  FLEXAI_TRY_ASSIGN(const json* results, list_at(devices, "results", path, kMostResults));
-  for (size_t i = 0; results != nullptr && i < results->size(); ++i) {
-    FLEXAI_TRY_ASSIGN(ClaimResult result, read_result((*results)[i], i));
+  FLEXAI_TRY_ASSIGN(const View results, list_at(devices, "results", path, kMostResults));
+  size_t index = 0;
+  for (const View item : results) {
+    FLEXAI_TRY_ASSIGN(ClaimResult result, read_result(item, index++));
     if (result.driver == kDriverName) claim->results.push_back(std::move(result));
   }
-  FLEXAI_TRY_ASSIGN(const json* configs, list_at(devices, "config", path, 2 * kMostResults));
-  if (configs == nullptr) return {};
-  FLEXAI_TRY(read_configs(*configs, "FromClass", claim));
-  return read_configs(*configs, "FromClaim", claim);
+  FLEXAI_TRY_ASSIGN(const View configs, list_at(devices, "config", path, 2 * kMostResults));
+  FLEXAI_TRY(read_configs(configs, "FromClass", claim));
+  return read_configs(configs, "FromClaim", claim);
 }
 
 // The one node of a selector as we write it: one term, one field, metadata.name In [NODE]. Any
 // other selector is good as well, but names none.
-std::string node_named_by(const json& selector) {
-  const json* terms = member(selector, "nodeSelectorTerms");
-  if (terms == nullptr || !terms->is_array() || terms->size() != 1 || !(*terms)[0].is_object())
+std::string node_named_by(const View& selector) {
+  const View terms = selector.find("nodeSelectorTerms");
+  if (terms.size() != 1) return "";
+  const View fields = terms[0].find("matchFields");
+  if (fields.size() != 1) return "";
+  const View values = fields[0].find("values");
+  if (!(fields[0].find("key") == "metadata.name") || !(fields[0].find("operator") == "In") ||
+      values.size() != 1 || !values[0].is_string())
     return "";
-  const json* fields = member((*terms)[0], "matchFields");
-  if (fields == nullptr || !fields->is_array() || fields->size() != 1 || !(*fields)[0].is_object())
-    return "";
-  const json* key = member((*fields)[0], "key");
-  const json* how = member((*fields)[0], "operator");
-  const json* values = member((*fields)[0], "values");
-  if (key == nullptr || *key != "metadata.name" || how == nullptr || *how != "In" ||
-      values == nullptr || !values->is_array() || values->size() != 1 || !(*values)[0].is_string())
-    return "";
-  return (*values)[0].get<std::string>();
+  return std::string(values[0].text());
 }
 
-base::Status read_status(const json& status, Claim* claim) {
-  FLEXAI_TRY_ASSIGN(const json* reserved, list_at(status, "reservedFor", "status.", kMostReserved));
-  for (size_t i = 0; reserved != nullptr && i < reserved->size(); ++i) {
-    const json& item = (*reserved)[i];
-    const std::string path = "status.reservedFor[" + std::to_string(i) + "].";
+base::Status read_status(const View& status, Claim* claim) {
+  FLEXAI_TRY_ASSIGN(const View reserved, list_at(status, "reservedFor", "status.", kMostReserved));
+  size_t index = 0;
+  for (const View item : reserved) {
+    const std::string path = "status.reservedFor[" + std::to_string(index++) + "].";
     std::string resource, group;
     Reference pod;
     FLEXAI_TRY(read_text(item, "resource", path, &resource));
@@ -172,30 +164,30 @@ base::Status read_status(const json& status, Claim* claim) {
     FLEXAI_TRY(read_text(item, "uid", path, &pod.uid));
     if (resource == "pods" && group.empty()) claim->pods.push_back(std::move(pod));
   }
-  FLEXAI_TRY_ASSIGN(const json* allocation, object_at(status, "allocation", "status."));
-  if (allocation == nullptr) return {};
+  FLEXAI_TRY_ASSIGN(const View allocation, object_at(status, "allocation", "status."));
+  if (allocation.is_null()) return {};
   claim->allocated = true;
-  FLEXAI_TRY_ASSIGN(const json* selector,
-                    object_at(*allocation, "nodeSelector", "status.allocation."));
-  if (selector != nullptr) claim->node = node_named_by(*selector);
-  FLEXAI_TRY_ASSIGN(const json* devices, object_at(*allocation, "devices", "status.allocation."));
-  return devices == nullptr ? base::Status() : read_devices(*devices, claim);
+  FLEXAI_TRY_ASSIGN(const View selector,
+                    object_at(allocation, "nodeSelector", "status.allocation."));
+  claim->node = node_named_by(selector);
+  FLEXAI_TRY_ASSIGN(const View devices, object_at(allocation, "devices", "status.allocation."));
+  return read_devices(devices, claim);
 }
 
 }  // namespace
 
-base::Result<Claim> read_claim(const json& object) {
+base::Result<Claim> read_claim(const View& object) {
   if (!object.is_object()) return fail(Code::kCorrupt, "the claim is no object");
   Claim claim;
-  FLEXAI_TRY_ASSIGN(const json* meta, object_at(object, "metadata", ""));
-  if (meta == nullptr) return shape("metadata", "object");
-  FLEXAI_TRY(read_text(*meta, "namespace", "metadata.", &claim.ns));
-  FLEXAI_TRY(read_text(*meta, "name", "metadata.", &claim.name));
-  FLEXAI_TRY(read_text(*meta, "uid", "metadata.", &claim.uid));
-  FLEXAI_TRY(read_text(*meta, "resourceVersion", "metadata.", &claim.resource_version));
-  claim.deleting = member(*meta, "deletionTimestamp") != nullptr;
-  FLEXAI_TRY_ASSIGN(const json* status, object_at(object, "status", ""));
-  if (status != nullptr) FLEXAI_TRY(read_status(*status, &claim));
+  FLEXAI_TRY_ASSIGN(const View meta, object_at(object, "metadata", ""));
+  if (meta.is_null()) return shape("metadata", "object");
+  FLEXAI_TRY(read_text(meta, "namespace", "metadata.", &claim.ns));
+  FLEXAI_TRY(read_text(meta, "name", "metadata.", &claim.name));
+  FLEXAI_TRY(read_text(meta, "uid", "metadata.", &claim.uid));
+  FLEXAI_TRY(read_text(meta, "resourceVersion", "metadata.", &claim.resource_version));
+  claim.deleting = !meta.find("deletionTimestamp").is_null();
+  FLEXAI_TRY_ASSIGN(const View status, object_at(object, "status", ""));
+  if (!status.is_null()) FLEXAI_TRY(read_status(status, &claim));
   return claim;
 }
 

@@ -16,6 +16,8 @@
 
 namespace flexai::kube {
 
+class ObjectView;
+
 struct ClaimResult {
   size_t index = 0;     // in the allocation, other drivers' results counted
   std::string request;  // "gpu", or "gpu/small" of a list of alternatives
@@ -51,7 +53,7 @@ struct Claim {
 };
 
 // kCorrupt with the path of the field for what is not of the shape that the API has.
-base::Result<Claim> read_claim(const nlohmann::json& object);
+base::Result<Claim> read_claim(const ObjectView& object);
 base::Result<Claim> parse_claim(std::string_view text);
 
 // What the configurations that concern this result make together. kInvalid as read_slice_config.

@@ -5,13 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "kube/names.h"
-#include "kube/object_json.h"
+#include "kube/object_view.h"
 
 namespace flexai::kube {
 
 using base::Code;
 using base::fail;
 using nlohmann::json;
+using View = ObjectView;
 
 namespace {
 
@@ -21,42 +22,36 @@ constexpr const char* kPhases[] = {"Pending",  "Running", "Shared", "Suspended",
 constexpr const char* kGranted = "Granted";
 constexpr size_t kLongest = 4096;
 
-const json& part(const json& object, const char* key) {
-  static const json kNone = json::object();
-  auto it = object.find(key);
-  return it != object.end() && it->is_object() ? *it : kNone;
+std::string text(const View& object, const char* key) {
+  const View value = object.find(key);
+  return value.is_string() ? std::string(value.text().substr(0, kLongest)) : "";
 }
 
-std::string text(const json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>().substr(0, kLongest) : "";
-}
-
-uint64_t number(const json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
+uint64_t number(const View& object, const char* key) {
+  const View value = object.find(key);
+  return value.is_number_unsigned() ? static_cast<uint64_t>(value.number()) : 0;
 }
 
 base::Error wrong(const char* field) {
   return fail(Code::kCorrupt, std::string("the lease's ") + field + " is missing or wrong");
 }
 
-Reference reference(const json& object) { return {text(object, "name"), text(object, "uid")}; }
+Reference reference(const View& object) { return {text(object, "name"), text(object, "uid")}; }
 
-base::Result<LeaseSpec> read_spec(const json& from) {
+base::Result<LeaseSpec> read_spec(const View& from) {
   LeaseSpec spec;
-  spec.claim = reference(part(from, "claim"));
-  spec.pod = reference(part(from, "pod"));
+  spec.claim = reference(from.find("claim"));
+  spec.pod = reference(from.find("pod"));
   spec.node = text(from, "node");
   spec.pool = text(from, "pool");
   spec.device = text(from, "device");
   spec.share_id = text(from, "shareID");
   spec.queue = text(from, "queue");
-  if (auto hold = from.find("hold"); hold != from.end()) {
+  if (const auto hold = from.member("hold")) {
     if (!hold->is_boolean()) return wrong("spec.hold");
-    spec.hold = hold->get<bool>();
+    spec.hold = hold->truth();
   }
-  if (auto target = from.find("target"); target != from.end()) {
+  if (const auto target = from.member("target")) {
     if (!target->is_object()) return wrong("spec.target");
     spec.target = {text(*target, "pool"), text(*target, "device")};
     if (spec.target.pool.empty() || spec.target.device.empty()) return wrong("spec.target");
@@ -65,9 +60,8 @@ base::Result<LeaseSpec> read_spec(const json& from) {
   if (spec.pool.empty()) return wrong("spec.pool");
   if (spec.device.empty()) return wrong("spec.device");
   const uint64_t compute = number(from, "compute");
-  if (!from.contains("compute") || !from["compute"].is_number_unsigned() || compute > 1000)
-    return wrong("spec.compute");
-  if (!from.contains("memory") || !from["memory"].is_number_unsigned()) return wrong("spec.memory");
+  if (!from.find("compute").is_number_unsigned() || compute > 1000) return wrong("spec.compute");
+  if (!from.find("memory").is_number_unsigned()) return wrong("spec.memory");
   spec.compute_milli = static_cast<uint32_t>(compute);
   spec.memory_bytes = number(from, "memory");
   const std::string state = text(from, "state");
@@ -79,7 +73,7 @@ base::Result<LeaseSpec> read_spec(const json& from) {
   return wrong("spec.state");
 }
 
-LeaseStatus read_status(const json& from) {
+LeaseStatus read_status(const View& from) {
   LeaseStatus status;
   status.observed_generation = static_cast<int64_t>(number(from, "observedGeneration"));
   const std::string phase = text(from, "phase");
@@ -88,11 +82,9 @@ LeaseStatus read_status(const json& from) {
   status.slice = text(from, "slice");
   status.compute_milli = static_cast<uint32_t>(number(from, "compute"));
   status.memory_bytes = number(from, "memory");
-  if (auto used = from.find("used"); used != from.end() && used->is_number_unsigned())
-    status.used_milli = static_cast<uint32_t>(std::min<uint64_t>(used->get<uint64_t>(), 1000));
-  auto conditions = from.find("conditions");
-  if (conditions == from.end() || !conditions->is_array()) return status;
-  for (const json& condition : *conditions) {
+  if (from.find("used").is_number_unsigned())
+    status.used_milli = static_cast<uint32_t>(std::min<uint64_t>(number(from, "used"), 1000));
+  for (const View condition : from.find("conditions")) {
     if (!condition.is_object() || text(condition, "type") != kGranted) continue;
     status.granted = text(condition, "status") == "True";
     status.reason = text(condition, "reason");
@@ -121,9 +113,9 @@ LeasePhase phase_of(LeaseState state) {
   return LeasePhase::kRunning;
 }
 
-base::Result<Lease> read_lease(const json& object) {
+base::Result<Lease> read_lease(const View& object) {
   if (!object.is_object()) return fail(Code::kCorrupt, "the lease is no object");
-  const json& meta = part(object, "metadata");
+  const View meta = object.find("metadata");
   Lease lease;
   lease.ns = text(meta, "namespace");
   lease.name = text(meta, "name");
@@ -131,15 +123,14 @@ base::Result<Lease> read_lease(const json& object) {
   lease.resource_version = text(meta, "resourceVersion");
   lease.generation = static_cast<int64_t>(number(meta, "generation"));
   lease.created = text(meta, "creationTimestamp");
-  lease.deleting = meta.contains("deletionTimestamp") && !meta["deletionTimestamp"].is_null();
-  if (auto it = meta.find("finalizers"); it != meta.end() && it->is_array())
-    for (const json& one : *it) {
-      if (one == kLeaseFinalizer)
-        lease.held = true;
-      else if (one.is_string())
-        lease.finalizers.push_back(one.get<std::string>());
-    }
-  FLEXAI_TRY_ASSIGN(lease.spec, read_spec(part(object, "spec")));
+  lease.deleting = !meta.find("deletionTimestamp").is_null();
+  for (const View one : meta.find("finalizers")) {
+    if (one == kLeaseFinalizer)
+      lease.held = true;
+    else if (one.is_string())
+      lease.finalizers.emplace_back(one.text());
+  }
+  FLEXAI_TRY_ASSIGN(lease.spec, read_spec(object.find("spec")));
   // The name says whose it is; nobody is to find another claim's slice by a crooked one.
   const size_t dash = lease.name.rfind('-');
   const std::string index = dash == std::string::npos ? "" : lease.name.substr(dash + 1);
@@ -148,13 +139,14 @@ base::Result<Lease> read_lease(const json& object) {
     return wrong("name");
   lease.index = static_cast<size_t>(std::atoi(index.c_str()));
   if (lease.name != lease_name(lease.spec.claim.uid, lease.index)) return wrong("name");
-  lease.has_status = object.contains("status") && object["status"].is_object();
-  if (lease.has_status) lease.status = read_status(object["status"]);
+  const View status = object.find("status");
+  lease.has_status = status.is_object();
+  if (lease.has_status) lease.status = read_status(status);
   return lease;
 }
 
 base::Result<Lease> parse_lease(std::string_view text) {
-  auto parsed = parse_object(text);
+  auto parsed = view_object(text);
   if (!parsed.ok()) return fail(Code::kCorrupt, "the lease: " + parsed.error().message);
   return read_lease(*parsed);
 }

@@ -14,6 +14,8 @@
 
 namespace flexai::kube {
 
+class ObjectView;
+
 enum class LeaseState { kRunning, kShared, kSuspended, kReleased };
 enum class LeasePhase {
   kPending,
@@ -78,7 +80,7 @@ struct Lease {
 };
 
 // kCorrupt with the field for what is not of the definition's shape.
-base::Result<Lease> read_lease(const nlohmann::json& object);
+base::Result<Lease> read_lease(const ObjectView& object);
 base::Result<Lease> parse_lease(std::string_view text);
 
 // A new one for the hi-scheduler to create: owned by the claim, with the finalizer.

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kube/object_view.h"
+
 namespace flexai::kube {
 namespace {
 

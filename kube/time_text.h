@@ -31,9 +31,9 @@ inline std::optional<int64_t> plain_seconds(std::string_view text) {
     for (; size > 0; ++at, --size) value = value * 10 + (text[at] - '0');
     return value;
   };
-  const std::chrono::year_month_day day(
-      std::chrono::year(number(0, 4)), std::chrono::month(static_cast<unsigned>(number(5, 2))),
-      std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  const std::chrono::year_month_day day(std::chrono::year(number(0, 4)),
+                                        std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                        std::chrono::day(static_cast<unsigned>(number(8, 2))));
   const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
   if (!day.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
   return int64_t{std::chrono::sys_days(day).time_since_epoch().count()} * 86400 + hour * 3600 +
@@ -44,8 +44,7 @@ inline std::optional<int64_t> plain_seconds(std::string_view text) {
 inline int64_t unix_ms_of(const std::string& text) {
   const std::optional<int64_t> plain = plain_seconds(text);
   std::tm tm{};
-  const char* rest =
-      plain ? text.c_str() + 19 : strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
+  const char* rest = plain ? text.c_str() + 19 : strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
   if (rest == nullptr) return 0;
   int64_t ms = (plain ? *plain : static_cast<int64_t>(timegm(&tm))) * 1000;
   int64_t worth = *rest == '.' ? 100 : 0;
