@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
+
 namespace flexai::limit {
 namespace {
 
@@ -16,6 +18,8 @@ using base::Fd;
 
 constexpr int kPatienceMs = 1000;        // for what the other side has no work with
 constexpr int kAnswerPatienceMs = 5000;  // of an agent whose machine is short of something
+constexpr base::Nanos kReturning = 10 * base::kSecond;
+constexpr int kAskAgainMs = 50;
 constexpr size_t kMaxFds = kMaxAttachedSlices * 3;
 
 base::Status wait_for(int fd, short events, int patience_ms) {
@@ -90,10 +94,9 @@ struct ReplyMessage {
   AttachedSlice slices[kMaxAttachedSlices];
 };
 
-}  // namespace
-
-base::Result<std::vector<Attached>> attach(const std::string& path, const AttachRequest& request,
-                                           Fd* connection) {
+// `*away`, an errno, when nobody is there who could answer.
+base::Result<std::vector<Attached>> ask(const std::string& path, const AttachRequest& request,
+                                        Fd* connection, int* away) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
@@ -101,9 +104,17 @@ base::Result<std::vector<Attached>> attach(const std::string& path, const Attach
   memcpy(address.sun_path, path.c_str(), path.size() + 1);
   Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return fail_errno("socket");
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    *away = errno;
     return fail_errno("connecting to " + path);
-  FLEXAI_TRY(send_message(fd.get(), &request, sizeof request, {}));
+  }
+  if (const auto sent = send_message(fd.get(), &request, sizeof request, {}); !sent.ok()) {
+    if (sent.error().code == Code::kUnavailable) *away = ECONNRESET;
+    return sent.error();
+  }
+  char byte;
+  FLEXAI_TRY(wait_for(fd.get(), POLLIN, kAnswerPatienceMs));
+  if (::recv(fd.get(), &byte, 1, MSG_PEEK) <= 0) *away = ECONNRESET;
 
   ReplyMessage reply{};
   std::vector<Fd> fds;
@@ -137,6 +148,28 @@ base::Result<std::vector<Attached>> attach(const std::string& path, const Attach
   }
   *connection = std::move(fd);
   return result;
+}
+
+}  // namespace
+
+base::Result<std::vector<Attached>> attach(const std::string& path, const AttachRequest& request,
+                                           Fd* connection) {
+  int away = 0;
+  return ask(path, request, connection, &away);
+}
+
+base::Result<std::vector<Attached>> attach_when_back(const std::string& path,
+                                                     const AttachRequest& request, Fd* connection) {
+  const base::Nanos until = base::monotonic_now() + kReturning;
+  bool was_there = false;
+  for (;;) {
+    int away = 0;
+    auto attached = ask(path, request, connection, &away);
+    // The name of one that was killed stays, until the next one takes it.
+    was_there = was_there || away == ECONNREFUSED || away == ECONNRESET;
+    if (attached.ok() || away == 0 || !was_there || base::monotonic_now() >= until) return attached;
+    ::poll(nullptr, 0, kAskAgainMs);
+  }
 }
 
 base::Result<AttachRequest> read_attach_request(int connection) {

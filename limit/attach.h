@@ -65,6 +65,11 @@ struct Attached {
 // `*connection` is the open socket.
 base::Result<std::vector<Attached>> attach(const std::string& socket_path,
                                            const AttachRequest& request, base::Fd* connection);
+// For a process that has nothing yet: an agent that was there and is not just now, because it was
+// killed and is started again, is waited for; 10 s at most.
+base::Result<std::vector<Attached>> attach_when_back(const std::string& socket_path,
+                                                     const AttachRequest& request,
+                                                     base::Fd* connection);
 // Server side: reads one request from `connection`; sends the answer. Neither blocks for longer
 // than 1 s.
 base::Result<AttachRequest> read_attach_request(int connection);

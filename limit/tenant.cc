@@ -41,7 +41,8 @@ AttachRequest make_request(const Tenant::Origin& origin) {
 
 base::Result<std::vector<std::unique_ptr<Tenant>>> Tenant::attach_all(const Origin& origin) {
   Fd connection;
-  FLEXAI_TRY_ASSIGN(auto attached, attach(origin.socket, make_request(origin), &connection));
+  FLEXAI_TRY_ASSIGN(auto attached,
+                    attach_when_back(origin.socket, make_request(origin), &connection));
   std::vector<std::unique_ptr<Tenant>> tenants;
   for (Attached& one : attached) {
     std::unique_ptr<Tenant> tenant(new Tenant());

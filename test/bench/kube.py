@@ -4,9 +4,11 @@ usage: kube.py [--json FILE] [--only PART,PART] [--nodes N,N] [--pods N] [--rate
        kube.py --experiment mission [--results FOLDER] [--build FOLDER]
 
 Parts: allocations, offered, scale, where nodes and cards are objects; no root is needed, but as root what is measured goes before other work of
-this machine. Part pods, by --only, needs root: a full cluster whose pods run. So does the experiment, which runs a fixed set of jobs on a full cluster."""
+this machine. Part pods needs root, and is left out without: a full cluster whose pods run. So does the experiment, which runs a fixed set of jobs on a
+full cluster."""
 import argparse
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -16,7 +18,7 @@ import harness  # noqa: E402
 from harness import ROOT, median, note, spread  # noqa: E402
 
 PARTS = ("allocations", "offered", "scale")
-FULL = ("pods",)  # on a full cluster, and so only for root and only when asked for
+FULL = ("pods",)  # on a full cluster, and so only for root
 
 
 def figures_of_allocations(figures, bench, args):
@@ -115,7 +117,7 @@ def experiment(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
+    parser.add_argument("--only", type=lambda text: text.split(","), default=None)
     parser.add_argument("--nodes", type=lambda text: [int(word) for word in text.split(",")], default=[100, 1000])
     parser.add_argument("--pods", type=int, default=1000)
     parser.add_argument("--rates", type=lambda text: [int(word) for word in text.split(",")], default=[50, 200], help="pods a second, offered")
@@ -130,6 +132,10 @@ def main():
     args.build = args.build.resolve()
     if args.experiment:
         return experiment(args)
+    if args.only is None:
+        args.only = [*PARTS, *(FULL if os.geteuid() == 0 else ())]
+        if os.geteuid() != 0:
+            note("not root: part pods, which needs nodes whose pods run, is left out")
     wrong = [part for part in args.only if part not in PARTS + FULL]
     if wrong:
         parser.error(f"--only {wrong[0]}: parts are {', '.join(PARTS + FULL)}")

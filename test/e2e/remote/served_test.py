@@ -30,8 +30,15 @@ class Agent:
         place = self.folder.name
         self.env = {**NATIVE, "FLEXAI_SOCKET": f"{place}/run/flexai.sock", "TMPDIR": place}
         self.log = open(f"{place}/log", "w")  # noqa: closed with the agent
-        self.process = subprocess.Popen([f"{build}/bin/flexaid", "--state", f"{place}/state", "--runtime", f"{place}/run",
-                                         "--lock-folder", f"{place}/lock"], env=NATIVE, stdout=self.log, stderr=self.log)
+        self.command = [f"{build}/bin/flexaid", "--state", f"{place}/state", "--runtime", f"{place}/run", "--lock-folder", f"{place}/lock"]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, env=NATIVE, stdout=self.log, stderr=self.log)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def __enter__(self):
         for _ in range(300):
@@ -123,6 +130,23 @@ class Tests:
             expect(not [f for f in os.listdir(agent.folder.name) if f.startswith("flexai-")], "the door's folder was left")
 
     # What goes wrong.
+
+    def case_agent_killed_before_a_program(self):
+        """A program whose first call comes while nobody answers for its slice waits for the agent that is started again."""
+        for isolation in ("direct", "served"):
+            with Agent(self.build) as agent:
+                go = pathlib.Path(agent.folder.name, "go")
+                program = subprocess.Popen(
+                    [self.tool("flexai"), "run", "--isolation", isolation, "--compute", "50%", "--memory", "256MiB", "--", "sh", "-c",
+                     f"echo here; while [ ! -e {go} ]; do sleep 0.02; done; exec {self.tool('opencl-counter')} --mib 4"],
+                    env=agent.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                expect(program.stdout.readline() == "here\n", "the program did not start")
+                agent.kill()
+                go.touch()
+                time.sleep(1)
+                agent.start()
+                out, errors = program.communicate(timeout=60)
+                expect("carried 4 MiB" in out and program.returncode == 0, f"{isolation}: exit {program.returncode}: {out}{errors}")
 
     def cut(self, how, times, pause):
         """A program under a link that is cut again and again counts right."""
