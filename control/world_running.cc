@@ -294,7 +294,7 @@ void World::aim(const std::string& key, const LeaseAim& aim) {
   dirty_units_.insert("@lease:" + key);
   if (l == nullptr) return;
   if (const auto at = claim_of_uid_.find(l->spec.claim.uid); at != claim_of_uid_.end())
-    touch_claim(at->second);
+    touch_claim(at->second->first);
 }
 
 void World::aimed(const std::string& key, int64_t generation) {
@@ -313,7 +313,7 @@ void World::aimed(const std::string& key, int64_t generation) {
   dirty_units_.insert("@lease:" + key);
   if (l == nullptr) return;
   if (const auto claim = claim_of_uid_.find(l->spec.claim.uid); claim != claim_of_uid_.end())
-    touch_claim(claim->second);
+    touch_claim(claim->second->first);
 }
 
 void World::leave(const std::string& key) {

@@ -128,7 +128,8 @@ std::optional<ObjectView> ObjectView::member(std::string_view key) const {
     if (const auto at = json_->find(key); at != json_->end()) found = ObjectView(*at);
     return found;
   }
-  for (const dom::key_value_pair member : element_.get_object().value_unsafe())
+  const dom::object members = element_.get_object().value_unsafe();
+  for (const dom::key_value_pair member : members)
     if (member.key == key) found = ObjectView(member.value);
   return found;
 }
@@ -154,7 +155,8 @@ ObjectView::Members ObjectView::members() const {
     for (const auto& [name, value] : json_->items()) all.emplace_back(name, value);
     return all;
   }
-  for (const dom::key_value_pair member : element_.get_object().value_unsafe())
+  const dom::object members = element_.get_object().value_unsafe();
+  for (const dom::key_value_pair member : members)
     all.emplace_back(member.key, ObjectView(member.value));
   return all;
 }
