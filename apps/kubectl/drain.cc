@@ -7,6 +7,7 @@
 #include "apps/kubectl/objects.h"
 #include "kube/lease.h"
 #include "kube/names.h"
+#include "kube/object_view.h"
 
 namespace flexai::apps {
 

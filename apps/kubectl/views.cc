@@ -2,6 +2,7 @@
 
 #include "kube/lease.h"
 #include "kube/names.h"
+#include "kube/object_view.h"
 #include "kube/quantity.h"
 #include "kube/reasons.h"
 #include "model/quantity.h"
