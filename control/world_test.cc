@@ -486,6 +486,42 @@ TEST_F(WorldTest, WhatCameBeforeTheFirstLookCounts) {
   EXPECT_EQ(world_.unfinished(), (std::set<std::string>{"ns/held"}));
 }
 
+// Cards that no pod has: of a claim that is nobody's, of a lease without a claim.
+TEST_F(WorldTest, TheFirstPlanKnowsWhatNobodyHas) {
+  node("n");
+  cards("n", 3);
+  const auto allocated = [this](const std::string& name, const char* card) {
+    Json json = claim_json(name, 600, 1);
+    json["status"]["allocation"]["devices"]["results"] =
+        Json::array({{{"request", "x"},
+                      {"driver", kube::kDriverName},
+                      {"pool", "n"},
+                      {"device", card},
+                      {"shareID", "share-" + name},
+                      {"consumedCapacity", {{"compute", "600"}, {"memory", "1Gi"}}}}});
+    return json;
+  };
+  put_claim("nobodys", allocated("nobodys", "card-0"));
+  Json held = allocated("held", "card-1");
+  held["status"]["reservedFor"] =
+      Json::array({{{"resource", "pods"}, {"name", "held"}, {"uid", "pod-held"}}});
+  put_claim("held", held);
+  pod("held");
+  kube::Lease left;
+  left.ns = "ns";
+  left.name = kube::lease_name("claim-gone", 0);
+  left.spec.claim = {"gone", "claim-gone"};
+  left.spec.pool = "n";
+  left.spec.device = "card-2";
+  left.spec.compute_milli = 600;
+  world_.lease("ns/" + left.name, shared(left));
+  ASSERT_TRUE(world_.refresh(1000));
+  std::set<std::string> known;
+  for (const model::Workload& w : world_.planner()->snapshot().workloads) known.insert(w.name);
+  EXPECT_EQ(known, (std::set<std::string>{"@claim:ns/nobodys", "@lease:ns/" + left.name, "@node:n",
+                                          "ns/held"}));
+}
+
 TEST_F(WorldTest, ATroubleStaysUntilItIsOver) {
   node("n");
   cards("n", 1);
